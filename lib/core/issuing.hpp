@@ -1,0 +1,56 @@
+// What passes between a cluster and its issuer: submit(request) → Issued | Pending | Refused, and the issuer's own state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "core/cert.hpp"
+
+namespace pgcertd {
+
+// Idempotent by (issuer, spki_sha256, profile): asking again finds the same certificate.
+struct LeafRequest {
+  std::string cluster;
+  std::string spki_sha256;
+  std::string request_pem;            // PKCS#10, proves possession of the key
+  Names names;
+  Duration lifetime{};
+  std::optional<TimePoint> outlive;   // not_after of the one in use: refuse a certificate that would end earlier
+};
+
+struct Issued {
+  std::string chain_pem;              // leaf first, then intermediates, without the root
+  std::string root_pem;               // trust anchors
+  std::string crl_pem;                // a CRL for each CA in the path, or empty when the set is not complete
+  TimePoint issued_at{};
+};
+struct Pending {
+  TimePoint since{};
+};
+struct Refused {
+  Error why;                          // Errc::refused or invalid: final; any other code may heal
+};
+struct Unknown {};                    // this issuer has never seen the request
+using IssuerAnswer = std::variant<Unknown, Pending, Issued, Refused>;
+
+struct IssuerSeen {
+  std::string name;
+  bool available = false;             // a submission now would be answered
+  std::string why;                    // the reason and remedy where it is not
+  std::string remedy;
+  bool key_available = false;
+  std::optional<CertFacts> issuing;   // the CA that signs leaves; for self-signed nothing
+  std::optional<CertFacts> root;
+  std::string root_pem;               // trust anchors as clients need them; empty for self-signed
+  std::string issuing_pem;            // the issuing CA's certificate, for "signer changed" and trust checks
+  std::optional<CrlFacts> crl;        // the issuing CA's own
+  std::optional<CrlFacts> root_crl;
+  std::uint64_t issued = 0;           // certificates in the registry
+  std::uint64_t revoked = 0;
+};
+
+}  // namespace pgcertd

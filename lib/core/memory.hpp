@@ -1,0 +1,105 @@
+// ClusterMemory: what is kept of a cluster because the world cannot tell (DESIGN: "Kept"). A value; lib/store keeps it.
+// Never a step in progress: every field is a fact with its time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "core/cert.hpp"
+#include "core/finding.hpp"
+#include "core/server.hpp"
+
+namespace pgcertd {
+
+struct Proved {
+  std::string generation;
+  std::string fingerprint_sha256;     // of its leaf
+  TimePoint at{};
+  bool operator==(const Proved&) const = default;
+};
+
+// The publishing of the generation that is current but not yet proved.
+struct PublishAttempt {
+  std::string generation;
+  std::string previous;               // current before it, or empty
+  TimePoint at{};
+  std::uint32_t reloads = 0;          // asked for since
+  std::optional<TimePoint> first_reload_at;
+  std::optional<TimePoint> last_reload_at;
+  bool operator==(const PublishAttempt&) const = default;
+};
+
+// A leaf that must not be tried again: by its fingerprint, or by its SPKI where the issuer said no.
+struct RefusedLeaf {
+  std::string key;                    // fingerprint or SPKI
+  std::string reason;
+  TimePoint at{};
+  bool operator==(const RefusedLeaf&) const = default;
+};
+
+struct Failure {
+  std::string stage;                  // keygen request sign stage install reload verify
+  std::string message;
+  std::string remedy;
+  bool rolled_back = false;
+  TimePoint at{};
+  bool operator==(const Failure&) const = default;
+};
+
+struct Pause {
+  TimePoint until{};
+  std::string reason;
+  bool operator==(const Pause&) const = default;
+};
+
+struct ProblemSince {
+  ProblemCode code = ProblemCode::issuer_failed;
+  std::string object;
+  TimePoint since{};
+  bool operator==(const ProblemSince&) const = default;
+};
+
+struct ClusterMemory {
+  std::uint64_t generation_number = 0;             // of the last one made
+  std::vector<Proved> proved;                      // newest last, the last few
+  std::optional<PublishAttempt> publish;
+  std::vector<RefusedLeaf> refused;                // newest last, the last few
+  std::optional<Failure> last_failure;             // cleared by the next proof of a new leaf
+  std::uint32_t consecutive_failures = 0;
+  std::optional<TimePoint> retry_at;               // back-off after a failure
+  std::optional<TimePoint> rotate_asked_at;        // an operator's `rotate --force`
+  std::optional<TimePoint> takeover_granted_at;
+  std::optional<Pause> pause;
+  std::optional<PostgresSeen> server;              // as last seen up
+  std::optional<std::map<std::string, std::optional<std::string>>> original_auto_conf;  // ssl* before we changed them; nullopt: absent
+  bool original_ssl_on = false;
+  Names names_at_first_issue;                      // default names, fixed then
+  std::vector<ProblemSince> problems;
+  std::uint64_t rotations_proved = 0, rotations_failed = 0, rotations_rolled_back = 0;
+  std::map<std::string, std::uint64_t> stage_failures;
+  std::uint64_t reloads_applied = 0, reloads_not_applied = 0, reloads_error = 0;
+  std::optional<TimePoint> last_attempt_at, last_success_at;
+  std::optional<Duration> last_rotation_took;
+  std::vector<TimePoint> repairs;                  // of the last day
+  bool operator==(const ClusterMemory&) const = default;
+
+  [[nodiscard]] bool is_proved(const std::string& generation) const;
+  [[nodiscard]] bool is_refused(const std::string& key) const;
+};
+
+// One line of the history. Kinds are stable words ("rotation-proved"); fields never hold a secret.
+struct Event {
+  std::int64_t id = 0;                // given by the store
+  TimePoint at{};
+  std::string cluster;                // or empty
+  std::string kind;
+  std::string message;
+  std::map<std::string, std::string> fields;
+  bool operator==(const Event&) const = default;
+};
+
+}  // namespace pgcertd

@@ -1,0 +1,62 @@
+// Observation: everything that plan() may know of one cluster at one moment, gathered by engine/observer. A value.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/generation.hpp"
+#include "core/issuing.hpp"
+#include "core/memory.hpp"
+#include "core/server.hpp"
+
+namespace pgcertd {
+
+// What OpenSSL says of a chain and key, judged as PostgreSQL would load it and as a verify-full client would see it.
+struct LeafJudgement {
+  bool loads = false;                 // as be_tls_init would load the pair
+  std::string load_error;
+  bool key_matches = false;
+  bool chain_ok = false;              // to the issuer's roots, purpose serverAuth, at `now`
+  std::string chain_error;
+  bool chain_incomplete = false;      // an intermediate is missing from server.crt
+  bool weak = false;                  // below OpenSSL's security level 2, or no signature SCRAM can bind to
+  std::string weak_why;
+  std::vector<std::string> missing_names;   // of the desired names, those a verify-full client would not find
+  TimePoint chain_not_after = no_expiry;    // earliest end on the path
+  bool operator==(const LeafJudgement&) const = default;
+};
+
+// The pair that the server's settings name now, whoever put it there.
+struct LiveSet {
+  std::string cert_path, key_path;    // resolved; empty when the server is unknown
+  bool ours = false;                  // both paths lead through our `current`
+  bool snakeoil = false;              // Debian's ssl-cert-snakeoil
+  bool readable = false;
+  std::string why;                    // where it is not
+  std::vector<CertFacts> chain;
+  LeafJudgement judgement;
+};
+
+struct CandidateJudgement {
+  std::string generation;
+  LeafJudgement judgement;
+  std::string preflight_error;        // empty: may be published
+  bool operator==(const CandidateJudgement&) const = default;
+};
+
+struct Observation {
+  PostgresSeen server;                // as seen now, or remembered (server.reachable() tells)
+  LiveSet live;
+  GenerationsSeen generations;
+  std::optional<LeafJudgement> current;           // of generations.live()
+  std::vector<CandidateJudgement> candidates;     // of complete, unrefused, unproved generations that are not current
+  std::vector<PendingSeen> pending;               // this cluster's
+  std::vector<std::pair<std::string, IssuerAnswer>> answers;   // by SPKI of a pending key
+  IssuerSeen issuer;
+  std::vector<ProbeSeen> probes;                  // newest of each endpoint; empty when nothing can be probed
+  ClusterMemory memory;
+  std::vector<Finding> faults;                    // of observing itself: unreadable state, unreadable files
+};
+
+}  // namespace pgcertd

@@ -1,0 +1,68 @@
+// plan(): the product's decision. Pure: the same observation, wish and moment give the same plan.
+// Where a cluster stands is derived here at each tick; no step in progress is ever stored.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/finding.hpp"
+#include "core/observation.hpp"
+#include "core/tracks.hpp"
+
+namespace pgcertd {
+
+// What the configuration wants of one cluster, with its defaults filled in.
+struct Desired {
+  ClusterConfig cluster;
+  Names names;                       // cluster.names, or fixed at the first issue, or the host's FQDN
+  Duration runway_warning{}, runway_critical{};
+  Duration check_interval{};
+  IssuerType issuer_type = IssuerType::local;
+  std::string crl_url;
+};
+
+namespace action {
+struct MakeRequest { KeyType key_type; Names names; };                    // key into pending/, then submit
+struct Submit { std::string spki_sha256; std::optional<TimePoint> outlive; };
+struct DropPending { std::string spki_sha256; std::string reason; };
+struct Stage { std::string spki_sha256; };                                // pending key + issued certificate → generation
+struct Adopt {};                                                          // generation 0: a copy of the live set
+struct Refuse { std::string generation; std::string fingerprint; std::string reason; };   // preflight said no
+struct Publish { std::string generation; };
+struct ChangeSettings { SettingsChange change; std::string why; };
+struct Reload { std::string generation; };                                // empty generation: settings only
+struct MarkProved { std::string generation; };
+struct RollBack { std::string generation; std::string to; std::string reason; };   // `to` empty: back to the former ssl_* settings
+struct RepairFile { std::string generation; FileRole role; };
+struct Collect { std::vector<std::string> generations; };
+}  // namespace action
+using Action = std::variant<action::MakeRequest, action::Submit, action::DropPending, action::Stage, action::Adopt, action::Refuse,
+                            action::Publish, action::ChangeSettings, action::Reload, action::MarkProved, action::RollBack,
+                            action::RepairFile, action::Collect>;
+std::string_view name(const Action& action) noexcept;        // "publish"
+std::string describe(const Action& action);                  // one line for --dry-run and the events
+Track track(const Action& action) noexcept;
+
+struct Plan {
+  Need need = Need::none;
+  Stage stage = Stage::nothing;
+  std::vector<Finding> findings;
+  std::optional<Action> action;      // the one step to take now
+  std::vector<std::string> reasons;  // why this step, or why none; for --dry-run and the status
+  TimePoint wake_at{};               // absolute; when to look again even if nothing happens
+  std::optional<TimePoint> renew_at; // of the leaf in use
+  bool at_rest = true;               // nothing to do before wake_at but wait
+};
+
+Plan plan(const Desired& desired, const Observation& seen, TimePoint now);
+
+// When a leaf is renewed: the fraction of its life counted from its issue, never past its chain's end, and earlier by a
+// jitter of at most 1/20 of its life that is a hash of cluster and fingerprint.
+TimePoint renewal_time(const CertFacts& leaf, const Desired& desired, TimePoint chain_not_after);
+// Delay before the next try after `failures` in a row: check_interval doubled each time, 1 h at most.
+Duration backoff(std::uint32_t failures, Duration check_interval);
+
+}  // namespace pgcertd

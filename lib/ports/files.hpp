@@ -1,0 +1,63 @@
+// Ports to files: generations of one cluster, keys that wait, and the pair that the server's settings name.
+// Every change is durable (fsync of file and directory) when the call returns.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "core/generation.hpp"
+#include "core/permissions.hpp"
+
+namespace pgcertd::ports {
+
+// STATE/clusters/NAME. Used by that cluster's worker alone.
+class Generations {
+ public:
+  virtual ~Generations() = default;
+  virtual Result<GenerationsSeen> observe() = 0;
+  // Writes a complete new generation with the owner that `server` needs; returns its id. It is not live.
+  virtual Result<std::string> stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server,
+                                    TimePoint now) = 0;
+  // Makes the ready symlink back to `id`, so that publish_way_back() needs no space on a full disk.
+  virtual Result<void> prepare_way_back(const std::string& id) = 0;
+  // Swaps `current` by one rename.
+  virtual Result<void> publish(const std::string& id) = 0;
+  // Renames the ready symlink over `current`. Not found when none is ready.
+  virtual Result<void> publish_way_back() = 0;
+  // Reads everything back, the key included.
+  virtual Result<GenerationContent> load(const std::string& id) = 0;
+  // Wipes the key, then removes the directory. Never the current one.
+  virtual Result<void> remove(const std::string& id) = 0;
+  // Owner and mode as they were installed, by descriptor.
+  virtual Result<void> repair(const std::string& id, FileRole role, const ServerIdentity& server) = 0;
+};
+
+// STATE/pending.
+class PendingKeys {
+ public:
+  virtual ~PendingKeys() = default;
+  virtual Result<std::vector<PendingSeen>> list(const std::string& cluster) = 0;
+  virtual Result<void> put(const PendingSeen& request, const Secret& key_pem) = 0;
+  virtual Result<Secret> key(const std::string& spki_sha256) = 0;
+  virtual Result<void> remove(const std::string& spki_sha256) = 0;   // wipes the key
+};
+
+// The files that a server's settings name. A path that PostgreSQL reports is data, never authority: nothing under STATE
+// or a CA directory is read through one (but through our own `current`), and nothing is ever written.
+class LiveFiles {
+ public:
+  struct Read {
+    std::string chain_pem;
+    bool through_current = false;    // both paths lead through this cluster's `current`
+    bool snakeoil = false;
+  };
+  virtual ~LiveFiles() = default;
+  virtual Result<Read> read_certificate(const std::string& cert_path, const std::string& key_path) = 0;
+  // The live pair for Adopt: refused unless the key is a private key that belongs to the certificate.
+  virtual Result<GenerationContent> read_pair(const std::string& cert_path, const std::string& key_path) = 0;
+};
+
+}  // namespace pgcertd::ports

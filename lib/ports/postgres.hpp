@@ -1,0 +1,32 @@
+// Ports to one PostgreSQL server: SQL session, reload, and the handshake probe. Each call ends by its own deadline.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "core/server.hpp"
+
+namespace pgcertd::ports {
+
+class Postgres {
+ public:
+  virtual ~Postgres() = default;
+  // Never fails: that a server is down is data. `remembered` fills what a server that is down cannot tell; where nothing
+  // is remembered and a data directory is configured, settings are read by `postgres -C`.
+  virtual PostgresSeen observe(const PostgresSeen* remembered) = 0;
+  // By conf.d file where one may be written, else ALTER SYSTEM. Takes effect with the next reload.
+  virtual Result<void> change_settings(const SettingsChange& change) = 0;
+  // By the configured way. Success proves nothing.
+  virtual Result<void> reload() = 0;
+  // Closes the session, so that a server that stops with -m smart is not held up.
+  virtual void rest() = 0;
+};
+
+class Probe {
+ public:
+  virtual ~Probe() = default;
+  // Never fails: the outcome is data. endpoint: "host:port" or "[v6]:port".
+  virtual ProbeSeen probe(const std::string& endpoint, TimePoint now) = 0;
+};
+
+}  // namespace pgcertd::ports
