@@ -1,0 +1,51 @@
+// What lies where in a root's and in an issuing CA's directory (both 0700, keys and registry 0600), and a look into one
+// that needs no passphrase. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "core/cert.hpp"
+
+namespace pgcertd::ca {
+
+struct RootDirectory {
+  std::string path;
+  [[nodiscard]] std::string certificate() const { return path + "/root.crt"; }
+  [[nodiscard]] std::string key() const { return path + "/root.key"; }
+  [[nodiscard]] std::string crl() const { return path + "/root.crl"; }
+  [[nodiscard]] std::string registry() const { return path + "/registry.db"; }
+};
+
+struct IssuingDirectory {
+  std::string path;
+  [[nodiscard]] std::string certificate() const { return path + "/issuing.crt"; }
+  [[nodiscard]] std::string key() const { return path + "/issuing.key"; }
+  [[nodiscard]] std::string crl() const { return path + "/issuing.crl"; }
+  [[nodiscard]] std::string root_certificate() const { return path + "/root.crt"; }
+  [[nodiscard]] std::string root_crl() const { return path + "/root.crl"; }
+  [[nodiscard]] std::string registry() const { return path + "/registry.db"; }
+};
+
+struct CaDirectorySeen {
+  enum class Kind : std::uint8_t { root, issuing };
+  Kind kind = Kind::root;
+  CertFacts certificate;              // of the CA that the directory is for
+  CertFacts root;                     // the same for a root's directory
+  std::string root_pem;               // what clients need to trust
+  std::optional<CrlFacts> crl;        // signed by that CA
+  std::optional<CrlFacts> root_crl;
+  bool key_present = false;           // false: taken away, as a root's should be
+  bool key_encrypted = false;
+  std::uint64_t issued = 0;           // certificates in the registry
+  std::uint64_t revoked = 0;
+};
+std::string_view to_string(CaDirectorySeen::Kind kind) noexcept;
+
+// For `ca show`. Errc::not_found when there is no such directory, Errc::invalid when it is no CA directory.
+Result<CaDirectorySeen> look_at(const std::string& path);
+
+}  // namespace pgcertd::ca

@@ -1,0 +1,45 @@
+// Ceremonies: what is done once, by a person, with the root's key. A directory appears whole, by one rename, or not at all.
+// Any thread; the time is an argument.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "base/time.hpp"
+#include "core/cert.hpp"
+
+namespace pgcertd::ca {
+
+struct InitOptions {
+  std::string root_dir;
+  std::string issuing_dir;                     // empty: a root only
+  std::string root_common_name;                // empty: "pgcertd root CA" with eight digits of its key's hash
+  std::string issuing_common_name;             // empty: "pgcertd issuing CA" likewise
+  KeyType root_key_type = KeyType::ecdsa_p384;
+  KeyType issuing_key_type = KeyType::ecdsa_p256;
+  Duration root_lifetime = std::chrono::days{15 * 365};
+  Duration issuing_lifetime = std::chrono::days{2 * 365};   // clamped to the root's
+  std::optional<Secret> root_passphrase;       // encrypts root.key
+  bool root_without_passphrase = false;        // has to be asked for where root_passphrase is absent
+  std::optional<Secret> issuing_passphrase;    // absent: issuing.key is not encrypted
+  Duration root_crl_lifetime = std::chrono::days{396};      // 13 months: signed at each visit of the root
+  Duration issuing_crl_lifetime = std::chrono::days{30};
+};
+
+struct InitReport {
+  CertFacts root;
+  std::optional<CertFacts> issuing;
+  std::string root_certificate;                // path, for clients
+  std::string root_key;                        // path, to be taken away
+  bool root_key_encrypted = false;
+  bool issuing_key_encrypted = false;
+  CrlFacts root_crl;
+  std::optional<CrlFacts> issuing_crl;
+};
+
+// Errc::invalid: an option is impossible; Errc::exists: a directory is there and not empty.
+Result<InitReport> init_ca(const InitOptions& options, TimePoint now);
+
+}  // namespace pgcertd::ca

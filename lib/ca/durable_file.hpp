@@ -1,0 +1,26 @@
+// Files of a CA directory: read whole, made without a moment in which others can read them, and on the disk (file and
+// directory entry) when the call returns. A replaced file is the old one or the new one, never a part. Any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace pgcertd::ca {
+
+// The whole of a regular file of at most 16 MiB; a symbolic link as the last component is refused.
+Result<std::string> read_file(const std::string& path);
+Result<Secret> read_secret_file(const std::string& path);
+// Made with O_EXCL and `mode` before the first byte; Errc::exists when it is there already. Removed again on failure.
+Result<void> write_new_file(const std::string& path, std::string_view bytes, mode_t mode);
+// Through a new file beside it and one rename.
+Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode);
+Result<void> sync_directory(const std::string& path);
+// The directory that holds `path`.
+std::string parent_of(const std::string& path);
+
+}  // namespace pgcertd::ca

@@ -1,0 +1,60 @@
+// IssuingCa: an issuing CA's directory with its key in memory. Every serial is in the registry before it is signed, every
+// CRL number before it is used; nothing that was revoked is ever published as not revoked. One object a thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "base/time.hpp"
+#include "ca/ca_directory.hpp"
+#include "core/issuing.hpp"
+#include "store/registry.hpp"
+#include "x509/certificate.hpp"
+#include "x509/private_key.hpp"
+
+namespace pgcertd::ca {
+
+class IssuingCa {
+ public:
+  // `passphrase` may be null. An expired CA opens; it refuses to sign.
+  static Result<IssuingCa> open(const std::string& directory, const Secret* passphrase, Duration crl_lifetime, std::string crl_url);
+
+  // Idempotent by (SPKI, profile). The end is clamped to the chain; refused when it was clamped and would not outlive
+  // request.outlive. A failing CRL does not stop it: Issued::crl_pem is empty then.
+  Result<Issued> issue(const LeafRequest& request, TimePoint now);
+  // The newest certificate for this key; nullopt: none, or one that a former issuing CA signed. Errc::refused: revoked.
+  Result<std::optional<Issued>> find(const std::string& spki_sha256, TimePoint now);
+  // Signs a new one when the published one is missing, a day old, or lacks a revocation.
+  Result<x509::Crl> current_crl(TimePoint now);
+  // Durable in the registry first, then published. The first revocation of a serial stands. `reason` as RFC 5280 names it.
+  Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
+
+  [[nodiscard]] const x509::Certificate& certificate() const { return certificate_; }
+  [[nodiscard]] const x509::Certificate& root() const { return root_; }
+  [[nodiscard]] Result<std::optional<x509::Crl>> root_crl() const;
+  // An error with its remedy when the CA cannot sign at `now`.
+  [[nodiscard]] Result<void> check_usable(TimePoint now) const;
+  // False when certificate, anchor or registry on disk are no longer those that were opened.
+  [[nodiscard]] bool matches_disk() const;
+  Result<store::RegistryCounts> counts() { return registry_.counts(); }
+
+ private:
+  IssuingCa(IssuingDirectory directory, x509::Certificate certificate, x509::Certificate root, x509::PrivateKey key,
+            store::Registry registry, Duration crl_lifetime, std::string crl_url);
+  Result<x509::Certificate> sign(const LeafRequest& request, const std::string& profile, TimePoint now);
+  Result<Issued> issued_from(const store::RegistryEntry& entry, TimePoint now);
+  Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked, TimePoint now);
+  std::string crl_set(TimePoint now);
+
+  IssuingDirectory directory_;
+  x509::Certificate certificate_, root_;
+  x509::PrivateKey key_;
+  store::Registry registry_;
+  Duration crl_lifetime_;
+  std::string crl_url_;
+};
+
+}  // namespace pgcertd::ca

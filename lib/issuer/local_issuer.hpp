@@ -1,0 +1,37 @@
+// LocalIssuer: the issuing CA of a directory on this host, as clusters see it. Opened when first needed, and again after a
+// failure or when its files were replaced, so that it heals by itself. Thread-safe: one lock around the CA.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "ca/issuing_ca.hpp"
+#include "core/config.hpp"
+#include "ports/issuer.hpp"
+
+namespace pgcertd::issuer {
+
+// Reads a passphrase from where the configuration says.
+using SecretResolver = std::function<Result<Secret>(const SecretSource&)>;
+
+class LocalIssuer final : public ports::Issuer {
+ public:
+  LocalIssuer(IssuerConfig config, SecretResolver resolve);
+  // Also keeps the CRL fresh: it is signed again when it is a day old.
+  IssuerSeen observe(TimePoint now) override;
+  IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
+  IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
+
+ private:
+  Result<ca::IssuingCa*> opened();
+  void describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now);
+
+  const IssuerConfig config_;
+  const SecretResolver resolve_;
+  std::mutex mutex_;
+  std::optional<ca::IssuingCa> ca_;
+};
+
+}  // namespace pgcertd::issuer

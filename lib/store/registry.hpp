@@ -1,0 +1,75 @@
+// Registry: what a CA signed, revoked and numbered, in the one file registry.db of its directory. A serial is recorded
+// before it is signed; a revocation is final, and no row is ever removed (triggers hold both). One object a thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "store/database.hpp"
+
+namespace pgcertd::store {
+
+struct RegistryEntry {
+  std::string serial;                  // hex, lower case
+  std::string spki_sha256;
+  std::string profile;                 // what was asked for: "root-ca", "server dns=… lifetime=…"
+  TimePoint recorded_at{};
+  std::string der;                     // empty: recorded, and then never signed
+  std::optional<TimePoint> issued_at;
+  std::optional<TimePoint> not_after;
+  std::optional<TimePoint> revoked_at;
+  std::string reason;                  // of the revocation, as RFC 5280 names it; may be empty
+  bool operator==(const RegistryEntry&) const = default;
+};
+
+struct RegistryCounts {
+  std::uint64_t issued = 0;            // with a certificate
+  std::uint64_t revoked = 0;
+};
+
+class Registry {
+ public:
+  // Errc::exists when there is one.
+  static Result<Registry> create(const std::string& path);
+  // Errc::not_found when there is none; a damaged, empty or foreign file is an error.
+  static Result<Registry> open(const std::string& path);
+
+  Result<void> record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile, TimePoint now);
+  // Refused for a serial that was never recorded, or that has its certificate already.
+  Result<void> record_certificate(const std::string& serial, const std::string& der, TimePoint not_after, TimePoint now);
+
+  Result<std::optional<RegistryEntry>> find(const std::string& serial);
+  // The newest with a certificate.
+  Result<std::optional<RegistryEntry>> find(const std::string& spki_sha256, const std::string& profile);
+  Result<std::optional<RegistryEntry>> find_by_spki(const std::string& spki_sha256);
+  Result<std::vector<RegistryEntry>> list();           // oldest first
+  Result<std::vector<RegistryEntry>> revoked();        // oldest first, expired ones too
+  Result<RegistryCounts> counts();
+
+  // Errc::not_found for an unknown serial. Revoking again changes nothing.
+  Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
+
+  // A CRL number greater than every one before and at least `at_least`; durable when it is returned.
+  Result<std::uint64_t> next_crl_number(std::uint64_t at_least);
+  Result<std::uint64_t> crl_number();                  // the highest given out; 0: none
+
+  // False when the path no longer names the file that was opened.
+  [[nodiscard]] bool matches_disk() const;
+
+ private:
+  Registry(Database database, dev_t device, ino_t inode) : database_(std::move(database)), device_(device), inode_(inode) {}
+  static Result<Registry> finish(Database database);
+  Result<std::vector<RegistryEntry>> select(const std::string& condition, const std::vector<std::string>& values);
+
+  Database database_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace pgcertd::store

@@ -1,0 +1,29 @@
+// StateStore: STATE/pgcertd.db. A cluster's memory as rows of key and value, and the history of events.
+// Rows with a key that this version does not know are kept. One object a thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ports/store.hpp"
+#include "store/database.hpp"
+
+namespace pgcertd::store {
+
+class StateStore final : public ports::Store {
+ public:
+  // Makes the file where it is missing. A schema of a newer pgcertd is Errc::refused.
+  static Result<std::unique_ptr<StateStore>> open(const std::string& path);
+
+  Result<ClusterMemory> load(const std::string& cluster) override;
+  Result<void> save(const std::string& cluster, const ClusterMemory& memory, const std::vector<Event>& events) override;
+  Result<std::vector<Event>> events(std::int64_t after_id, std::size_t limit) override;
+  Result<void> prune(TimePoint older_than) override;
+
+ private:
+  explicit StateStore(Database database) : database_(std::move(database)) {}
+  Database database_;
+};
+
+}  // namespace pgcertd::store
