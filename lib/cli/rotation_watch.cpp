@@ -1,0 +1,54 @@
+#include "cli/rotation_watch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "cli/json_fields.hpp"
+
+namespace pgcertd::cli {
+namespace {
+
+using nlohmann::json;
+
+std::optional<ExitCode> end_of(const std::string& kind) {
+  if (kind == "rotation-proved") return ExitCode::done;
+  if (kind == "rolled-back" || kind == "rotation-failed" || kind == "rotation-rolled-back") return ExitCode::failed;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<json> RotationWatch::feed(const json& events) {
+  std::vector<json> news;
+  const std::int64_t seen = last_id_;
+  for (const json& event : array_at(events, "events")) {
+    const std::int64_t id = number_at(event, "id");
+    if (id <= seen) continue;
+    last_id_ = std::max(last_id_, id);
+    if (text_at(event, "cluster") != cluster_) continue;
+    news.push_back(event);
+    if (!end_) end_ = end_of(text_at(event, "kind"));
+  }
+  return news;
+}
+
+void RotationWatch::look(const json& cluster) {
+  const json& rotation = at(cluster, "rotation");
+  if (!rotation.is_object()) return;
+  const std::string stage = text_at(rotation, "stage");
+  const json& error = at(rotation, "last_error");
+  const std::string reason = error.is_object() ? text_at(error, "message") : text_of(error);
+  standing_ = fmt::format("stage {}{}", printable(stage, 40), reason.empty() ? "" : ", last error: " + printable(reason));
+  if (!end_ && !text_at(rotation, "paused_until").empty()) end_ = ExitCode::refused;
+}
+
+std::int64_t highest_id(const json& events, std::int64_t otherwise) {
+  std::int64_t highest = otherwise;
+  for (const json& event : array_at(events, "events")) highest = std::max(highest, number_at(event, "id", otherwise));
+  return highest;
+}
+
+}  // namespace pgcertd::cli

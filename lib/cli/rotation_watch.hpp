@@ -1,0 +1,40 @@
+// RotationWatch: follows one asked-for rotation through the daemon's events to its end (`rotate --wait`). Fed with what the
+// daemon answers; decides, and reads nothing itself. One thread.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/exit_code.hpp"
+
+namespace pgcertd::cli {
+
+class RotationWatch {
+ public:
+  // Events up to `after_id` happened before the rotation was asked for.
+  RotationWatch(std::string cluster, std::int64_t after_id) : cluster_(std::move(cluster)), last_id_(after_id) {}
+  // Takes /v1/events; gives back those of the cluster that are new, oldest first.
+  std::vector<nlohmann::json> feed(const nlohmann::json& events);
+  // Takes /v1/clusters/NAME.
+  void look(const nlohmann::json& cluster);
+  // The end, once it is known: done (proved), failed (or rolled back), refused (paused).
+  [[nodiscard]] std::optional<ExitCode> end() const noexcept { return end_; }
+  // Where it stands, for the message of a time-out.
+  [[nodiscard]] const std::string& standing() const noexcept { return standing_; }
+  [[nodiscard]] std::int64_t last_id() const noexcept { return last_id_; }
+
+ private:
+  std::string cluster_;
+  std::int64_t last_id_;
+  std::optional<ExitCode> end_;
+  std::string standing_ = "nothing has been seen of it yet";
+};
+
+// The highest id in /v1/events, or `otherwise`.
+std::int64_t highest_id(const nlohmann::json& events, std::int64_t otherwise);
+
+}  // namespace pgcertd::cli

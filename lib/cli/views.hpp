@@ -1,0 +1,24 @@
+// What people read, made from the JSON of the daemon (docs: HTTP interface). Pure: the time is an argument. Every text in it may
+// have been chosen by a stranger and is shown through printable(); a missing or odd field shows as "-".
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "base/time.hpp"
+#include "cli/style.hpp"
+
+namespace pgcertd::cli {
+
+// /v1/status: one cluster in full, several as a table; problems with their remedies; issuers.
+std::string status_view(const nlohmann::json& status, TimePoint now, const Style& style);
+// /v1/clusters/NAME in full.
+std::string cluster_view(const nlohmann::json& cluster, TimePoint now, const Style& style);
+// /v1/status, how long each cluster survives without the root's key.
+std::string runway_view(const nlohmann::json& status, TimePoint now, const Style& style);
+// One of /v1/events, as one line and a line end.
+std::string event_line(const nlohmann::json& event, TimePoint now, const Style& style);
+// The answer to a dry run: whether it would rotate, what would be done first, and why.
+std::string plan_view(const nlohmann::json& reply, TimePoint now, const Style& style);
+
+}  // namespace pgcertd::cli

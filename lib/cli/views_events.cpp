@@ -1,0 +1,44 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "cli/json_fields.hpp"
+#include "cli/layout.hpp"
+#include "cli/views.hpp"
+
+namespace pgcertd::cli {
+namespace {
+
+using nlohmann::json;
+
+Tone kind_tone(std::string_view kind) {
+  if (kind.ends_with("-proved")) return Tone::good;
+  if (kind.ends_with("-failed") || kind.ends_with("rolled-back")) return Tone::critical;
+  return Tone::plain;
+}
+
+}  // namespace
+
+std::string event_line(const json& event, TimePoint now, const Style& style) {
+  const std::string kind = printable(text_at(event, "kind"), 40);
+  const std::string cluster = printable(text_at(event, "cluster"), 63);
+  return fmt::format("{} {}{}{}\n", style.paint(Tone::faint, printable(moment_at(event, "at", now))), cluster.empty() ? "" : cluster + ": ",
+                     style.paint(kind_tone(kind), kind), " " + printable(text_at(event, "message"), 1000));
+}
+
+std::string plan_view(const json& reply, TimePoint now, const Style& style) {
+  const json& plan = at(reply, "plan");
+  std::string out = printable(text_at(reply, "message"), 1000) + "\n";
+  const auto row = [&](std::string_view name, const std::string& value) {
+    if (!value.empty() && value != "-") out += style.paint(Tone::faint, name) + paragraph(printable(value, 1000), 2);
+  };
+  row("need:  ", text_at(plan, "need"));
+  row("stage: ", text_at(plan, "stage"));
+  row("action:", text_at(plan, "action"));
+  for (const json& reason : array_at(plan, "reasons")) row("why:   ", text_of(reason));
+  row("next:  ", moment_at(plan, "wake_at", now));
+  return out;
+}
+
+}  // namespace pgcertd::cli
