@@ -74,7 +74,9 @@ class Database {
     std::string_view kind;             // "state database", for errors
     std::string_view create;           // DDL of `version`
   };
-  // A new database gets the schema; one of another kind or of a newer pgcertd is refused.
+  // Refuses a database of another kind, of a newer pgcertd, or with nothing in it.
+  Result<void> check_schema(const Schema& schema);
+  // The same, but one with nothing in it gets the schema.
   Result<void> ensure_schema(const Schema& schema);
   // PRAGMA quick_check: an error when pages are damaged or missing.
   Result<void> check_integrity();

@@ -39,6 +39,8 @@ class Registry {
   static Result<Registry> create(const std::string& path);
   // Errc::not_found when there is none; a damaged, empty or foreign file is an error.
   static Result<Registry> open(const std::string& path);
+  // A missing or empty file becomes a new one: only where nothing is lost with an old one (self-signed leaves).
+  static Result<Registry> open_or_create(const std::string& path);
 
   Result<void> record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile, TimePoint now);
   // Refused for a serial that was never recorded, or that has its certificate already.
