@@ -36,6 +36,7 @@ struct GenerationSeen {
   std::string incomplete_why;
   std::vector<CertFacts> chain;   // leaf first; empty when unreadable
   std::string key_spki_sha256;    // of server.key; empty when it is missing or unreadable
+  bool key_denied = false;        // server.key is there but we may not read it (EACCES): neither good nor bad is known
   std::vector<FileSeen> files;    // server.crt, server.key, root.crt, root.crl: those the manifest names
   bool operator==(const GenerationSeen&) const = default;
 };
@@ -45,6 +46,7 @@ struct GenerationsSeen {
   std::string current;            // id that `current` points to, or empty
   std::string way_back;           // id that the ready symlink `way-back` points to, or empty
   std::vector<GenerationSeen> all;  // oldest first
+  std::vector<FileSeen> parents;    // every directory from / down to generations/, for the server's right to search them
 
   [[nodiscard]] const GenerationSeen* find(const std::string& id) const;
   [[nodiscard]] const GenerationSeen* live() const { return find(current); }

@@ -71,8 +71,10 @@ struct ClusterMemory {
   std::optional<Failure> last_failure;             // cleared by the next proof of a new leaf
   std::uint32_t consecutive_failures = 0;
   std::optional<TimePoint> retry_at;               // back-off after a failure
-  std::optional<TimePoint> rotate_asked_at;        // an operator's `rotate --force`
-  std::optional<TimePoint> takeover_granted_at;
+  std::optional<TimePoint> rotate_asked_at;        // an operator's `rotate --force`; cleared by the next proof of a new leaf
+  std::optional<TimePoint> takeover_granted_at;    // cleared by the first proof of a leaf of ours
+  std::optional<TimePoint> settings_changed_at;    // last ChangeSettings whose values are not in force yet
+  std::uint32_t settings_tries = 0;                // of it, in a row
   std::optional<Pause> pause;
   std::optional<PostgresSeen> server;              // as last seen up
   std::optional<std::map<std::string, std::optional<std::string>>> original_auto_conf;  // ssl* before we changed them; nullopt: absent

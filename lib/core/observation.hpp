@@ -22,6 +22,7 @@ struct LeafJudgement {
   bool chain_incomplete = false;      // an intermediate is missing from server.crt
   bool weak = false;                  // below OpenSSL's security level 2, or no signature SCRAM can bind to
   std::string weak_why;
+  bool revoked = false;               // its serial stands in the issuer's CRL
   std::vector<std::string> missing_names;   // of the desired names, those a verify-full client would not find
   TimePoint chain_not_after = no_expiry;    // earliest end on the path
   bool operator==(const LeafJudgement&) const = default;

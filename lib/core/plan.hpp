@@ -21,7 +21,7 @@ struct Desired {
   Duration runway_warning{}, runway_critical{};
   Duration check_interval{};
   IssuerType issuer_type = IssuerType::local;
-  std::string crl_url;
+  uid_t own_uid = 0;                 // the daemon's: a SIGHUP is possible when it is the server's
 };
 
 namespace action {
@@ -58,6 +58,26 @@ struct Plan {
 };
 
 Plan plan(const Desired& desired, const Observation& seen, TimePoint now);
+
+// Why a new leaf is wanted in place of the current generation; and when its renewal is planned.
+struct NeedOf {
+  Need need = Need::none;
+  std::string why;
+  std::optional<TimePoint> renew_at;
+};
+NeedOf need_of(const Desired& desired, const Observation& seen, TimePoint now);
+
+// Everything that is wrong, whether or not an action follows from it.
+std::vector<Finding> judge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now);
+// The issuer's own: expiring CAs and CRLs, a key that cannot be used.
+std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now);
+
+// True when somebody else's working certificate is in place and nobody consented to replace it.
+bool needs_takeover(const Desired& desired, const Observation& seen);
+
+// What the handshakes say of a leaf: one endpoint that shows it proves it; unreachable ones say nothing.
+enum class Proof : std::uint8_t { shown, contradicted, unknown };
+Proof proof_of(const std::vector<ProbeSeen>& probes, const std::string& fingerprint_sha256);
 
 // When a leaf is renewed: the fraction of its life counted from its issue, never past its chain's end, and earlier by a
 // jitter of at most 1/20 of its life that is a hash of cluster and fingerprint.

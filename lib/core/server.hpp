@@ -104,6 +104,7 @@ struct ProbeSeen {
   std::vector<std::string> chain_pem;  // the same certificates in PEM, for verification and `probe`
   std::string tls_version;           // "TLSv1.3"
   std::string cipher;
+  std::string verify;                // "ok", or why the chain does not verify under the issuer's roots; empty: not judged
   bool operator==(const ProbeSeen&) const = default;
 };
 

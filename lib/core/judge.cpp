@@ -1,0 +1,252 @@
+// Findings: everything that is wrong, judged from the same observation as the plan. Order of emission is order of cause:
+// server, takeover, files, certificate, served, rotation, issuer.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "core/permissions.hpp"
+#include "core/plan.hpp"
+#include "core/runway.hpp"
+
+namespace pgcertd {
+namespace {
+
+using namespace std::chrono_literals;
+using P = ProblemCode;
+
+struct Judge {
+  const Desired& desired;
+  const Observation& seen;
+  const NeedOf& need;
+  TimePoint now;
+  const GenerationSeen* current;
+  std::vector<Finding> out;
+
+  [[nodiscard]] const std::string& cluster() const { return desired.cluster.name; }
+  void add(P code, std::string message, std::string remedy, std::string object = {}) {
+    out.push_back(finding(code, std::move(message), std::move(remedy), std::move(object)));
+  }
+  void add(P code, Severity severity, std::string message, std::string remedy, std::string object = {}) {
+    out.push_back({code, severity, std::move(object), std::move(message), std::move(remedy)});
+  }
+};
+
+std::string server_remedy(ServerFault fault) {
+  switch (fault) {
+    case ServerFault::down: return "start PostgreSQL, or correct conninfo (host, port)";
+    case ServerFault::starting: return "wait until PostgreSQL accepts connections; its log says what it does";
+    case ServerFault::too_many_connections: return "raise max_connections or superuser_reserved_connections, or end idle sessions";
+    case ServerFault::auth_failed: return "create the role with `pgcertctl setup sql`, and check `password` and pg_hba.conf";
+    case ServerFault::timeout: return "look at the server's load and at its postmaster; it accepts but does not answer";
+    case ServerFault::not_postgres: return "correct conninfo: what answers there is not PostgreSQL";
+    case ServerFault::wrong_cluster: return "correct conninfo: another database cluster answers there";
+    case ServerFault::wrong_peer: return "correct conninfo: the socket belongs to another user than the data directory";
+    case ServerFault::insecure: return "use a Unix socket, or sslmode=verify-full with sslrootcert in conninfo";
+    case ServerFault::none: case ServerFault::other: break;
+  }
+  return "look at the server's log";
+}
+
+void judge_server(Judge& j) {
+  const PostgresSeen& server = j.seen.server;
+  if (!server.reachable()) {
+    // A server that turns away one more session still serves everybody else.
+    const bool serves = server.fault == ServerFault::too_many_connections || server.fault == ServerFault::auth_failed || server.fault == ServerFault::starting;
+    j.add(P::server_unreachable, serves ? Severity::warning : Severity::critical,
+          fmt::format("PostgreSQL cannot be asked ({}): {}", to_string(server.fault), printable(server.fault_text)), server_remedy(server.fault));
+    return;
+  }
+  const Privileges& may = server.privileges;
+  if (!may.read_all_settings) j.add(P::privilege_missing, "the role may not read all settings", "GRANT pg_read_all_settings TO pgcertd;", "pg_read_all_settings");
+  const bool other_way = j.desired.cluster.reload.kind == ReloadMethod::Kind::systemd || j.desired.own_uid == server.server_uid;
+  if (!may.reload && !other_way)
+    j.add(P::privilege_missing, "the role may not ask for a reload", "GRANT EXECUTE ON FUNCTION pg_catalog.pg_reload_conf() TO pgcertd;", "pg_reload_conf");
+}
+
+void judge_takeover(Judge& j) {
+  if (!needs_takeover(j.desired, j.seen)) return;
+  const std::string subject = j.seen.live.chain.empty() ? "" : printable(j.seen.live.chain.front().subject, 128);
+  j.add(P::takeover_needed, fmt::format("{} is served from {} and was not made by pgcertd", subject, printable(j.seen.live.cert_path)),
+        fmt::format("pgcertctl takeover {}", j.cluster()), j.seen.live.cert_path);
+}
+
+void judge_files(Judge& j) {
+  if (j.current == nullptr) return;
+  if (j.current->key_denied)
+    j.add(P::privilege_missing, "the daemon may not read the key that it installed", "run pgcertd with CAP_DAC_READ_SEARCH, as its unit does", "server.key");
+  const bool known = j.seen.server.server_uid != static_cast<uid_t>(-1);
+  const ServerIdentity server{j.seen.server.server_uid, j.seen.server.server_gid, {}};
+  for (const FileSeen& file : j.current->files) {
+    const bool is_key = file.path.ends_with(file_name(FileRole::key));
+    if (file.kind == FileSeen::Kind::missing) j.add(P::file_missing, printable(file.path) + " is not there", fmt::format("pgcertctl rotate {} --force", j.cluster()), file.path);
+    if (file.kind == FileSeen::Kind::missing || !known) continue;
+    switch (const FileVerdict verdict = is_key ? judge_key(server, file) : judge_public(server, file); verdict) {
+      case FileVerdict::ok: case FileVerdict::missing: break;
+      case FileVerdict::wrong_owner:
+        j.add(P::file_owner, fmt::format("{} belongs to uid {}", printable(file.path), file.uid), "pgcertd repairs it, where it may", file.path);
+        break;
+      case FileVerdict::not_regular: case FileVerdict::group_or_world: case FileVerdict::unreadable:
+        j.add(P::file_permissions, fmt::format("{} has mode {:04o}: {}", printable(file.path), file.mode, to_string(verdict)), "pgcertd repairs it, where it may", file.path);
+        if (is_key && verdict == FileVerdict::group_or_world)
+          j.add(P::key_exposed, fmt::format("{} could be read by others", printable(file.path)), fmt::format("pgcertctl rotate {} --force", j.cluster()), file.path);
+    }
+  }
+  if (!j.current->complete && !j.current->key_denied && !j.current->incomplete_why.empty())
+    j.add(P::file_changed, fmt::format("generation {} is not as it was published: {}", j.current->id, printable(j.current->incomplete_why)),
+          fmt::format("find out who changed it, then pgcertctl rotate {} --force", j.cluster()), j.current->id);
+  if (std::count_if(j.seen.memory.repairs.begin(), j.seen.memory.repairs.end(), [&](TimePoint at) { return at > j.now - 24h; }) > 3)
+    j.add(P::file_contended, "a file had to be repaired more than three times in a day", "find the tool that changes it: auditctl -w on the directory shows it", j.current->id);
+}
+
+// The need's own problem, while it stands.
+void judge_need(Judge& j) {
+  if (j.need.need == Need::absent && j.current != nullptr && j.current->origin == Origin::adopted) return;   // something works: not missing
+  if (j.need.need == Need::absent && j.seen.server.known && !j.seen.live.ours && j.seen.live.readable && j.seen.server.ssl_on()) return;
+  for (const NeedRow& r : need_table())
+    if (r.need == j.need.need && r.problem) j.add(*r.problem, j.need.why, fmt::format("pgcertctl rotate {} --dry-run", j.cluster()), j.current ? j.current->id : std::string{});
+}
+
+void judge_dates(Judge& j) {
+  if (j.current == nullptr || j.current->chain.empty()) return;
+  const CertFacts& leaf = j.current->chain.front();
+  const TimePoint end = j.seen.current ? std::min(leaf.not_after, j.seen.current->chain_not_after) : leaf.not_after;
+  const Duration life = end - leaf.not_before, left = end - j.now;
+  if (left <= 0ms || life <= 0ms) return;
+  if (left < life / 10 && left < 14 * 24h)
+    j.add(P::cert_expiring, fmt::format("the certificate ends {} ({})", relative_text(end, j.now), to_rfc3339(end)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
+  const bool paused = j.seen.memory.pause && j.seen.memory.pause->until > j.now;
+  if (j.need.renew_at && !paused && j.now > *j.need.renew_at + std::min<Duration>(1h, life / 10))
+    j.add(P::cert_renewal_overdue, fmt::format("its renewal was planned for {}", to_rfc3339(*j.need.renew_at)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
+}
+
+void judge_probe(Judge& j, const ProbeSeen& probe, const std::string& fingerprint) {
+  switch (probe.outcome) {
+    case ProbeOutcome::served:
+      if (!fingerprint.empty() && !probe.chain.empty() && probe.chain.front().fingerprint_sha256 != fingerprint)
+        j.add(P::served_stale, fmt::format("{} serves serial {}, the file holds another certificate", probe.endpoint, probe.chain.front().serial),
+              fmt::format("pgcertctl probe {}; pgcertd reloads the server", probe.endpoint), probe.endpoint);
+      else if (j.seen.live.ours && !probe.verify.empty() && probe.verify != "ok" && j.current != nullptr && j.current->origin == Origin::issued)
+        j.add(P::served_unverifiable, fmt::format("what {} serves does not verify: {}", probe.endpoint, printable(probe.verify)), fmt::format("pgcertctl probe {}", probe.endpoint), probe.endpoint);
+      return;
+    case ProbeOutcome::ssl_refused:
+      j.add(P::ssl_off, fmt::format("{} refuses TLS", probe.endpoint),
+            j.desired.cluster.enable_ssl ? fmt::format("pgcertctl status {}", j.cluster()) : "set enable_ssl = true", probe.endpoint);
+      return;
+    case ProbeOutcome::unreachable: case ProbeOutcome::timeout: case ProbeOutcome::not_postgres: case ProbeOutcome::handshake_failed:
+      if (j.seen.server.reachable())
+        j.add(P::probe_failed, fmt::format("{} could not be probed ({}): {}", probe.endpoint, to_string(probe.outcome), printable(probe.detail)),
+              fmt::format("pgcertctl probe {}", probe.endpoint), probe.endpoint);
+  }
+}
+
+void judge_served(Judge& j) {
+  std::string fingerprint;
+  if (j.seen.live.ours && j.current != nullptr && !j.current->chain.empty()) fingerprint = j.current->chain.front().fingerprint_sha256;
+  else if (!j.seen.live.chain.empty()) fingerprint = j.seen.live.chain.front().fingerprint_sha256;
+  for (const ProbeSeen& probe : j.seen.probes) judge_probe(j, probe, fingerprint);
+  const bool off = j.seen.server.reachable() && !j.seen.server.ssl_on();
+  if (off && std::none_of(j.out.begin(), j.out.end(), [](const Finding& f) { return f.code == P::ssl_off; }))
+    j.add(P::ssl_off, "the server's ssl setting is off", j.desired.cluster.enable_ssl ? fmt::format("pgcertctl status {}", j.cluster()) : "set enable_ssl = true");
+}
+
+void judge_settings(Judge& j) {
+  const bool ours_but_other = j.seen.memory.settings_tries >= 2 && j.seen.server.reachable() && !(j.seen.live.ours && j.seen.server.ssl_on());
+  if (!ours_but_other) return;
+  const auto source = j.seen.server.settings.find("ssl_cert_file");
+  const std::string where = source == j.seen.server.settings.end() ? "" : printable(fmt::format("{} {}:{}", source->second.source, source->second.sourcefile, source->second.sourceline));
+  j.add(P::settings_shadowed, "ssl settings were changed and the server reloaded, but they are not in force; ssl_cert_file comes from " + where,
+        "remove the setting there (SELECT * FROM pg_file_settings WHERE NOT applied OR error IS NOT NULL)", "ssl_cert_file");
+}
+
+void judge_rotation(Judge& j) {
+  const ClusterMemory& m = j.seen.memory;
+  if (m.pause && m.pause->until > j.now)
+    j.add(P::rotation_paused, fmt::format("paused until {}: {}", to_rfc3339(m.pause->until), printable(m.pause->reason)), fmt::format("pgcertctl resume {}", j.cluster()));
+  if (!m.last_failure) return;
+  if (m.last_failure->rolled_back) j.add(P::reload_not_applied, printable(m.last_failure->message), m.last_failure->remedy);
+  const bool urgent = std::any_of(j.out.begin(), j.out.end(), [](const Finding& f) { return f.code == P::cert_expiring || f.code == P::cert_expired; });
+  if (m.consecutive_failures >= 2 || !m.last_failure->rolled_back)
+    j.add(P::rotation_failing, urgent ? Severity::critical : Severity::warning,
+          fmt::format("{} failed at stage {}: {}", m.consecutive_failures == 1 ? "the last try" : fmt::format("{} tries in a row", m.consecutive_failures), m.last_failure->stage,
+                      printable(m.last_failure->message)),
+          m.last_failure->remedy.empty() ? fmt::format("pgcertctl rotate {} --dry-run", j.cluster()) : m.last_failure->remedy);
+}
+
+void judge_issuing(Judge& j) {
+  if (!j.seen.issuer.available)
+    j.add(P::issuer_failed, "the issuer cannot sign: " + printable(j.seen.issuer.why), j.seen.issuer.remedy, j.seen.issuer.name);
+  for (const auto& [spki, answered] : j.seen.answers)
+    if (const auto* pending = std::get_if<Pending>(&answered); pending != nullptr && j.now - pending->since > 1min)
+      j.add(P::awaiting_signature, fmt::format("request {} waits since {}", spki.substr(0, 16), to_rfc3339(pending->since)), "pgcertctl request list", spki);
+  std::optional<CertFacts> leaf;
+  if (j.current != nullptr && !j.current->chain.empty()) leaf = j.current->chain.front();
+  const Runway way = runway(j.seen.issuer, j.desired.issuer_type, leaf);
+  if (!way.ends_at || *way.ends_at - j.now >= j.desired.runway_warning) return;
+  j.add(P::runway_short, *way.ends_at - j.now < j.desired.runway_critical ? Severity::critical : Severity::warning,
+        fmt::format("without the root's key this host survives until {} (limited by {})", to_rfc3339(*way.ends_at), to_string(way.limited_by)), "pgcertctl runway");
+}
+
+}  // namespace
+
+Proof proof_of(const std::vector<ProbeSeen>& probes, const std::string& fingerprint_sha256) {
+  Proof proof = Proof::unknown;
+  for (const ProbeSeen& probe : probes) {
+    if (probe.outcome == ProbeOutcome::served && !probe.chain.empty() && probe.chain.front().fingerprint_sha256 == fingerprint_sha256) return Proof::shown;
+    if (probe.outcome == ProbeOutcome::served || probe.outcome == ProbeOutcome::ssl_refused) proof = Proof::contradicted;
+  }
+  return proof;
+}
+
+bool needs_takeover(const Desired& desired, const Observation& seen) {
+  const LiveSet& live = seen.live;
+  if (!seen.server.known || !seen.server.ssl_on() || live.ours || live.snakeoil) return false;
+  if (desired.cluster.takeover == TakeoverPolicy::always || seen.memory.takeover_granted_at) return false;
+  const bool served = std::any_of(seen.probes.begin(), seen.probes.end(), [](const ProbeSeen& p) { return p.outcome == ProbeOutcome::served; });
+  if (!live.judgement.loads && !served) return false;   // nothing works there
+  const bool issued_by_us = !live.chain.empty() && seen.issuer.issuing && live.chain.front().authority_key_id == seen.issuer.issuing->subject_key_id && live.judgement.chain_ok;
+  if (!issued_by_us) return true;
+  const auto dropped = [](const std::vector<std::string>& have, const std::vector<std::string>& want) {
+    return std::any_of(have.begin(), have.end(), [&](const std::string& n) { return std::find(want.begin(), want.end(), n) == want.end(); });
+  };
+  return dropped(live.chain.front().names.dns, desired.names.dns) || dropped(live.chain.front().names.ip, desired.names.ip);
+}
+
+std::vector<Finding> judge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) {
+  Judge j{desired, seen, need, now, seen.generations.live(), seen.faults};
+  judge_server(j);
+  judge_takeover(j);
+  judge_files(j);
+  judge_need(j);
+  judge_dates(j);
+  judge_served(j);
+  judge_settings(j);
+  judge_rotation(j);
+  judge_issuing(j);
+  return std::move(j.out);
+}
+
+std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
+  std::vector<Finding> out;
+  if (!seen.available) out.push_back(finding(P::issuer_failed, printable(seen.why), seen.remedy, config.name));
+  const auto ends_soon = [&](const std::optional<CertFacts>& ca, P code, Duration least, const char* what) {
+    if (!ca || ca->not_after >= no_expiry) return;
+    const Duration left = ca->not_after - now;
+    if (left >= std::max((ca->not_after - ca->not_before) / 3, least)) return;
+    const bool late = left < 30 * 24h;
+    out.push_back({code, late ? Severity::critical : Severity::warning, config.name, fmt::format("{} ends {} ({})", what, relative_text(ca->not_after, now), to_rfc3339(ca->not_after)),
+                   "renew it with the root's key: pgcertctl ca init makes a new one; pgcertctl runway shows what else is due"});
+  };
+  ends_soon(seen.issuing, P::issuing_ca_expiring, 2 * longest_leaf, "the issuing CA's certificate");
+  if (seen.root && seen.issuing) ends_soon(seen.root, P::root_ca_expiring, seen.issuing->not_after - seen.issuing->not_before, "the root CA's certificate");
+  if (seen.root_crl && seen.root_crl->next_update) {
+    const Duration left = *seen.root_crl->next_update - now, life = *seen.root_crl->next_update - seen.root_crl->this_update;
+    if (left < life / 4)
+      out.push_back({P::root_crl_expiring, left < life / 10 ? Severity::critical : Severity::warning, config.name,
+                     fmt::format("the root's CRL ends {}", relative_text(*seen.root_crl->next_update, now)), "sign a new one with the root's key"});
+  }
+  return out;
+}
+
+}  // namespace pgcertd

@@ -1,0 +1,321 @@
+#include "engine/executor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "x509/certificate.hpp"
+
+namespace pgcertd::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t proofs_remembered = 8;
+constexpr std::size_t refusals_remembered = 16;
+
+struct Step {
+  ClusterPorts& ports;
+  const Desired& desired;
+  const Observation& seen;
+  ClusterMemory& memory;
+  TimePoint now;
+  std::vector<Event> events;
+
+  void say(std::string kind, std::string message, std::map<std::string, std::string> fields = {}) {
+    events.push_back({0, now, desired.cluster.name, std::move(kind), std::move(message), std::move(fields)});
+  }
+  // An intent without which the way back would be lost: no store, no act.
+  Result<void> make_durable() { return within(ports.store.save(desired.cluster.name, memory, {}), "recording the intent"); }
+  [[nodiscard]] ServerIdentity server() const { return {seen.server.server_uid, seen.server.server_gid, {}}; }
+  [[nodiscard]] std::uint64_t next_number() const {
+    std::uint64_t number = memory.generation_number;
+    for (const GenerationSeen& g : seen.generations.all) number = std::max(number, g.number);
+    return number + 1;
+  }
+};
+
+void note_failure(Step& s, std::string_view stage, const std::string& message, const std::string& remedy, bool rolled_back) {
+  ClusterMemory& m = s.memory;
+  ++m.consecutive_failures;
+  ++m.stage_failures[std::string{stage}];
+  ++(rolled_back ? m.rotations_rolled_back : m.rotations_failed);
+  m.last_failure = Failure{std::string{stage}, printable(message), remedy, rolled_back, s.now};
+  m.retry_at = s.now + backoff(m.consecutive_failures, s.desired.check_interval);
+  s.say(rolled_back ? "rolled-back" : "rotation-failed", fmt::format("stage {}: {}", stage, printable(message)), {{"stage", std::string{stage}}});
+}
+
+void refuse(Step& s, const std::string& generation, const std::string& reason) {
+  auto& refused = s.memory.refused;
+  refused.push_back({generation, printable(reason), s.now});
+  if (refused.size() > refusals_remembered) refused.erase(refused.begin());
+}
+
+void begin_publish(Step& s, const std::string& generation) {
+  s.memory.publish = PublishAttempt{generation, s.seen.generations.current, s.now, 0, std::nullopt, std::nullopt};
+}
+
+std::map<std::string, std::string> leaf_fields(const std::string& generation, const CertFacts* leaf) {
+  std::map<std::string, std::string> fields{{"generation", generation}};
+  if (leaf != nullptr) {
+    fields["serial"] = leaf->serial;
+    fields["fingerprint_sha256"] = leaf->fingerprint_sha256;
+    fields["not_after"] = to_rfc3339(leaf->not_after);
+  }
+  return fields;
+}
+
+const CertFacts* leaf_of(const Step& s, const std::string& generation) {
+  const GenerationSeen* g = s.seen.generations.find(generation);
+  return g != nullptr && !g->chain.empty() ? &g->chain.front() : nullptr;
+}
+
+Result<void> run(Step& s, const action::MakeRequest& a) {
+  s.memory.last_attempt_at = s.now;
+  auto made = s.ports.keys.make(a.key_type, a.names);
+  if (!made) return note_failure(s, "keygen", made.error().text(), made.error().remedy, false), fail(made.error());
+  const PendingSeen pending{s.desired.cluster.name, made->spki_sha256, made->request_pem, s.now, a.key_type, a.names};
+  if (auto put = s.ports.pending.put(pending, made->key_pem); !put)
+    return note_failure(s, "request", put.error().text(), put.error().remedy, false), fail(put.error());
+  if (s.memory.names_at_first_issue == Names{}) s.memory.names_at_first_issue = a.names;
+  s.say("request-made", fmt::format("a new {} key waits for its certificate", to_string(a.key_type)), {{"spki_sha256", made->spki_sha256}});
+  return {};
+}
+
+Result<void> run(Step& s, const action::Submit& a) {
+  const auto pending = std::find_if(s.seen.pending.begin(), s.seen.pending.end(), [&](const PendingSeen& p) { return p.spki_sha256 == a.spki_sha256; });
+  if (pending == s.seen.pending.end()) return fail(Errc::not_found, "the request is gone");
+  const LeafRequest request{s.desired.cluster.name, a.spki_sha256, pending->request_pem, pending->names, s.desired.cluster.lifetime, a.outlive};
+  const IssuerAnswer answer = s.ports.issuer.submit(request, s.now);
+  if (const auto* refused = std::get_if<Refused>(&answer)) {
+    note_failure(s, "sign", refused->why.text(), refused->why.remedy, false);
+    if (refused->why.code == Errc::refused || refused->why.code == Errc::invalid) (void)s.ports.pending.remove(a.spki_sha256);   // else left for the next try
+    return fail(refused->why);
+  }
+  if (std::holds_alternative<Issued>(answer)) s.say("certificate-issued", "the issuer signed the request", {{"spki_sha256", a.spki_sha256}});
+  return {};
+}
+
+Result<void> run(Step& s, const action::DropPending& a) {
+  PGCERTD_CHECK(s.ports.pending.remove(a.spki_sha256));
+  for (const auto& [spki, answer] : s.seen.answers)
+    if (spki == a.spki_sha256 && std::holds_alternative<Refused>(answer))
+      note_failure(s, "sign", std::get<Refused>(answer).why.text(), std::get<Refused>(answer).why.remedy, false);
+  s.say("request-dropped", printable(a.reason), {{"spki_sha256", a.spki_sha256}});
+  return {};
+}
+
+Result<std::string> stage(Step& s, const GenerationContent& content) {
+  const std::uint64_t number = s.next_number();
+  PGCERTD_TRY(std::string id, s.ports.generations.stage(content, number, s.server(), s.now));
+  s.memory.generation_number = number;
+  s.say("generation-staged", fmt::format("generation {} is complete on disk", id), {{"generation", id}, {"number", std::to_string(number)}, {"origin", std::string{to_string(content.origin)}}});
+  return id;
+}
+
+const Issued* issued_answer(const Step& s, const std::string& spki) {
+  for (const auto& [key, answer] : s.seen.answers)
+    if (key == spki) return std::get_if<Issued>(&answer);
+  return nullptr;
+}
+
+Result<void> stage_issued(Step& s, const std::string& spki) {
+  const Issued* issued = issued_answer(s, spki);
+  if (issued == nullptr) return fail(Errc::not_found, "the issuer's answer is gone");
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(issued->chain_pem, "the issued certificate"));
+  if (chain.front().facts().spki_sha256 != spki) return fail(Errc::refused, "the issued certificate is for another key");
+  PGCERTD_TRY(Secret key, s.ports.pending.key(spki));
+  PGCERTD_TRY(const std::string id, stage(s, {issued->chain_pem, std::move(key), issued->root_pem, issued->crl_pem, Origin::issued}));
+  (void)id;
+  return within(s.ports.pending.remove(spki), "removing the request");   // a crash before it leaves a request that the plan drops
+}
+
+Result<void> run(Step& s, const action::Stage& a) {
+  auto staged = stage_issued(s, a.spki_sha256);
+  if (!staged) note_failure(s, "stage", staged.error().text(), staged.error().remedy, false);
+  return staged;
+}
+
+Result<void> run(Step& s, const action::Adopt&) {
+  auto pair = s.ports.live.read_pair(s.seen.live.cert_path, s.seen.live.key_path);
+  if (!pair) return note_failure(s, "stage", pair.error().text(), pair.error().remedy, false), fail(pair.error());
+  pair->origin = Origin::adopted;
+  auto id = stage(s, *pair);
+  if (!id) return note_failure(s, "stage", id.error().text(), id.error().remedy, false), fail(id.error());
+  return {};
+}
+
+Result<void> run(Step& s, const action::Refuse& a) {
+  refuse(s, a.generation, a.reason);
+  s.say("preflight-refused", fmt::format("generation {} was not published: {}", a.generation, printable(a.reason)), {{"generation", a.generation}});
+  note_failure(s, "stage", a.reason, fmt::format("pgcertctl rotate {} --dry-run", s.desired.cluster.name), false);
+  return s.ports.generations.remove(a.generation);
+}
+
+Result<void> publish(Step& s, const std::string& id) {
+  if (!s.seen.generations.current.empty()) PGCERTD_CHECK(s.ports.generations.prepare_way_back(s.seen.generations.current));
+  return s.ports.generations.publish(id);
+}
+
+Result<void> run(Step& s, const action::Publish& a) {
+  const ClusterMemory before = s.memory;
+  begin_publish(s, a.generation);
+  Result<void> done = s.make_durable();
+  if (done) done = publish(s, a.generation);
+  if (!done) {
+    s.memory = before;
+    note_failure(s, "install", done.error().text(), done.error().remedy, false);
+    return done;
+  }
+  s.say("generation-published", fmt::format("`current` is generation {}", a.generation), leaf_fields(a.generation, leaf_of(s, a.generation)));
+  return {};
+}
+
+void remember_originals(Step& s, const SettingsChange& change) {
+  if (s.memory.original_auto_conf) return;
+  auto& originals = s.memory.original_auto_conf.emplace();
+  s.memory.original_ssl_on = s.seen.server.ssl_on();
+  for (const char* setting : {"ssl", "ssl_cert_file", "ssl_key_file"}) {
+    const auto found = s.seen.server.auto_conf.find(setting);
+    originals[setting] = found == s.seen.server.auto_conf.end() ? std::nullopt : std::optional{found->second};
+  }
+  (void)change;
+}
+
+Result<void> change_and_reload(Step& s, const SettingsChange& change) {
+  PGCERTD_CHECK(s.ports.postgres.change_settings(change));
+  return s.ports.postgres.reload();
+}
+
+Result<void> run(Step& s, const action::ChangeSettings& a) {
+  remember_originals(s, a.change);
+  s.memory.settings_changed_at = s.now;
+  ++s.memory.settings_tries;
+  auto done = s.make_durable();
+  if (done) done = change_and_reload(s, a.change);
+  if (!done) {
+    s.memory.settings_changed_at.reset();
+    note_failure(s, "install", done.error().text(), done.error().remedy, false);
+    return done;
+  }
+  s.say("settings-changed", describe(Action{a}));
+  return {};
+}
+
+Result<void> run(Step& s, const action::Reload& a) {
+  auto& attempt = s.memory.publish;
+  if (!attempt || attempt->generation != a.generation) attempt = PublishAttempt{a.generation, a.generation, s.now, 0, std::nullopt, std::nullopt};
+  auto done = s.ports.postgres.reload();
+  // Counted whether or not it could be asked for: what the handshakes show decides what follows.
+  ++attempt->reloads;
+  attempt->last_reload_at = s.now;
+  if (!attempt->first_reload_at || *attempt->first_reload_at > s.now) attempt->first_reload_at = s.now;
+  if (!done) {
+    ++s.memory.reloads_error;
+    s.memory.last_failure = Failure{"reload", printable(done.error().text()), done.error().remedy, false, s.now};
+    ++s.memory.stage_failures["reload"];
+    return done;
+  }
+  s.say("reload-asked", fmt::format("PostgreSQL was told to read its files ({})", attempt->reloads), {{"generation", a.generation}});
+  return {};
+}
+
+void remember_proof(Step& s, const std::string& generation, const CertFacts& leaf) {
+  auto& proved = s.memory.proved;
+  std::erase_if(proved, [&](const Proved& p) { return p.generation == generation; });
+  proved.push_back({generation, leaf.fingerprint_sha256, s.now});
+  if (proved.size() > proofs_remembered) proved.erase(proved.begin());
+}
+
+void rotation_succeeded(Step& s) {
+  ClusterMemory& m = s.memory;
+  m.last_failure.reset();
+  m.consecutive_failures = 0;
+  m.retry_at.reset();
+  m.rotate_asked_at.reset();
+  m.takeover_granted_at.reset();
+  ++m.rotations_proved;
+  m.last_success_at = s.now;
+  if (m.last_attempt_at && *m.last_attempt_at <= s.now) m.last_rotation_took = s.now - *m.last_attempt_at;
+}
+
+Result<void> run(Step& s, const action::MarkProved& a) {
+  const GenerationSeen* generation = s.seen.generations.find(a.generation);
+  if (generation == nullptr || generation->chain.empty() || s.seen.generations.current != a.generation)
+    return fail(Errc::not_found, fmt::format("generation {} is not current any more", a.generation));
+  const bool again = s.memory.is_proved(a.generation);
+  remember_proof(s, a.generation, generation->chain.front());
+  s.memory.publish.reset();
+  s.memory.settings_changed_at.reset();
+  s.memory.settings_tries = 0;
+  ++s.memory.reloads_applied;
+  if (again) {
+    s.say("served-again", "the server serves the current generation again", leaf_fields(a.generation, &generation->chain.front()));
+    return {};
+  }
+  if (generation->origin == Origin::issued) rotation_succeeded(s);
+  const std::string_view kind = generation->origin == Origin::issued ? "rotation-proved" : generation->origin == Origin::adopted ? "adoption-proved" : "rollback-proved";
+  s.say(std::string{kind}, fmt::format("a handshake shows serial {}", generation->chain.front().serial), leaf_fields(a.generation, &generation->chain.front()));
+  return {};
+}
+
+Result<void> back_to_settings(Step& s) {
+  if (!s.memory.original_auto_conf) return fail(Errc::invalid, "the former ssl settings are not known");
+  s.memory.publish.reset();
+  s.memory.settings_changed_at.reset();
+  return change_and_reload(s, SettingsChange{*s.memory.original_auto_conf});
+}
+
+// A new generation of the proved pair with the newest CRL: a rollback never un-revokes.
+Result<void> back_to_pair(Step& s, const std::string& to) {
+  PGCERTD_TRY(GenerationContent content, s.ports.generations.load(to));
+  content.origin = Origin::rolled_back;
+  if (const auto current = s.ports.generations.load(s.seen.generations.current); current && !current->crl_pem.empty()) content.crl_pem = current->crl_pem;
+  PGCERTD_TRY(const std::string id, stage(s, content));
+  begin_publish(s, id);
+  return s.ports.generations.publish(id);
+}
+
+Result<void> run(Step& s, const action::RollBack& a) {
+  if (!s.memory.is_refused(a.generation)) {
+    refuse(s, a.generation, a.reason);
+    ++s.memory.reloads_not_applied;
+    note_failure(s, "verify", a.reason, "look for \"SSL configuration was not reloaded\" in the server's log", true);
+  }
+  // The intent to publish included this right: a full disk must not stop the way back.
+  (void)s.make_durable();
+  if (a.to.empty()) return back_to_settings(s);
+  auto done = back_to_pair(s, a.to);
+  if (!done && s.seen.generations.way_back == a.to) {
+    begin_publish(s, a.to);
+    done = s.ports.generations.publish_way_back();
+  }
+  return done;
+}
+
+Result<void> run(Step& s, const action::RepairFile& a) {
+  PGCERTD_CHECK(s.ports.generations.repair(a.generation, a.role, s.server()));
+  std::erase_if(s.memory.repairs, [&](TimePoint at) { return at <= s.now - 24h || at > s.now; });
+  s.memory.repairs.push_back(s.now);
+  s.say("file-repaired", fmt::format("owner and mode of {} were put right", file_name(a.role)), {{"generation", a.generation}});
+  return {};
+}
+
+Result<void> run(Step& s, const action::Collect& a) {
+  for (const std::string& id : a.generations) {
+    PGCERTD_CHECK(s.ports.generations.remove(id));
+    s.say("generation-collected", fmt::format("generation {} was wiped and removed", id), {{"generation", id}});
+  }
+  return {};
+}
+
+}  // namespace
+
+Outcome Executor::run(const Action& action, const Desired& desired, const Observation& seen, ClusterMemory& memory, TimePoint now) {
+  Step step{ports_, desired, seen, memory, now, {}};
+  auto result = std::visit([&](const auto& a) { return pgcertd::engine::run(step, a); }, action);
+  return {within(std::move(result), describe(action)), std::move(step.events)};
+}
+
+}  // namespace pgcertd::engine

@@ -1,0 +1,155 @@
+#include "engine/observer.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "engine/leaf_judge.hpp"
+#include "engine/preflight.hpp"
+#include "x509/certificate.hpp"
+#include "x509/verify.hpp"
+
+namespace pgcertd::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A judgement depends on the time only at the certificates' own dates, which need_of() compares itself.
+constexpr Duration judgement_lasts = 60s;
+
+Finding fault(ProblemCode code, const Error& error, const std::string& object) {
+  Finding f = finding(code, printable(error.text()), error.remedy, object);
+  if (error.code == Errc::permission && code != ProblemCode::state_unwritable) f.code = ProblemCode::privilege_missing;
+  return f;
+}
+
+void check_identity(PostgresSeen& now, const std::optional<PostgresSeen>& remembered) {
+  if (!now.reachable() || !remembered || remembered->system_identifier.empty() || now.system_identifier.empty()) return;
+  if (now.system_identifier == remembered->system_identifier) return;
+  const std::string text = fmt::format("system identifier {} instead of {}", now.system_identifier, remembered->system_identifier);
+  now = *remembered;
+  now.fault = ServerFault::wrong_cluster;
+  now.fault_text = text;
+}
+
+std::vector<CertFacts> facts_of(const std::vector<x509::Certificate>& certificates) {
+  std::vector<CertFacts> out;
+  for (const auto& certificate : certificates) out.push_back(certificate.facts());
+  return out;
+}
+
+void judge_served_chain(ProbeSeen& probe, const std::string& root_pem, TimePoint now) {
+  if (probe.chain_pem.empty() || root_pem.empty()) return;
+  std::string pem;
+  for (const std::string& one : probe.chain_pem) pem += one;
+  const auto chain = x509::parse_certificates(pem, probe.endpoint);
+  const auto roots = x509::parse_certificates(root_pem, "root.crt");
+  if (!chain || !roots) return;
+  const x509::ChainVerdict verdict = x509::verify_chain(*chain, *roots, x509::Purpose::server, now);
+  probe.verify = verdict.ok ? "ok" : verdict.error;
+}
+
+Anchors anchors_of(const IssuerSeen& issuer, const std::string& generation_root) {
+  return {issuer.root_pem.empty() ? generation_root : issuer.root_pem, issuer.issuing_pem, issuer.crl_pem};
+}
+
+}  // namespace
+
+Observation Observer::observe(const Desired& desired, const ClusterMemory& memory, TimePoint now) {
+  Observation seen;
+  seen.memory = memory;
+  if (auto generations = ports_.generations.observe()) seen.generations = std::move(*generations);
+  else seen.faults.push_back(fault(ProblemCode::state_unwritable, generations.error(), "generations"));
+  if (auto pending = ports_.pending.list(desired.cluster.name)) seen.pending = std::move(*pending);
+  else seen.faults.push_back(fault(ProblemCode::state_unwritable, pending.error(), "pending"));
+  observe_issuer(seen, desired, now);
+  observe_server(seen, desired, now);
+  observe_live(seen, desired, now);
+  observe_current(seen, desired, now);
+  observe_candidates(seen, desired, now);
+  return seen;
+}
+
+void Observer::observe_server(Observation& seen, const Desired& desired, TimePoint now) {
+  if (!server_) {
+    server_ = ports_.postgres.observe(seen.memory.server ? &*seen.memory.server : nullptr);
+    check_identity(*server_, seen.memory.server);
+    probes_.reset();
+  }
+  seen.server = *server_;
+  if (!probes_) {
+    probes_.emplace();
+    if (seen.server.known && seen.server.fault != ServerFault::wrong_cluster)
+      for (const std::string& endpoint : ports_.endpoints_of(seen.server, desired.cluster.endpoints))
+        judge_served_chain(probes_->emplace_back(ports_.probe.probe(endpoint, now)), seen.issuer.root_pem, now);
+  }
+  seen.probes = *probes_;
+}
+
+void Observer::observe_live(Observation& seen, const Desired& desired, TimePoint now) {
+  if (!seen.server.known) return;
+  const std::string current = seen.generations.directory + "/current/";
+  const std::string cert_path = seen.server.file_setting("ssl_cert_file"), key_path = seen.server.file_setting("ssl_key_file");
+  const bool ours = cert_path == current + std::string{file_name(FileRole::certificate)} && key_path == current + std::string{file_name(FileRole::key)};
+  if (!live_ || ours) {   // ours changes with each generation
+    live_.emplace();
+    live_->cert_path = cert_path;
+    live_->key_path = key_path;
+    live_->ours = ours;
+    auto read = ports_.live.read_certificate(cert_path, key_path);
+    auto chain = read ? x509::parse_certificates(read->chain_pem, cert_path) : Result<std::vector<x509::Certificate>>(fail(read.error()));
+    live_->readable = chain.has_value();
+    if (chain) live_->chain = facts_of(*chain);
+    else live_->why = printable(chain.error().text());
+    if (read) live_->snakeoil = read->snakeoil;
+    if (!ours && chain) {
+      if (auto pair = ports_.live.read_pair(cert_path, key_path))
+        live_->judgement = judge_leaf(pair->chain_pem, pair->key_pem, anchors_of(seen.issuer, {}), desired.names, now);
+      else live_->why = printable(pair.error().text());
+    }
+  }
+  seen.live = *live_;
+}
+
+void Observer::observe_issuer(Observation& seen, const Desired& desired, TimePoint now) {
+  (void)desired;
+  seen.issuer = ports_.issuer.observe(now);
+  for (const PendingSeen& pending : seen.pending) seen.answers.emplace_back(pending.spki_sha256, ports_.issuer.lookup(pending.spki_sha256, now));
+}
+
+void Observer::observe_current(Observation& seen, const Desired& desired, TimePoint now) {
+  const GenerationSeen* live = seen.generations.live();
+  if (live == nullptr || live->chain.empty() || live->key_denied || live->key_spki_sha256.empty()) return;
+  const bool fresh = current_ && current_->generation == *live && current_->anchors == seen.issuer.root_pem && current_->crl == seen.issuer.crl_pem &&
+                     current_->names == desired.names && now >= current_->at && now - current_->at < judgement_lasts;
+  if (!fresh) {
+    auto content = ports_.generations.load(live->id);
+    if (!content) {
+      seen.faults.push_back(fault(ProblemCode::cert_unreadable, content.error(), live->id));
+      return;
+    }
+    current_ = {*live, seen.issuer.root_pem, seen.issuer.crl_pem, desired.names, now,
+                judge_leaf(content->chain_pem, content->key_pem, anchors_of(seen.issuer, content->root_pem), desired.names, now)};
+  }
+  seen.current = current_->judgement;
+  if (seen.live.ours) seen.live.judgement = current_->judgement;
+}
+
+void Observer::observe_candidates(Observation& seen, const Desired& desired, TimePoint now) {
+  for (const GenerationSeen& generation : seen.generations.all) {
+    const bool decided = seen.memory.is_proved(generation.id) || seen.memory.is_refused(generation.id);
+    if (generation.id == seen.generations.current || !generation.complete || decided) continue;
+    CandidateJudgement judged{generation.id, {}, {}};
+    if (auto content = ports_.generations.load(generation.id)) {
+      judged.judgement = judge_leaf(content->chain_pem, content->key_pem, anchors_of(seen.issuer, content->root_pem), desired.names, now);
+      if (!foreign_) foreign_ = foreign_files_error(ports_.live, seen.server);
+      judged.preflight_error = preflight({desired, seen, generation, *content, judged.judgement, now});
+      if (judged.preflight_error.empty()) judged.preflight_error = *foreign_;
+    } else {
+      judged.preflight_error = printable(content.error().text());
+    }
+    if (skip_preflight_) judged.preflight_error.clear();
+    seen.candidates.push_back(std::move(judged));
+  }
+}
+
+}  // namespace pgcertd::engine

@@ -1,0 +1,48 @@
+// Observer: gathers one Observation through the ports. Only reads. What is costly (the server, handshakes) is asked again
+// only after invalidate(), which the reconciler calls after each act that could have changed it and at each full pass.
+// One thread: the cluster's worker.
+#pragma once
+
+#include <optional>
+
+#include "core/observation.hpp"
+#include "core/plan.hpp"
+#include "engine/ports.hpp"
+
+namespace pgcertd::engine {
+
+class Observer {
+ public:
+  explicit Observer(ClusterPorts ports) : ports_(std::move(ports)) {}
+
+  Observation observe(const Desired& desired, const ClusterMemory& memory, TimePoint now);
+  void invalidate_server() { server_.reset(); probes_.reset(); foreign_.reset(); live_.reset(); }
+  void invalidate_probes() { probes_.reset(); }
+  // A test's fault point: publish whatever is staged, so that the handshake and the rollback are put to the test.
+  void skip_preflight(bool skip) { skip_preflight_ = skip; }
+
+ private:
+  struct CachedJudgement {
+    GenerationSeen generation;
+    std::string anchors, crl;
+    Names names;
+    TimePoint at{};
+    LeafJudgement judgement;
+  };
+
+  void observe_server(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_live(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_issuer(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_current(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_candidates(Observation& seen, const Desired& desired, TimePoint now);
+
+  ClusterPorts ports_;
+  bool skip_preflight_ = false;
+  std::optional<PostgresSeen> server_;
+  std::optional<std::vector<ProbeSeen>> probes_;
+  std::optional<LiveSet> live_;
+  std::optional<std::string> foreign_;
+  std::optional<CachedJudgement> current_;
+};
+
+}  // namespace pgcertd::engine

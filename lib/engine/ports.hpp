@@ -1,0 +1,31 @@
+// ClusterPorts: everything one cluster's reconciler may touch. References; the wiring in daemon/ owns the adapters.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ports/files.hpp"
+#include "ports/issuer.hpp"
+#include "ports/keys.hpp"
+#include "ports/postgres.hpp"
+#include "ports/store.hpp"
+
+namespace pgcertd::engine {
+
+// Which endpoints a server listens on, in the form that Probe takes.
+using EndpointsOf = std::function<std::vector<std::string>(const PostgresSeen&, const std::vector<std::string>& configured)>;
+
+struct ClusterPorts {
+  ports::Generations& generations;
+  ports::PendingKeys& pending;
+  ports::LiveFiles& live;
+  ports::Keys& keys;
+  ports::Postgres& postgres;
+  ports::Probe& probe;
+  ports::Issuer& issuer;
+  ports::Store& store;
+  EndpointsOf endpoints_of;
+};
+
+}  // namespace pgcertd::engine

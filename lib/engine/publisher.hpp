@@ -1,0 +1,38 @@
+// Publisher: composes the Snapshot that everybody reads from the views that the workers hand in. Any thread.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "core/snapshot.hpp"
+
+namespace pgcertd::engine {
+
+class Publisher {
+ public:
+  // Each worker publishes its own view; a new version is composed at once.
+  void publish(ClusterView view, const TaskView& task, std::uint64_t state_write_failures, TimePoint now);
+  void publish(IssuerView view, const TaskView& task, TimePoint now);
+  // The daemon's own problems (configuration, clock), and which clusters and issuers there are.
+  void configure(const std::vector<std::string>& clusters, const std::vector<std::string>& issuers, bool config_ok, TimePoint loaded_at,
+                 std::vector<Finding> own, TimePoint now);
+  [[nodiscard]] SnapshotPtr snapshot() const;
+
+ private:
+  void compose(TimePoint now);   // under mutex_
+
+  mutable std::mutex mutex_;
+  std::map<std::string, ClusterView> clusters_;
+  std::map<std::string, IssuerView> issuers_;
+  std::map<std::string, TaskView> tasks_;
+  std::map<std::string, std::uint64_t> write_failures_;
+  std::vector<std::string> expected_;
+  std::vector<StandingProblem> own_;
+  bool config_ok_ = true;
+  TimePoint config_loaded_at_{};
+  std::uint64_t version_ = 0;
+  SnapshotPtr snapshot_ = std::make_shared<const Snapshot>();
+};
+
+}  // namespace pgcertd::engine

@@ -1,0 +1,212 @@
+#include "engine/reconciler.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "engine/view.hpp"
+
+namespace pgcertd::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+// More steps than any rotation has: whatever goes round in circles is slowed down to one step a pass.
+constexpr std::uint32_t acts_before_rest = 64;
+
+bool may_change_server(const Action& action) {
+  return std::holds_alternative<action::Reload>(action) || std::holds_alternative<action::ChangeSettings>(action) ||
+         std::holds_alternative<action::RollBack>(action);
+}
+
+bool cannot_write(const Error& error) { return error.code == Errc::no_space || error.code == Errc::read_only || error.code == Errc::database; }
+
+LogLevel level_of(const Event& event) {
+  static const std::vector<std::string> loud{"rolled-back", "rotation-failed", "preflight-refused"};
+  if (std::find(loud.begin(), loud.end(), event.kind) != loud.end()) return LogLevel::error;
+  if (event.kind == "problem-stands") return LogLevel::warning;
+  return event.kind == "rotation-proved" ? LogLevel::notice : LogLevel::info;
+}
+
+bool same_problem(const ProblemSince& since, const Finding& f) { return since.code == f.code && since.object == f.object; }
+
+// Problems that are new, and those that are gone, with the moment since when each stands.
+std::vector<Event> update_problems(ClusterMemory& memory, const std::string& cluster, const std::vector<Finding>& findings, TimePoint now) {
+  std::vector<Event> events;
+  std::vector<ProblemSince> standing;
+  const auto say = [&](std::string_view kind, ProblemCode code, const std::string& object, const std::string& message) {
+    events.push_back({0, now, cluster, std::string{kind}, fmt::format("{}: {}", to_string(code), message), {{"code", std::string{to_string(code)}}, {"object", object}}});
+  };
+  for (const Finding& f : findings) {
+    if (std::any_of(standing.begin(), standing.end(), [&](const ProblemSince& s) { return same_problem(s, f); })) continue;
+    const auto known = std::find_if(memory.problems.begin(), memory.problems.end(), [&](const ProblemSince& s) { return same_problem(s, f); });
+    if (known == memory.problems.end()) say("problem-stands", f.code, f.object, f.message);
+    standing.push_back(known == memory.problems.end() ? ProblemSince{f.code, f.object, now} : *known);
+  }
+  for (const ProblemSince& old : memory.problems)
+    if (std::none_of(standing.begin(), standing.end(), [&](const ProblemSince& s) { return s.code == old.code && s.object == old.object; }))
+      say("problem-gone", old.code, old.object, "it does not stand any more");
+  memory.problems = std::move(standing);
+  return events;
+}
+
+// Volatile facts alone are no reason to write to the disk at each pass.
+bool worth_remembering(const std::optional<PostgresSeen>& old, PostgresSeen fresh) {
+  if (!old) return true;
+  fresh.config_loaded = old->config_loaded;
+  return !(*old == fresh);
+}
+
+}  // namespace
+
+void Reconciler::load(const Desired& desired) {
+  if (loaded_) return;
+  auto memory = ports_.store.load(desired.cluster.name);
+  loaded_ = memory.has_value();
+  load_error_ = memory ? std::nullopt : std::optional{memory.error()};
+  if (memory) memory_ = std::move(*memory);
+}
+
+Desired Reconciler::with_fixed_names(const Desired& desired) const {
+  Desired out = desired;
+  if (out.cluster.names == Names{} && !(memory_.names_at_first_issue == Names{})) out.names = memory_.names_at_first_issue;
+  return out;
+}
+
+std::vector<Finding> Reconciler::own_findings() const {
+  std::vector<Finding> out;
+  const std::string remedy = "make room, or mount the state directory read-write; pgcertd goes on by itself";
+  if (load_error_) out.push_back(finding(ProblemCode::state_unwritable, printable(load_error_->text()), load_error_->remedy.empty() ? remedy : load_error_->remedy));
+  if (write_error_) out.push_back(finding(ProblemCode::state_unwritable, printable(write_error_->text()), write_error_->remedy.empty() ? remedy : write_error_->remedy));
+  return out;
+}
+
+void Reconciler::say(const std::vector<Event>& events) {
+  for (const Event& event : events) {
+    LogRecord record{level_of(event), fmt::format("{}: {}", event.cluster, event.message), event.kind, {{"PGCERTD_CLUSTER", event.cluster}}};
+    for (const auto& [key, value] : event.fields) {
+      std::string name = "PGCERTD_";
+      for (const char c : key) name += static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+      record.fields.emplace_back(std::move(name), value);
+    }
+    log_.write(record);
+  }
+}
+
+void Reconciler::keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events) {
+  say(events);
+  if (before == memory_ && events.empty() && !write_error_) return;
+  auto saved = ports_.store.save(desired.cluster.name, memory_, events);
+  if (!saved) ++state_write_failures_;
+  write_error_ = saved ? std::nullopt : std::optional{saved.error()};
+}
+
+std::vector<Event> Reconciler::remember(const Desired& desired, const Observation& seen, Plan& plan, TimePoint now) {
+  if (seen.server.reachable() && worth_remembering(memory_.server, seen.server)) {
+    memory_.server = seen.server;
+    memory_.server->fault_text.clear();
+  }
+  for (Finding& f : own_findings()) plan.findings.push_back(std::move(f));
+  return update_problems(memory_, desired.cluster.name, plan.findings, now);
+}
+
+void Reconciler::note_result(const Desired& desired, const Result<void>& result, TimePoint now, TickResult& out) {
+  if (result) {
+    errors_in_a_row_ = 0;
+    return;
+  }
+  if (cannot_write(result.error())) write_error_ = result.error();
+  log_.write({LogLevel::error, fmt::format("{}: {}", desired.cluster.name, printable(result.error().text())), "action-failed", {{"PGCERTD_CLUSTER", desired.cluster.name}}});
+  // Whatever the plan says next, a step that failed is not tried again at once: never a hot loop.
+  ++errors_in_a_row_;
+  out.at_rest = errors_in_a_row_ >= 3;
+  out.wake_at = now + (errors_in_a_row_ < 3 ? Duration{250ms} : backoff(errors_in_a_row_ - 2, desired.check_interval));
+}
+
+TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full) {
+  load(configured);
+  const Desired desired = with_fixed_names(configured);
+  if (full) observer_.invalidate_server();
+  if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
+  const ClusterMemory before = memory_;
+  Observation seen = observer_.observe(desired, memory_, now);
+  Plan plan = pgcertd::plan(desired, seen, now);
+  if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
+  std::vector<Event> events = remember(desired, seen, plan, now);
+
+  TickResult out;
+  out.wake_at = plan.wake_at;
+  out.at_rest = plan.at_rest || !plan.action;
+  if (!plan.action && !plan.at_rest) {   // waiting for the server to show something
+    out.at_rest = false;
+    memory_.settings_changed_at ? observer_.invalidate_server() : observer_.invalidate_probes();
+  }
+  acts_in_a_row_ = plan.action ? acts_in_a_row_ + 1 : plan.at_rest ? 0 : acts_in_a_row_;
+  if (plan.action && acts_in_a_row_ > acts_before_rest) {
+    plan.reasons.emplace_back("too many steps without coming to rest; the next follows at the next pass");
+    out.wake_at = now + desired.check_interval;
+    out.at_rest = true;
+    acts_in_a_row_ = 0;
+  } else if (plan.action) {
+    out.acted = true;
+    out.at_rest = false;
+    out.wake_at = now;
+    Outcome outcome = executor_.run(*plan.action, desired, seen, memory_, now);
+    events.insert(events.end(), std::make_move_iterator(outcome.events.begin()), std::make_move_iterator(outcome.events.end()));
+    if (may_change_server(*plan.action)) observer_.invalidate_server();
+    note_result(desired, outcome.result, now, out);
+  }
+  keep(desired, before, std::move(events));
+  if (out.at_rest) ports_.postgres.rest();
+  seen.memory = memory_;
+  out.view = make_view(desired, seen, plan, now);
+  return out;
+}
+
+Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
+  load(configured);
+  const Desired desired = with_fixed_names(configured);
+  observer_.invalidate_server();
+  ClusterMemory memory = memory_;
+  if (asked) memory.rotate_asked_at = now, memory.retry_at.reset();
+  const Observation seen = observer_.observe(desired, memory, now);
+  ports_.postgres.rest();
+  return pgcertd::plan(desired, seen, now);
+}
+
+Result<std::string> Reconciler::command(const Desired& desired, const Command& command, TimePoint now) {
+  load(desired);
+  if (load_error_) return fail(*load_error_);
+  const ClusterMemory before = memory_;
+  std::string kind, message;
+  switch (command.kind) {
+    case Command::Kind::rotate:
+      if (memory_.pause && memory_.pause->until > now)
+        return fail(Errc::refused, "rotation is paused: " + printable(memory_.pause->reason), fmt::format("pgcertctl resume {}", desired.cluster.name));
+      if (command.force) memory_.rotate_asked_at = now;
+      memory_.retry_at.reset();
+      kind = "rotation-asked", message = command.force ? "a new certificate was asked for" : "a pass was asked for";
+      break;
+    case Command::Kind::pause:
+      memory_.pause = Pause{now + command.pause_for, command.reason};
+      kind = "paused", message = fmt::format("rotation is paused until {}: {}", to_rfc3339(now + command.pause_for), printable(command.reason));
+      break;
+    case Command::Kind::resume:
+      memory_.pause.reset();
+      kind = "resumed", message = "rotation is resumed";
+      break;
+    case Command::Kind::takeover:
+      memory_.takeover_granted_at = now;
+      kind = "takeover-granted", message = "the certificate in place may be replaced";
+      break;
+  }
+  keep(desired, before, {Event{0, now, desired.cluster.name, kind, message, {{"uid", std::to_string(command.uid)}}}});
+  if (write_error_) {
+    memory_ = before;
+    return fail(*write_error_);
+  }
+  return message;
+}
+
+}  // namespace pgcertd::engine

@@ -1,0 +1,74 @@
+#include "engine/view.hpp"
+
+#include <algorithm>
+
+namespace pgcertd::engine {
+namespace {
+
+std::vector<StandingProblem> standing(const std::vector<Finding>& findings, const ClusterMemory& memory, TimePoint now) {
+  std::vector<StandingProblem> out;
+  for (const Finding& f : findings) {
+    const auto twice = std::any_of(out.begin(), out.end(), [&](const StandingProblem& p) { return p.finding.code == f.code && p.finding.object == f.object; });
+    if (twice) continue;
+    const auto since = std::find_if(memory.problems.begin(), memory.problems.end(), [&](const ProblemSince& p) { return p.code == f.code && p.object == f.object; });
+    out.push_back({f, since == memory.problems.end() ? now : since->since});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const StandingProblem& a, const StandingProblem& b) {
+    return a.finding.severity != b.finding.severity && worse(a.finding.severity, b.finding.severity) == a.finding.severity;
+  });
+  return out;
+}
+
+std::optional<CertificateView> certificate_view(const Observation& seen, const Plan& plan) {
+  const GenerationSeen* current = seen.generations.live();
+  if ((seen.live.ours || !seen.server.known || seen.live.chain.empty()) && current != nullptr && !current->chain.empty()) {
+    CertificateView view{seen.generations.directory + "/generations/" + current->id + "/server.crt", current->chain.front(), current->chain, current->chain.front().not_after, plan.renew_at, {}};
+    if (seen.live.ours) view.path = seen.live.cert_path;
+    if (seen.current) view.judgement = *seen.current, view.chain_not_after = seen.current->chain_not_after;
+    return view;
+  }
+  if (seen.live.chain.empty()) return std::nullopt;
+  return CertificateView{seen.live.cert_path, seen.live.chain.front(), seen.live.chain, seen.live.judgement.chain_not_after, std::nullopt, seen.live.judgement};
+}
+
+}  // namespace
+
+ClusterView make_view(const Desired& desired, const Observation& seen, const Plan& plan, TimePoint now) {
+  ClusterView view;
+  view.name = desired.cluster.name;
+  view.server = seen.server;
+  view.certificate = certificate_view(seen, plan);
+  const std::string file = view.certificate ? view.certificate->leaf.fingerprint_sha256 : "";
+  for (const ProbeSeen& probe : seen.probes)
+    view.served.push_back({probe, !probe.chain.empty() && probe.chain.front().fingerprint_sha256 == file, probe.verify});
+  view.need = plan.need;
+  view.stage = plan.stage;
+  view.next_step = plan.action ? describe(*plan.action) : plan.reasons.empty() ? "" : plan.reasons.back();
+  view.reasons = plan.reasons;
+  view.next_at = plan.wake_at;
+  if (const GenerationSeen* current = seen.generations.live()) {
+    view.generation = current->number;
+    view.generation_id = current->id;
+    view.files = current->files;
+  }
+  view.identity = {seen.server.server_uid, seen.server.server_gid, {}};
+  view.pending = seen.pending;
+  view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt);
+  view.memory = seen.memory;
+  view.problems = standing(plan.findings, seen.memory, now);
+  view.status = Severity::ok;
+  for (const StandingProblem& p : view.problems) view.status = worse(view.status, p.finding.severity);
+  view.seen_at = now;
+  return view;
+}
+
+IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
+  IssuerView view;
+  view.seen = seen;
+  view.type = config.type;
+  if (seen.issuing) view.renew_at = seen.issuing->not_before + (seen.issuing->not_after - seen.issuing->not_before) / 2;
+  view.problems = standing(judge_issuer(config, seen, longest_leaf, now), {}, now);
+  return view;
+}
+
+}  // namespace pgcertd::engine
