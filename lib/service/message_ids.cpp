@@ -1,0 +1,58 @@
+#include "service/message_ids.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace pgcertd::service {
+namespace {
+
+constexpr std::array table{
+    MessageRow{"daemon-started", "aac35056993e44b292354b0c563dd28d", "The daemon has started."},
+    MessageRow{"daemon-stopped", "09e4518b86a1417fb0996433e2e592c7", "The daemon has stopped."},
+    MessageRow{"config-loaded", "60e35a5c16ec43e2b1dad62267772477", "A configuration was loaded and is in force."},
+    MessageRow{"config-refused", "94482a7c43fc483ca61c648ba3f8c962", "A configuration was refused; the former one stays in force."},
+    MessageRow{"certificate-issued", "c97d676fe6e14422bef0d553f20896c4", "An issuer has signed a certificate."},
+    MessageRow{"generation-staged", "b5ed0a844ecf4bafa1046a7e242aa7fc", "A new generation of files was written; it is not live yet."},
+    MessageRow{"preflight-refused", "947cc82558a54e96b6ef5f75baa5e2b5",
+               "A new generation was refused before it was published; nothing live was touched."},
+    MessageRow{"generation-published", "0cb71bb8f9d541b48e42178021e8c0fa", "A generation was made the current one; it is not proved yet."},
+    MessageRow{"settings-changed", "08f1c6d60afe4554a40914a78e0ed08d", "ssl settings of the server were changed."},
+    MessageRow{"reload-asked", "b3d6963a4af34f4cb436aac7ad587809", "The server was asked to reload; that proves nothing."},
+    MessageRow{"rotation-proved", "07230aa78b734823a6f9d764dab5cbf1", "A handshake showed the new certificate."},
+    MessageRow{"rolled-back", "4f5f02c932544bae82acc73e4c9610fa", "The server did not serve the new certificate; the last proved pair is back."},
+    MessageRow{"rotation-failed", "edf507e776d448ecad0ab627c7df9fbe", "A rotation failed; it is tried again later."},
+    MessageRow{"file-repaired", "f0b32016abb947da9811fed04e09e77f", "Owner or mode of an installed file was repaired."},
+    MessageRow{"file-changed", "05a32c36fed7476a980e3e2a56290986", "Somebody else changed an installed file."},
+    MessageRow{"problem-stands", "c2c1c269e7cb4679939f3a5cd022e45b", "A problem was found and stands."},
+    MessageRow{"problem-gone", "03dcb4c5c7b84f77a713787924a32255", "A problem is gone."},
+    MessageRow{"takeover-needed", "6e9583c6adc24972ac9c896b19407faf",
+               "A certificate of somebody else is in place; it is not replaced without consent."},
+    MessageRow{"takeover-granted", "42f6c18935b8493683a9e4067610365b", "An operator allowed the takeover of a cluster."},
+    MessageRow{"rotation-asked", "1fc45b8380d8496790afd9a8048a76b2", "An operator asked for a rotation."},
+    MessageRow{"paused", "3c5186bc1fcb4fd5a2abde100f159467", "Rotation is paused; CRLs and repairs go on."},
+    MessageRow{"resumed", "f92581f1afc0401fb98ef73ce2ba15a8", "Rotation is no longer paused."},
+    MessageRow{"generation-collected", "47695e4023fc42e7bb3acd8912b0d71c", "An old generation was removed and its key wiped."},
+    MessageRow{"crl-signed", "f287181ba37746a4a871ca7ff2b7bb46", "An issuer has signed a new CRL."},
+    MessageRow{"clock-jumped", "81d0e284aff5495ca3d6c22c8a645ef6", "The wall clock jumped; issuing waits until it is stable."},
+};
+
+}  // namespace
+
+std::span<const MessageRow> message_table() noexcept { return table; }
+
+const MessageRow* message_row(std::string_view event) noexcept {
+  const auto* found = std::find_if(table.begin(), table.end(), [&](const MessageRow& row) { return row.event == event; });
+  return found == table.end() ? nullptr : found;
+}
+
+std::string journal_catalog() {
+  std::string out;
+  for (const MessageRow& row : table)
+    fmt::format_to(std::back_inserter(out), "-- {}\nSubject: pgcertd: {}\nDefined-By: pgcertd\n\n{}\n\n", row.id, row.event, row.text);
+  return out;
+}
+
+}  // namespace pgcertd::service
