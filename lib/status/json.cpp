@@ -1,0 +1,230 @@
+#include "status/json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "status/view.hpp"
+
+namespace pgcertd::status {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr std::size_t text_limit = 4096;   // PATH_MAX
+
+json text(std::string_view hostile) { return printable(hostile, text_limit); }
+json text_or_null(std::string_view hostile) { return hostile.empty() ? json(nullptr) : text(hostile); }
+json time(TimePoint at) { return at == TimePoint{} ? json(nullptr) : json(to_rfc3339(at)); }
+json time(const std::optional<TimePoint>& at) { return at ? time(*at) : json(nullptr); }
+
+std::string dump(const json& value) { return value.dump(2, ' ', false, json::error_handler_t::replace) + "\n"; }
+
+template <class Range, class Make>
+json list(const Range& range, Make make) {
+  json out = json::array();
+  for (const auto& item : range) out.push_back(make(item));
+  return out;
+}
+
+json problem(const StandingProblem& p) {
+  return {{"code", to_string(p.finding.code)}, {"severity", to_string(p.finding.severity)}, {"since", time(p.since)},
+          {"message", text(p.finding.message)}, {"remedy", text(p.finding.remedy)}};
+}
+
+// The daemon's own and those of its issuers.
+std::vector<StandingProblem> overall_problems(const Snapshot& snapshot) {
+  std::vector<StandingProblem> out = snapshot.problems;
+  for (const IssuerView& view : snapshot.issuers) out.insert(out.end(), view.problems.begin(), view.problems.end());
+  return out;
+}
+
+json server(const PostgresSeen& s) {
+  const bool known = s.known;
+  return {{"reachable", s.reachable()},
+          {"version", text_or_null(s.version)},
+          {"data_directory", text_or_null(s.data_directory)},
+          {"ssl", known ? json(s.ssl_on()) : json(nullptr)},
+          {"pending_restart", known ? json(pending_restart(s)) : json(nullptr)}};
+}
+
+json certificate(const std::optional<CertificateView>& view) {
+  if (!view) return nullptr;
+  const CertFacts& leaf = view->leaf;
+  return {{"path", text(view->path)},
+          {"serial", text(leaf.serial)},
+          {"fingerprint_sha256", text(leaf.fingerprint_sha256)},
+          {"subject", text(leaf.subject)},
+          {"issuer", text(leaf.issuer)},
+          {"names", list(all_names(leaf.names), [](const std::string& n) { return text(n); })},
+          {"not_before", time(leaf.not_before)},
+          {"not_after", time(leaf.not_after)},
+          {"key_type", text_or_null(leaf.key_name.empty() ? to_string(leaf.key_type) : std::string_view(leaf.key_name))},
+          {"renew_at", time(view->renew_at)}};
+}
+
+json served(const ServedView& view) {
+  const ProbeSeen& probe = view.probe;
+  const CertFacts* leaf = probe.chain.empty() ? nullptr : &probe.chain.front();
+  return {{"endpoint", text(probe.endpoint)},
+          {"probed_at", time(probe.probed_at)},
+          {"serial", leaf ? text(leaf->serial) : json(nullptr)},
+          {"fingerprint_sha256", leaf ? text(leaf->fingerprint_sha256) : json(nullptr)},
+          {"not_after", leaf ? time(leaf->not_after) : json(nullptr)},
+          {"tls_version", text_or_null(probe.tls_version)},
+          {"matches_file", leaf ? json(view.matches_file) : json(nullptr)},
+          {"verify", text_or_null(view.verify.empty() ? probe.detail : view.verify)}};
+}
+
+json rotation(const ClusterView& c) {
+  const ClusterMemory& m = c.memory;
+  return {{"stage", to_string(c.stage)},
+          {"need", to_string(c.need)},
+          {"paused_until", m.pause ? time(m.pause->until) : json(nullptr)},
+          {"generation", c.generation},
+          {"last_success_at", time(m.last_success_at)},
+          {"last_error", m.last_failure ? text(m.last_failure->message) : json(nullptr)},
+          {"next_at", time(c.next_at)}};
+}
+
+json runway(const Runway& r) {
+  return {{"ends_at", time(r.ends_at)},
+          {"needed_at", time(r.needed_at)},
+          {"limited_by", r.ends_at ? json(to_string(r.limited_by)) : json(nullptr)}};
+}
+
+// No `crl` of a cluster is known yet: the CRLs that a server loads are not parsed from its files.
+json cluster(const ClusterView& c) {
+  return {{"name", text(c.name)},
+          {"status", to_string(c.status)},
+          {"server", server(c.server)},
+          {"certificate", certificate(c.certificate)},
+          {"served", list(c.served, served)},
+          {"crl", json::array()},
+          {"rotation", rotation(c)},
+          {"runway", runway(c.runway)},
+          {"problems", list(c.problems, problem)}};
+}
+
+json issuer_crl(const std::optional<CrlFacts>& crl) {
+  if (!crl) return nullptr;
+  return {{"number", text_or_null(crl->number)}, {"next_update", time(crl->next_update)}, {"revoked", crl->revoked}};
+}
+
+json issuer(const Snapshot& snapshot, const IssuerView& view) {
+  const IssuerSeen& seen = view.seen;
+  json ca = nullptr, root = nullptr;
+  if (seen.issuing)
+    ca = {{"not_before", time(seen.issuing->not_before)}, {"not_after", time(seen.issuing->not_after)}, {"renew_at", time(view.renew_at)}};
+  if (seen.root)
+    root = {{"fingerprint_sha256", text(seen.root->fingerprint_sha256)}, {"not_after", time(seen.root->not_after)}};
+  const auto pending = [](const PendingSeen& p) -> json {
+    return {{"spki_sha256", text(p.spki_sha256)}, {"cluster", text(p.cluster)}, {"since", time(p.created)}};
+  };
+  return {{"name", text(seen.name)},
+          {"type", type_name(view.type)},
+          {"key_available", seen.key_available},
+          {"certificate", std::move(ca)},
+          {"root", std::move(root)},
+          {"crl", issuer_crl(seen.crl)},
+          {"pending_requests", list(pending_of(snapshot, view), pending)},
+          {"client_certificates", json::array()}};
+}
+
+json proved(const Proved& p) {
+  return {{"generation", text(p.generation)}, {"fingerprint_sha256", text(p.fingerprint_sha256)}, {"at", time(p.at)}};
+}
+
+json failure(const std::optional<Failure>& f) {
+  if (!f) return nullptr;
+  return {{"at", time(f->at)}, {"stage", text(f->stage)}, {"message", text(f->message)}, {"remedy", text(f->remedy)},
+          {"rolled_back", f->rolled_back}};
+}
+
+json rotation_history(const ClusterView& c) {
+  const ClusterMemory& m = c.memory;
+  json out{{"cluster", text(c.name)}};
+  out.update(rotation(c));
+  out.update({{"generation_id", text_or_null(c.generation_id)},
+              {"next_step", text_or_null(c.next_step)},
+              {"reasons", list(c.reasons, [](const std::string& r) { return text(r); })},
+              {"last_attempt_at", time(m.last_attempt_at)},
+              {"last_duration_seconds", m.last_rotation_took ? json(static_cast<double>(m.last_rotation_took->count()) / 1000) : json(nullptr)},
+              {"retry_at", time(m.retry_at)},
+              {"consecutive_failures", m.consecutive_failures},
+              {"last_failure", failure(m.last_failure)},
+              {"proved", list(m.proved, proved)},
+              {"totals", {{"success", m.rotations_proved}, {"failure", m.rotations_failed}, {"rolled_back", m.rotations_rolled_back}}}});
+  return out;
+}
+
+json event(const Event& e) {
+  json fields = json::object();
+  for (const auto& [key, value] : e.fields) fields[printable(key)] = text(value);
+  return {{"id", e.id}, {"at", time(e.at)}, {"cluster", text_or_null(e.cluster)}, {"kind", text(e.kind)}, {"message", text(e.message)},
+          {"fields", std::move(fields)}};
+}
+
+json part(const Snapshot& snapshot, const char* name, json items) {
+  return {{"schema", 1}, {"generated_at", time(snapshot.generated_at)}, {name, std::move(items)}};
+}
+
+}  // namespace
+
+std::string status_json(const Snapshot& snapshot, const BuildInfo& build) {
+  return dump({{"schema", 1},
+               {"version", text(build.version)},
+               {"generated_at", time(snapshot.generated_at)},
+               {"status", to_string(snapshot.status)},
+               {"clusters", list(snapshot.clusters, cluster)},
+               {"issuers", list(snapshot.issuers, [&](const IssuerView& view) { return issuer(snapshot, view); })},
+               {"problems", list(overall_problems(snapshot), problem)}});
+}
+
+std::string clusters_json(const Snapshot& snapshot) { return dump(part(snapshot, "clusters", list(snapshot.clusters, cluster))); }
+
+std::optional<std::string> cluster_json(const Snapshot& snapshot, const std::string& name) {
+  const ClusterView* view = snapshot.cluster(name);
+  if (!view) return std::nullopt;
+  return dump(part(snapshot, "cluster", cluster(*view)));
+}
+
+std::string rotations_json(const Snapshot& snapshot) {
+  return dump(part(snapshot, "rotations", list(snapshot.clusters, rotation_history)));
+}
+
+std::string runway_json(const Snapshot& snapshot) {
+  const auto row = [](const ClusterView& c) {
+    json out{{"cluster", text(c.name)}};
+    out.update(runway(c.runway));
+    return out;
+  };
+  return dump(part(snapshot, "runway", list(snapshot.clusters, row)));
+}
+
+std::string events_json(const std::vector<Event>& events) {
+  return dump({{"schema", 1}, {"events", list(events, event)}, {"next", events.empty() ? json(nullptr) : json(events.back().id)}});
+}
+
+std::string plan_json(const Plan& plan) {
+  const auto found = [](const Finding& f) -> json {
+    return {{"code", to_string(f.code)}, {"severity", to_string(f.severity)}, {"object", text_or_null(f.object)},
+            {"message", text(f.message)}, {"remedy", text(f.remedy)}};
+  };
+  json step = nullptr;
+  if (plan.action) step = {{"name", name(*plan.action)}, {"track", to_string(track(*plan.action))}, {"description", text(describe(*plan.action))}};
+  return dump({{"schema", 1},
+               {"need", to_string(plan.need)},
+               {"stage", to_string(plan.stage)},
+               {"action", std::move(step)},
+               {"reasons", list(plan.reasons, [](const std::string& r) { return text(r); })},
+               {"findings", list(plan.findings, found)},
+               {"wake_at", time(plan.wake_at)},
+               {"renew_at", time(plan.renew_at)},
+               {"at_rest", plan.at_rest}});
+}
+
+std::string problem_json(int http_status, std::string_view title, std::string_view detail) {
+  return dump({{"type", "about:blank"}, {"title", text(title)}, {"status", http_status}, {"detail", text_or_null(detail)}});
+}
+
+}  // namespace pgcertd::status

@@ -1,0 +1,295 @@
+#include "status/metrics.hpp"
+
+#include <array>
+#include <cstdlib>
+
+#include "status/metric_set.hpp"
+#include "status/view.hpp"
+
+namespace pgcertd::status {
+namespace {
+
+double seconds(Duration d) { return static_cast<double>(d.count()) / 1000; }
+double flag(bool b) { return b ? 1 : 0; }
+double count(std::uint64_t n) { return static_cast<double>(n); }
+
+// Whose problems and expiries: {cluster="main"} or {ca="local"}; the daemon's own have neither.
+Labels cluster_label(const ClusterView& c) { return {{"cluster", c.name}}; }
+Labels ca_label(const IssuerView& i) { return {{"ca", i.seen.name}}; }
+
+double status_value(Severity s) {
+  switch (s) {
+    case Severity::ok: return 0;
+    case Severity::warning: return 1;
+    case Severity::critical: return 2;
+    case Severity::unknown: return 3;
+  }
+  return 3;
+}
+
+void overall(MetricSet& set, const Snapshot& s) {
+  auto& status = set.gauge("status", "State of a cluster: 0 ok, 1 warning, 2 critical, 3 unknown.");
+  for (const ClusterView& c : s.clusters) status.add(cluster_label(c), status_value(c.status));
+  auto& problems = set.gauge("problems", "Problems that stand, by severity.");
+  auto& problem = set.gauge("problem", "1 for each problem that stands.");
+  const auto tell = [&](const Labels& whose, const std::vector<StandingProblem>& list) {
+    for (const Severity severity : {Severity::warning, Severity::critical, Severity::unknown}) {
+      double n = 0;
+      for (const StandingProblem& p : list) n += flag(p.finding.severity == severity);
+      problems.add(whose + Labels{{"severity", to_string(severity)}}, n);
+    }
+    for (const StandingProblem& p : list)
+      problem.add(whose + Labels{{"code", to_string(p.finding.code)}, {"severity", to_string(p.finding.severity)}}, 1);
+  };
+  for (const ClusterView& c : s.clusters) tell(cluster_label(c), c.problems);
+  for (const IssuerView& i : s.issuers) tell(ca_label(i), i.problems);
+  tell({}, s.problems);
+}
+
+void certificate_checks(MetricSet::Family& check, const Labels& who, const ClusterView& c, TimePoint now) {
+  const CertificateView* v = c.certificate ? &*c.certificate : nullptr;
+  const auto tell = [&](std::string_view name, bool ok) { check.add(who + Labels{{"check", name}}, flag(v && ok)); };
+  tell("parse", true);
+  tell("time", v && v->leaf.not_before <= now && now <= v->leaf.not_after);
+  tell("chain", v && v->judgement.chain_ok);
+  tell("key_match", v && v->judgement.key_matches);
+  tell("name", v && v->judgement.missing_names.empty());
+  tell("key_usage", v && v->leaf.server_auth);
+  tell("not_revoked", !stands(c, ProblemCode::cert_revoked));
+  tell("algorithm", v && !v->judgement.weak);
+}
+
+void certificates(MetricSet& set, const Snapshot& s) {
+  auto& readable = set.gauge("certificate_readable", "1 when the certificate that the server's settings name could be read.");
+  auto& not_before = set.gauge("certificate_not_before_timestamp_seconds", "notBefore of the certificate in the file.");
+  auto& not_after = set.gauge("certificate_not_after_timestamp_seconds", "notAfter of the certificate in the file.");
+  auto& chain = set.gauge("certificate_chain_not_after_timestamp_seconds", "Earliest notAfter on its path.");
+  auto& renewal = set.gauge("certificate_renewal_timestamp_seconds", "When it is to be renewed.");
+  auto& check = set.gauge("certificate_check_ok", "1 when the certificate passes the check.");
+  auto& info = set.gauge("certificate_info", "What the certificate is; always 1.");
+  for (const ClusterView& c : s.clusters) {
+    const Labels who = cluster_label(c) + Labels{{"certificate", "server"}};
+    readable.add(who, flag(c.certificate.has_value()));
+    certificate_checks(check, who, c, s.generated_at);
+    if (!c.certificate) continue;
+    const CertificateView& v = *c.certificate;
+    not_before.add_time(who, v.leaf.not_before);
+    not_after.add_time(who, v.leaf.not_after);
+    chain.add_time(who, v.chain_not_after);
+    renewal.add_time(who, v.renew_at);
+    info.add(who + Labels{{"role", "server"}, {"path", v.path}, {"subject", v.leaf.subject}, {"issuer", v.leaf.issuer},
+                          {"serial", v.leaf.serial}, {"fingerprint_sha256", v.leaf.fingerprint_sha256}, {"key", v.leaf.key_name}}, 1);
+  }
+}
+
+void served(MetricSet& set, const Snapshot& s) {
+  auto& success = set.gauge("served_probe_success", "1 when the last handshake with the endpoint showed a certificate.");
+  auto& took = set.gauge("served_probe_duration_seconds", "How long the last handshake took.");
+  auto& last = set.gauge("served_last_success_timestamp_seconds", "When a handshake last showed a certificate.");
+  auto& not_after = set.gauge("served_not_after_timestamp_seconds", "notAfter of the served certificate.");
+  auto& matches = set.gauge("served_matches_file", "1 when the served certificate is the one in the file.");
+  auto& verify = set.gauge("served_verify_ok", "1 when the served chain verifies under the issuer's root.");
+  auto& length = set.gauge("served_chain_length", "Certificates that the server sends.");
+  auto& info = set.gauge("served_info", "What is served; always 1.");
+  for (const ClusterView& c : s.clusters)
+    for (const ServedView& v : c.served) {
+      const Labels who = cluster_label(c) + Labels{{"endpoint", v.probe.endpoint}};
+      const bool ok = v.probe.outcome == ProbeOutcome::served && !v.probe.chain.empty();
+      success.add(who, flag(ok));
+      took.add(who, seconds(v.probe.took));
+      matches.add(who, flag(ok && v.matches_file));
+      verify.add(who, flag(ok && v.verify == "ok"));
+      length.add(who, count(v.probe.chain.size()));
+      if (!ok) continue;
+      const CertFacts& leaf = v.probe.chain.front();
+      last.add_time(who, v.probe.probed_at);
+      not_after.add_time(who, leaf.not_after);
+      info.add(who + Labels{{"serial", leaf.serial}, {"fingerprint_sha256", leaf.fingerprint_sha256},
+                            {"tls", v.probe.tls_version}, {"cipher", v.probe.cipher}}, 1);
+    }
+}
+
+// The issuer's own CRLs: {crl="local"} and {crl="local/root"}. A slash stands in no issuer's name.
+void crls(MetricSet& set, const Snapshot& s) {
+  auto& readable = set.gauge("crl_readable", "1 when the CRL could be read.");
+  auto& this_update = set.gauge("crl_this_update_timestamp_seconds", "thisUpdate of the CRL.");
+  auto& next_update = set.gauge("crl_next_update_timestamp_seconds", "nextUpdate of the CRL.");
+  auto& number = set.gauge("crl_number", "Its CRL number.");
+  auto& revoked = set.gauge("crl_revoked_certificates", "Entries in the CRL.");
+  const auto tell = [&](const std::string& name, const std::optional<CrlFacts>& crl) {
+    const Labels who{{"crl", name}};
+    readable.add(who, flag(crl.has_value()));
+    if (!crl) return;
+    this_update.add_time(who, crl->this_update);
+    next_update.add_time(who, crl->next_update);
+    if (!crl->number.empty()) number.add(who, std::strtod(crl->number.c_str(), nullptr));
+    revoked.add(who, count(crl->revoked));
+  };
+  for (const IssuerView& i : s.issuers) {
+    if (i.type == IssuerType::self_signed) continue;
+    tell(i.seen.name, i.seen.crl);
+    tell(i.seen.name + "/root", i.seen.root_crl);
+  }
+}
+
+void authorities(MetricSet& set, const Snapshot& s) {
+  auto& not_after = set.gauge("ca_not_after_timestamp_seconds", "notAfter of the CA's certificate; NAME is the issuing CA, NAME/root the root.");
+  auto& key = set.gauge("ca_key_available", "1 when the CA's key can be used now.");
+  auto& certificates = set.gauge("ca_certificates", "Certificates in the CA's registry.");
+  for (const IssuerView& i : s.issuers) {
+    const std::string root = i.seen.name + "/root";
+    if (i.seen.issuing) not_after.add_time(ca_label(i), i.seen.issuing->not_after);
+    if (i.seen.root) not_after.add_time({{"ca", root}}, i.seen.root->not_after);
+    key.add(ca_label(i), flag(i.seen.key_available));
+    certificates.add(ca_label(i) + Labels{{"state", "issued"}}, count(i.seen.issued));
+    certificates.add(ca_label(i) + Labels{{"state", "revoked"}}, count(i.seen.revoked));
+  }
+}
+
+void runways(MetricSet& set, const Snapshot& s) {
+  auto& end = set.gauge("runway_end_timestamp_seconds", "When this would end if the root's key were never used again.");
+  auto& pending = set.gauge("pending_requests", "Requests that wait for their certificate.");
+  auto& oldest = set.gauge("pending_request_oldest_timestamp_seconds", "Since when the oldest of them waits.");
+  for (const ClusterView& c : s.clusters) {
+    const Labels who = cluster_label(c);
+    const auto limit = [&](RunwayLimit l, const std::optional<TimePoint>& at) { end.add_time(who + Labels{{"limit", to_string(l)}}, at); };
+    if (c.runway.ends_at) limit(c.runway.limited_by, c.runway.ends_at);
+    if (const IssuerView* i = issuer_of(s, c)) {
+      if (i->seen.issuing) limit(RunwayLimit::issuing_ca, i->seen.issuing->not_after);
+      if (i->seen.root) limit(RunwayLimit::root_ca, i->seen.root->not_after);
+      if (i->seen.root_crl) limit(RunwayLimit::root_crl, i->seen.root_crl->next_update);
+    }
+    pending.add(who, count(c.pending.size()));
+    std::optional<TimePoint> first;
+    for (const PendingSeen& p : c.pending)
+      if (!first || p.created < *first) first = p.created;
+    oldest.add_time(who, first);
+  }
+}
+
+constexpr std::array rotation_stages{"keygen", "request", "sign", "stage", "install", "reload", "verify"};
+
+void rotation_totals(MetricSet& set, const Snapshot& s) {
+  auto& total = set.counter("rotations_total", "Rotations by their end; success means that a handshake proved it.");
+  auto& stage = set.counter("rotation_stage_failures_total", "Rotations that failed, by the stage that did.");
+  auto& reloads = set.counter("reloads_total", "Reloads by their end; applied means that a handshake proved it.");
+  for (const ClusterView& c : s.clusters) {
+    const ClusterMemory& m = c.memory;
+    const Labels who = cluster_label(c);
+    const auto tell = [&](MetricSet::Family& f, std::string_view result, std::uint64_t n) { f.add(who + Labels{{"result", result}}, count(n)); };
+    tell(total, "success", m.rotations_proved);
+    tell(total, "failure", m.rotations_failed);
+    tell(total, "rolled_back", m.rotations_rolled_back);
+    tell(reloads, "applied", m.reloads_applied);
+    tell(reloads, "not_applied", m.reloads_not_applied);
+    tell(reloads, "error", m.reloads_error);
+    for (const char* name : rotation_stages) {
+      const auto found = m.stage_failures.find(name);
+      stage.add(who + Labels{{"stage", name}}, found == m.stage_failures.end() ? 0 : count(found->second));
+    }
+  }
+}
+
+void rotations(MetricSet& set, const Snapshot& s) {
+  rotation_totals(set, s);
+  auto& attempt = set.gauge("rotation_last_attempt_timestamp_seconds", "When a rotation was last begun.");
+  auto& success = set.gauge("rotation_last_success_timestamp_seconds", "When a rotation was last proved.");
+  auto& next = set.gauge("rotation_next_attempt_timestamp_seconds", "When the next one is planned.");
+  auto& running = set.gauge("rotation_in_progress", "1 while a new certificate is on its way.");
+  auto& paused = set.gauge("rotation_paused", "1 while an operator has paused rotation.");
+  auto& failures = set.gauge("rotation_consecutive_failures", "Failures since the last success.");
+  auto& took = set.gauge("rotation_last_duration_seconds", "How long the last proved rotation took.");
+  for (const ClusterView& c : s.clusters) {
+    const ClusterMemory& m = c.memory;
+    const Labels who = cluster_label(c);
+    attempt.add_time(who, m.last_attempt_at);
+    success.add_time(who, m.last_success_at);
+    next.add_time(who, next_attempt(c));
+    running.add(who, flag(in_progress(c.stage)));
+    paused.add(who, flag(m.pause && m.pause->until > s.generated_at));
+    failures.add(who, m.consecutive_failures);
+    if (m.last_rotation_took) took.add(who, seconds(*m.last_rotation_took));
+  }
+}
+
+void servers(MetricSet& set, const Snapshot& s) {
+  auto& up = set.gauge("postgresql_up", "1 when PostgreSQL answered the last look.");
+  auto& ssl = set.gauge("postgresql_ssl_enabled", "1 when its setting ssl is on.");
+  auto& restart = set.gauge("postgresql_pending_restart", "1 when an ssl setting waits for a restart.");
+  auto& start = set.gauge("postgresql_start_timestamp_seconds", "When the postmaster started.");
+  auto& load = set.gauge("postgresql_config_load_timestamp_seconds", "When it last read its configuration; no proof that it took it.");
+  for (const ClusterView& c : s.clusters) {
+    const Labels who = cluster_label(c);
+    up.add(who, flag(c.server.reachable()));
+    if (!c.server.known) continue;
+    ssl.add(who, flag(c.server.ssl_on()));
+    restart.add(who, flag(pending_restart(c.server)));
+    start.add_time(who, c.server.postmaster_start);
+    load.add_time(who, c.server.config_loaded);
+  }
+}
+
+void files(MetricSet& set, const Snapshot& s) {
+  auto& compliant = set.gauge("file_compliant", "1 when the file is as PostgreSQL demands.");
+  for (const ClusterView& c : s.clusters)
+    for (const FileSeen& file : c.files) {
+      const auto role = role_of(file);
+      if (!role) continue;
+      const FileVerdict verdict = judge(c.identity, file);
+      const Labels who = cluster_label(c) + Labels{{"file", file_name(*role)}};
+      compliant.add(who + Labels{{"check", "type"}}, flag(verdict != FileVerdict::missing && verdict != FileVerdict::not_regular));
+      compliant.add(who + Labels{{"check", "owner"}}, flag(verdict != FileVerdict::wrong_owner));
+      compliant.add(who + Labels{{"check", "mode"}}, flag(verdict != FileVerdict::group_or_world && verdict != FileVerdict::unreadable));
+    }
+}
+
+void daemon_itself(MetricSet& set, const Snapshot& s, const BuildInfo& build, const Counters& counters) {
+  set.gauge("build_info", "Which program this is; always 1.")
+      .add({{"version", build.version}, {"revision", build.revision}, {"compiler", build.compiler}}, 1);
+  set.gauge("config_last_reload_successful", "1 when the last load of the configuration was good.").add({}, flag(s.config_ok));
+  set.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.").add_time({}, known(s.config_loaded_at));
+  auto& last_run = set.gauge("task_last_run_timestamp_seconds", "When a task last ran to its end.");
+  auto& interval = set.gauge("task_interval_seconds", "How often it should.");
+  auto& errors = set.counter("task_errors_total", "Its runs that failed.");
+  for (const TaskView& t : s.tasks) {
+    last_run.add_time({{"task", t.name}}, known(t.last_run));
+    interval.add({{"task", t.name}}, seconds(t.interval));
+    errors.add({{"task", t.name}}, count(t.errors));
+  }
+  set.counter("state_write_failures_total", "Writes to the state directory that failed.").add({}, count(s.state_write_failures));
+  auto& requests = set.counter("http_requests_total", "Answers given, by handler and code.");
+  for (const auto& [key, n] : counters.http_requests) requests.add({{"handler", key.first}, {"code", key.second}}, count(n));
+}
+
+void process_metrics(MetricSet& set, const ProcessFacts& p) {
+  set.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.").add({}, p.cpu_seconds);
+  const auto tell = [&](std::string_view name, std::string_view help, std::uint64_t n) {
+    if (n != 0) set.gauge(name, help).add({}, count(n));
+  };
+  tell("process_resident_memory_bytes", "Resident memory size in bytes.", p.resident_bytes);
+  tell("process_virtual_memory_bytes", "Virtual memory size in bytes.", p.virtual_bytes);
+  tell("process_open_fds", "Number of open file descriptors.", p.open_fds);
+  tell("process_max_fds", "Maximum number of open file descriptors.", p.max_fds);
+  tell("process_threads", "Number of threads.", p.threads);
+  set.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.").add_time({}, known(p.started_at));
+}
+
+}  // namespace
+
+std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const ProcessFacts& process, const Counters& counters) {
+  MetricSet set;
+  overall(set, snapshot);
+  certificates(set, snapshot);
+  served(set, snapshot);
+  crls(set, snapshot);
+  authorities(set, snapshot);
+  runways(set, snapshot);
+  rotations(set, snapshot);
+  servers(set, snapshot);
+  files(set, snapshot);
+  daemon_itself(set, snapshot, build, counters);
+  process_metrics(set, process);
+  return set.text();
+}
+
+}  // namespace pgcertd::status

@@ -1,0 +1,14 @@
+// Prometheus text format 0.0.4 of everything a Snapshot knows. Pure; rendered whole each time, so that nothing stale or
+// doubled can appear. Families whose facts do not exist are left out rather than shown as zero.
+#pragma once
+
+#include <string>
+
+#include "core/snapshot.hpp"
+#include "status/facts.hpp"
+
+namespace pgcertd::status {
+
+std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const ProcessFacts& process, const Counters& counters);
+
+}  // namespace pgcertd::status

@@ -1,0 +1,12 @@
+// /openapi.json: the HTTP interface as OpenAPI 3.1. Pure.
+#pragma once
+
+#include <string>
+
+#include "status/facts.hpp"
+
+namespace pgcertd::status {
+
+std::string openapi_json(const BuildInfo& build);
+
+}  // namespace pgcertd::status

@@ -1,0 +1,16 @@
+// Parts of the status page; private to this room. Pure.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "core/snapshot.hpp"
+
+namespace pgcertd::status {
+
+std::string_view page_style() noexcept;
+std::string cluster_section(const Snapshot& snapshot, const ClusterView& cluster, TimePoint now, std::size_t index);
+std::string issuer_section(const Snapshot& snapshot, const IssuerView& issuer, TimePoint now);
+
+}  // namespace pgcertd::status

@@ -1,0 +1,31 @@
+// Small judgements that several renderings share. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/snapshot.hpp"
+
+namespace pgcertd::status {
+
+// TimePoint{} stands for "not known" in views.
+inline std::optional<TimePoint> known(TimePoint at) { return at == TimePoint{} ? std::nullopt : std::optional{at}; }
+
+// The issuer of a cluster: the one whose CA signed its leaf, else the only one there is, else unknown.
+const IssuerView* issuer_of(const Snapshot& snapshot, const ClusterView& cluster);
+// Waiting requests of the clusters that use this issuer.
+std::vector<PendingSeen> pending_of(const Snapshot& snapshot, const IssuerView& issuer);
+
+std::string_view type_name(IssuerType type) noexcept;                  // "self-signed"
+std::vector<std::string> all_names(const Names& names);                // dNSName first, then iPAddress
+bool pending_restart(const PostgresSeen& server);
+bool in_progress(Stage stage) noexcept;
+bool stands(const ClusterView& cluster, ProblemCode code);
+// When the leaf is tried again (after a failure) or renewed.
+std::optional<TimePoint> next_attempt(const ClusterView& cluster);
+std::optional<FileRole> role_of(const FileSeen& file);
+FileVerdict judge(const ServerIdentity& server, const FileSeen& file);
+
+}  // namespace pgcertd::status
