@@ -1,0 +1,61 @@
+// The first look at a request's bytes, before any library sees them: is it whole, and is it one that we answer at all.
+// Pure. Everything that could cost memory or time (ranges, bodies, endless heads) is refused here.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace pgcertd::http {
+
+struct Request {
+  std::string method;
+  std::string path;                                            // decoded, without the query
+  std::vector<std::pair<std::string, std::string>> query;      // decoded
+  std::string if_none_match;
+  std::string body;
+
+  // First value of a query parameter, or empty.
+  [[nodiscard]] std::string parameter(std::string_view name) const;
+};
+
+struct Reply {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body{};
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string handler = "other";                               // for http_requests_total
+};
+
+// application/problem+json.
+Reply problem_reply(int status, std::string_view detail);
+std::string_view reason_phrase(int status) noexcept;
+
+struct Rules {
+  std::string allow = "GET, HEAD";      // methods that are answered
+  std::size_t max_target = 2048;
+  std::size_t max_head = 8192;
+  std::size_t max_body = 0;             // 0: no body at all
+  bool host_required = true;            // HTTP/1.1 demands it; over a Unix socket it says nothing
+};
+
+struct Incomplete {};
+struct Head {
+  std::string method;
+  std::string target;
+  std::string host;                     // as sent; empty when absent
+  std::size_t head_size = 0;            // up to and with the empty line
+  std::size_t body_size = 0;
+};
+using Scan = std::variant<Incomplete, Head, Reply>;   // a Reply: refused; the connection ends after it
+
+Scan scan(std::string_view bytes, const Rules& rules);
+// A whole response by hand, for what is refused before the library sees it. The connection is closed after it.
+std::string refusal_bytes(const Reply& reply, bool with_body);
+// "example.org", "::1": a Host header or a configured name without port, brackets, case and last dot.
+std::string bare_host(std::string_view host);
+
+}  // namespace pgcertd::http

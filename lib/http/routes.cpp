@@ -1,0 +1,212 @@
+#include "http/routes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <exception>
+
+#include "base/text.hpp"
+#include "status/health.hpp"
+#include "status/json.hpp"
+#include "status/metrics.hpp"
+#include "status/openapi.hpp"
+#include "status/page.hpp"
+
+namespace pgcertd::http {
+namespace {
+
+constexpr std::size_t events_at_once = 1000;
+constexpr const char* closed_policy = "default-src 'none'; frame-ancestors 'none'";
+constexpr const char* page_policy =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+struct Context {
+  const Source& source;
+  const status::BuildInfo& build;
+  const Request& request;
+  const Routes& routes;
+  const Snapshot* snapshot;      // not null where the route needs one
+  std::string name;              // what stands behind a prefix
+};
+
+struct Route {
+  const char* path;              // a prefix where it ends with '/', but for "/"
+  const char* handler;           // label of http_requests_total
+  bool needs_snapshot;
+  bool tagged;                   // its answer is a function of the snapshot: ETag and 304
+  Reply (*answer)(const Context&);
+};
+
+Reply text_reply(bool ok, const char* bad) {
+  if (!ok) return problem_reply(503, bad);
+  return {.status = 200, .content_type = "text/plain; charset=utf-8", .body = "ok\n"};
+}
+
+Reply json_reply(std::string body) { return {.status = 200, .content_type = "application/json", .body = std::move(body)}; }
+
+Reply page(const Context& c) {
+  return {.status = 200, .content_type = "text/html; charset=utf-8", .body = status::page_html(*c.snapshot, c.build, c.source.now()),
+          .headers = {{"Content-Security-Policy", page_policy}}};
+}
+
+Reply livez(const Context& c) { return text_reply(c.source.alive(), "the daemon's loop does not turn"); }
+Reply readyz(const Context& c) { return text_reply(c.snapshot && c.snapshot->first_pass_done, "the first pass is not done yet"); }
+
+Reply health(const Context& c) {
+  const std::string fail_on = c.request.parameter("fail_on"), cluster = c.request.parameter("cluster");
+  if (!fail_on.empty() && fail_on != "warn" && fail_on != "fail") return problem_reply(400, "fail_on is warn or fail");
+  const auto found = status::health(*c.snapshot, c.build, cluster, fail_on == "warn");
+  if (!found) return problem_reply(404, fmt::format("there is no cluster {}", printable(cluster, 63)));
+  return {.status = found->healthy ? 200 : 503, .content_type = "application/health+json", .body = found->body};
+}
+
+Reply metrics(const Context& c) {
+  return {.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = status::metrics_text(*c.snapshot, c.build, c.source.process(), c.routes.counters())};
+}
+
+Reply whole(const Context& c) { return json_reply(status::status_json(*c.snapshot, c.build)); }
+Reply clusters(const Context& c) { return json_reply(status::clusters_json(*c.snapshot)); }
+Reply rotations(const Context& c) { return json_reply(status::rotations_json(*c.snapshot)); }
+Reply runway(const Context& c) { return json_reply(status::runway_json(*c.snapshot)); }
+Reply openapi(const Context& c) { return json_reply(status::openapi_json(c.build)); }
+
+Reply cluster(const Context& c) {
+  auto body = status::cluster_json(*c.snapshot, c.name);
+  return body ? json_reply(std::move(*body)) : problem_reply(404, fmt::format("there is no cluster {}", printable(c.name, 63)));
+}
+
+Reply events(const Context& c) {
+  const std::string since = c.request.parameter("since");
+  std::int64_t id = 0;
+  if (!since.empty()) {
+    const auto [end, fault] = std::from_chars(since.data(), since.data() + since.size(), id);
+    if (fault != std::errc{} || end != since.data() + since.size() || id < 0) return problem_reply(400, "since is the id of an event");
+  }
+  return json_reply(status::events_json(c.source.events(id, events_at_once)));
+}
+
+bool pki_name(std::string_view name) {
+  const std::size_t dot = name.find('.');
+  if (dot == 0 || dot == std::string_view::npos || dot > 63) return false;
+  const auto fits = [](char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_' || ch == '-'; };
+  const std::string_view stem = name.substr(0, dot), ending = name.substr(dot);
+  return std::all_of(stem.begin(), stem.end(), fits) && (ending == ".crl" || name == "root.crt");
+}
+
+std::string content_tag(std::string_view bytes) {
+  std::uint64_t hash = 14695981039346656037U;   // FNV-1a: tells versions apart, protects nothing
+  for (const char ch : bytes) hash = (hash ^ static_cast<unsigned char>(ch)) * 1099511628211U;
+  return fmt::format("\"{:016x}-{}\"", hash, bytes.size());
+}
+
+Reply pki(const Context& c) {
+  auto bytes = pki_name(c.name) ? c.source.pki(c.name) : std::nullopt;
+  if (!bytes) return problem_reply(404, "there is no such certificate or CRL");
+  const bool certificate = c.name == "root.crt";
+  Reply reply{.status = 200, .content_type = certificate ? "application/pem-certificate-chain" : "application/pkix-crl", .body = std::move(*bytes)};
+  reply.headers = {{"Cache-Control", certificate ? "public, max-age=3600" : "public, max-age=300"}, {"ETag", content_tag(reply.body)}};
+  return reply;
+}
+
+constexpr std::array table{
+    Route{"/", "page", true, false, page},
+    Route{"/livez", "livez", false, false, livez},
+    Route{"/readyz", "readyz", false, false, readyz},
+    Route{"/health", "health", true, false, health},
+    Route{"/metrics", "metrics", true, false, metrics},
+    Route{"/v1/status", "status", true, true, whole},
+    Route{"/v1/clusters", "clusters", true, true, clusters},
+    Route{"/v1/clusters/", "cluster", true, true, cluster},
+    Route{"/v1/rotations", "rotations", true, true, rotations},
+    Route{"/v1/events", "events", false, false, events},
+    Route{"/v1/runway", "runway", true, true, runway},
+    Route{"/pki/", "pki", false, false, pki},
+    Route{"/openapi.json", "openapi", false, false, openapi},
+};
+
+bool is_prefix(std::string_view path) { return path.size() > 1 && path.ends_with('/'); }
+
+const Route* find(const std::string& path) {
+  for (const Route& route : table)
+    if (is_prefix(route.path) ? path.starts_with(route.path) && path.size() > std::string_view(route.path).size() : path == route.path) return &route;
+  return nullptr;
+}
+
+// RFC 9110 13.1.2, with weak comparison.
+bool tag_matches(std::string_view list, std::string_view tag) {
+  if (list == "*") return true;
+  const auto opaque = [](std::string_view t) { return t.starts_with("W/") ? t.substr(2) : t; };
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    std::string_view one = list.substr(at, end - at);
+    one.remove_prefix(std::min(one.find_first_not_of(' '), one.size()));
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    if (opaque(one) == opaque(tag)) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+void dress(Reply& reply, const Request& request) {
+  const auto has = [&](std::string_view name) {
+    return std::any_of(reply.headers.begin(), reply.headers.end(), [&](const auto& h) { return h.first == name; });
+  };
+  const auto standard = [&](const char* name, const char* value) {
+    if (!has(name)) reply.headers.emplace_back(name, value);
+  };
+  standard("Content-Security-Policy", closed_policy);
+  standard("Cache-Control", reply.status == 200 ? "no-cache" : "no-store");
+  standard("X-Content-Type-Options", "nosniff");
+  standard("Referrer-Policy", "no-referrer");
+  standard("Vary", "Accept-Encoding");
+  for (const auto& [name, value] : reply.headers)
+    if (name == "ETag" && reply.status == 200 && tag_matches(request.if_none_match, value)) {
+      reply.status = 304;
+      reply.body.clear();
+      return;
+    }
+}
+
+}  // namespace
+
+Routes::Routes(Source source, status::BuildInfo build) : source_(std::move(source)), build_(std::move(build)) {
+  for (const Route& route : table) counters_.http_requests[{route.handler, "200"}] = 0;
+}
+
+Reply Routes::answer(const Request& request) {
+  Reply reply;
+  const Route* route = find(request.path);
+  try {
+    const SnapshotPtr snapshot = source_.snapshot();
+    if (!route) {
+      reply = problem_reply(404, fmt::format("nothing is at {}", printable(request.path, 200)));
+    } else if (route->needs_snapshot && !snapshot) {
+      reply = problem_reply(503, "nothing is known yet");
+    } else {
+      reply = route->answer({source_, build_, request, *this, snapshot.get(), request.path.substr(std::string_view(route->path).size())});
+      // Weak: the same answer may be sent compressed.
+      if (route->tagged && reply.status == 200) reply.headers.emplace_back("ETag", fmt::format("W/\"{}-{}\"", build_.boot_id, snapshot->version));
+    }
+  } catch (const std::exception&) {
+    reply = problem_reply(500, "the answer could not be made");
+  }
+  reply.handler = route ? route->handler : "other";
+  dress(reply, request);
+  count(reply.handler, reply.status);
+  return reply;
+}
+
+void Routes::count(const std::string& handler, int code) {
+  const std::lock_guard lock(mutex_);
+  ++counters_.http_requests[{handler, std::to_string(code)}];
+}
+
+status::Counters Routes::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+}  // namespace pgcertd::http

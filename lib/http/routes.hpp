@@ -1,0 +1,43 @@
+// Routes: what GET answers, on TCP and on the control socket alike. It reads through the Source's callbacks and touches
+// nothing else. Thread-safe when the callbacks are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/snapshot.hpp"
+#include "http/message.hpp"
+#include "status/facts.hpp"
+
+namespace pgcertd::http {
+
+struct Source {
+  std::function<SnapshotPtr()> snapshot;                                                        // null: nothing is known yet
+  std::function<std::vector<Event>(std::int64_t since, std::size_t limit)> events;              // oldest first
+  std::function<bool()> alive;
+  std::function<status::ProcessFacts()> process;
+  std::function<std::optional<std::string>(const std::string& name)> pki;                       // "root.crt", "local.crl"
+  std::function<TimePoint()> now;
+};
+
+class Routes {
+ public:
+  Routes(Source source, status::BuildInfo build);
+
+  // Never throws; counts what it answers.
+  Reply answer(const Request& request);
+  void count(const std::string& handler, int code);
+  [[nodiscard]] status::Counters counters() const;
+
+ private:
+  const Source source_;
+  const status::BuildInfo build_;
+  mutable std::mutex mutex_;
+  status::Counters counters_;
+};
+
+}  // namespace pgcertd::http

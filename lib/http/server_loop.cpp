@@ -1,0 +1,298 @@
+#include "http/server_loop.hpp"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace pgcertd::http {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds drain_time{1000};
+constexpr milliseconds accept_pause{100};
+
+enum class Phase : std::uint8_t { reading, answering, writing, draining };
+
+struct Connection {
+  UniqueFd fd;
+  Peer peer;
+  Phase phase = Phase::reading;
+  std::string in, out;
+  std::size_t written = 0;
+  std::size_t requests = 0;
+  bool close_after = false;
+  Clock::time_point since, deadline;
+};
+
+Peer peer_of(int fd) {
+  Peer peer;
+  ucred cred{};
+  socklen_t size = sizeof cred;
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return peer;
+  if (address.ss_family == AF_UNIX) {
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0) {
+      peer.uid = cred.uid;
+      peer.gid = cred.gid;
+      peer.pid = cred.pid;
+    }
+    return peer;
+  }
+  std::array<char, NI_MAXHOST> host{};
+  if (::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) == 0)
+    peer.local_address = host.data();
+  return peer;
+}
+
+}  // namespace
+
+class ServerLoop::Impl {
+ public:
+  Impl(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused)
+      : listener_(std::move(listener)), rules_(std::move(rules)), options_(options), responder_(std::move(responder)), refused_(std::move(refused)) {}
+
+  Result<void> start() {
+    wake_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_) return fail(errno_error("eventfd", "HTTP listener", errno));
+    pool_ = std::make_unique<httplib::ThreadPool>(options_.threads);
+    thread_ = std::thread([this] { run(); });
+    return {};
+  }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    wake();
+    thread_.join();
+    pool_->shutdown();
+    listener_.reset();
+    connections_.clear();
+  }
+
+ private:
+  using Id = std::uint64_t;
+
+  void wake() {
+    const std::uint64_t one = 1;
+    (void)!::write(wake_.get(), &one, sizeof one);   // full: it is awake already
+  }
+
+  void run() {
+    std::vector<pollfd> polled;
+    std::vector<Id> ids;
+    while (!stopping_) {
+      gather(polled, ids);
+      if (::poll(polled.data(), polled.size(), timeout()) < 0 && errno != EINTR) return;
+      now_ = Clock::now();
+      if (polled[0].revents != 0) take_answers();
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        if (polled[i + 2].revents != 0) serve(ids[i]);
+      if (polled[1].revents != 0) accept_new();
+      close_late();
+    }
+  }
+
+  void gather(std::vector<pollfd>& polled, std::vector<Id>& ids) {
+    polled.clear();
+    ids.clear();
+    polled.push_back({wake_.get(), POLLIN, 0});
+    polled.push_back({accept_again_ > now_ ? -1 : listener_.get(), POLLIN, 0});
+    for (const auto& [id, c] : connections_) {
+      if (c.phase == Phase::answering) continue;
+      polled.push_back({c.fd.get(), static_cast<short>(c.phase == Phase::writing ? POLLOUT : POLLIN), 0});
+      ids.push_back(id);
+    }
+  }
+
+  [[nodiscard]] int timeout() const {
+    std::optional<Clock::time_point> next;
+    const auto consider = [&](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
+    for (const auto& [id, c] : connections_)
+      if (c.phase != Phase::answering) consider(c.deadline);
+    if (accept_again_ > now_) consider(accept_again_);
+    if (!next) return -1;
+    const auto left = std::chrono::ceil<milliseconds>(*next - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  }
+
+  void accept_new() {
+    for (int i = 0; i < 64; ++i) {
+      UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (!fd) {
+        const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        // The socket stays readable: without a pause this loop would turn hot.
+        if (exhausted && !close_oldest_idle()) accept_again_ = now_ + accept_pause;
+        return;
+      }
+      if (connections_.size() >= options_.max_connections && !close_oldest_idle()) continue;
+      Connection c;
+      c.peer = peer_of(fd.get());
+      c.fd = std::move(fd);
+      c.since = now_;
+      c.deadline = now_ + options_.request_time;
+      connections_.emplace(next_id_++, std::move(c));
+    }
+  }
+
+  // Those that sent nothing go first, then those in the middle of a request or of leaving. Work in progress is never cut.
+  bool close_oldest_idle() {
+    auto victim = connections_.end();
+    const auto rank = [](const Connection& c) { return c.phase == Phase::draining ? 0 : c.in.empty() ? 1 : 2; };
+    for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+      const Connection& c = it->second;
+      if (c.phase != Phase::reading && c.phase != Phase::draining) continue;
+      if (victim == connections_.end() || std::pair(rank(c), c.since) < std::pair(rank(victim->second), victim->second.since)) victim = it;
+    }
+    if (victim == connections_.end()) return false;
+    connections_.erase(victim);
+    return true;
+  }
+
+  void close_late() {
+    std::erase_if(connections_, [&](const auto& entry) {
+      const Connection& c = entry.second;
+      if (c.phase == Phase::answering || now_ < c.deadline) return false;
+      // A head that never ends is told so, as far as one write without waiting goes.
+      if (c.phase == Phase::reading && !c.in.empty()) {
+        const Reply reply = problem_reply(408, "the request took too long to arrive");
+        refused_(reply);
+        const std::string bytes = refusal_bytes(reply, true);
+        (void)!::send(c.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      }
+      return true;
+    });
+  }
+
+  void serve(Id id) {
+    const auto it = connections_.find(id);
+    if (it == connections_.end()) return;
+    Connection& c = it->second;
+    const bool alive = c.phase == Phase::reading ? receive(id, c) : c.phase == Phase::writing ? send_some(id, c) : drain(c);
+    if (!alive) connections_.erase(id);
+  }
+
+  bool receive(Id id, Connection& c) {
+    std::array<char, 16384> buffer;
+    const ssize_t n = ::recv(c.fd.get(), buffer.data(), buffer.size(), 0);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    if (n == 0) return false;
+    if (c.in.empty()) c.deadline = now_ + options_.request_time;
+    c.in.append(buffer.data(), static_cast<std::size_t>(n));
+    return advance(id, c);
+  }
+
+  bool advance(Id id, Connection& c) {
+    Scan found = scan(c.in, rules_);
+    if (const Reply* reply = std::get_if<Reply>(&found)) {
+      refused_(*reply);
+      c.close_after = true;
+      return respond(id, c, refusal_bytes(*reply, !c.in.starts_with("HEAD ")));
+    }
+    Head* head = std::get_if<Head>(&found);
+    if (!head || c.in.size() < head->head_size + head->body_size) return true;
+    const std::size_t size = head->head_size + head->body_size;
+    std::string request = c.in.substr(0, size);
+    c.in.erase(0, size);
+    c.phase = Phase::answering;
+    const bool last = ++c.requests >= options_.max_requests;
+    pool_->enqueue([this, id, peer = c.peer, h = std::move(*head), request = std::move(request), last] {
+      Answer answer = responder_(h, request, peer, last);
+      const std::lock_guard lock(mutex_);
+      answers_.emplace_back(id, std::move(answer));
+      wake();
+    });
+    return true;
+  }
+
+  void take_answers() {
+    std::uint64_t ignored = 0;
+    (void)!::read(wake_.get(), &ignored, sizeof ignored);
+    std::vector<std::pair<Id, Answer>> ready;
+    {
+      const std::lock_guard lock(mutex_);
+      ready.swap(answers_);
+    }
+    for (auto& [id, answer] : ready) {
+      const auto it = connections_.find(id);
+      if (it == connections_.end()) continue;
+      it->second.close_after = answer.close;
+      if (!respond(id, it->second, std::move(answer.bytes))) connections_.erase(id);
+    }
+  }
+
+  bool respond(Id id, Connection& c, std::string bytes) {
+    c.out = std::move(bytes);
+    c.written = 0;
+    c.phase = Phase::writing;
+    c.deadline = now_ + options_.write_time;
+    return send_some(id, c);
+  }
+
+  bool send_some(Id id, Connection& c) {
+    while (c.written < c.out.size()) {
+      const ssize_t n = ::send(c.fd.get(), c.out.data() + c.written, c.out.size() - c.written, MSG_NOSIGNAL);
+      if (n < 0) return errno == EAGAIN || errno == EINTR;
+      c.written += static_cast<std::size_t>(n);
+    }
+    c.out.clear();
+    c.since = now_;
+    if (c.close_after) {
+      // Closing at once with unread bytes would send a reset, which may destroy the response on its way.
+      c.phase = Phase::draining;
+      c.deadline = now_ + drain_time;
+      return ::shutdown(c.fd.get(), SHUT_WR) == 0;
+    }
+    c.phase = Phase::reading;
+    c.deadline = now_ + options_.keep_alive;
+    return c.in.empty() || advance(id, c);
+  }
+
+  static bool drain(Connection& c) {
+    std::array<char, 16384> buffer;
+    const ssize_t n = ::recv(c.fd.get(), buffer.data(), buffer.size(), 0);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+  }
+
+  UniqueFd listener_, wake_;
+  const Rules rules_;
+  const LoopOptions options_;
+  const Responder responder_;
+  const Refused refused_;
+  std::unique_ptr<httplib::ThreadPool> pool_;
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+  // The loop's thread alone:
+  std::map<Id, Connection> connections_;
+  Id next_id_ = 1;
+  Clock::time_point now_ = Clock::now(), accept_again_ = now_;
+  // Shared with the pool:
+  std::mutex mutex_;
+  std::vector<std::pair<Id, Answer>> answers_;
+};
+
+ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused)
+    : impl_(std::make_unique<Impl>(std::move(listener), std::move(rules), options, std::move(responder), std::move(refused))) {}
+ServerLoop::~ServerLoop() { impl_->stop(); }
+Result<void> ServerLoop::start() { return impl_->start(); }
+void ServerLoop::stop() { impl_->stop(); }
+
+}  // namespace pgcertd::http

@@ -1,0 +1,56 @@
+// ServerLoop: one listening socket, one thread that reads and writes all its connections without blocking, and a pool
+// that only computes responses. A client that is slow or idle holds a descriptor, never a thread.
+// start() and stop() from one thread; the responder is called from the pool.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "http/engine.hpp"
+#include "http/message.hpp"
+
+namespace pgcertd::http {
+
+struct Peer {
+  std::string local_address;                    // numeric, of a TCP connection
+  uid_t uid = static_cast<uid_t>(-1);           // SO_PEERCRED of a Unix connection, as the kernel noted it at connect()
+  gid_t gid = static_cast<gid_t>(-1);
+  pid_t pid = 0;
+};
+
+struct LoopOptions {
+  std::size_t threads = 4;
+  std::size_t max_connections = 256;                            // beyond them the oldest idle one is closed
+  std::chrono::milliseconds request_time{5000};                 // from the first moment to a whole request
+  std::chrono::milliseconds keep_alive{1000};                   // between two requests
+  std::chrono::milliseconds write_time{10000};                  // to take a whole response
+  std::size_t max_requests = 100;                               // of one connection
+};
+
+class ServerLoop {
+ public:
+  // `request` is the head and its body; `last`: the connection ends after it.
+  using Responder = std::function<Answer(const Head& head, const std::string& request, const Peer& peer, bool last)>;
+  using Refused = std::function<void(const Reply& reply)>;      // told of what was refused before the responder
+
+  ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused);
+  ~ServerLoop();
+  ServerLoop(const ServerLoop&) = delete;
+  ServerLoop& operator=(const ServerLoop&) = delete;
+
+  Result<void> start();
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pgcertd::http
