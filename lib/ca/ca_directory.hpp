@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "core/cert.hpp"
+#include "x509/certificate.hpp"
 
 namespace pgcertd::ca {
 
@@ -35,6 +36,7 @@ struct CaDirectorySeen {
   Kind kind = Kind::root;
   CertFacts certificate;              // of the CA that the directory is for
   CertFacts root;                     // the same for a root's directory
+  std::string certificate_pem;
   std::string root_pem;               // what clients need to trust
   std::optional<CrlFacts> crl;        // signed by that CA
   std::optional<CrlFacts> root_crl;
@@ -42,8 +44,13 @@ struct CaDirectorySeen {
   bool key_encrypted = false;
   std::uint64_t issued = 0;           // certificates in the registry
   std::uint64_t revoked = 0;
+  std::string registry_error;         // why the registry tells nothing; empty: it does
 };
 std::string_view to_string(CaDirectorySeen::Kind kind) noexcept;
+
+// The one certificate in a file (none or several: Errc::invalid); the CRL in a file, nullopt where there is no such file.
+Result<x509::Certificate> read_certificate(const std::string& path);
+Result<std::optional<x509::Crl>> read_crl(const std::string& path);
 
 // For `ca show`. Errc::not_found when there is no such directory, Errc::invalid when it is no CA directory.
 Result<CaDirectorySeen> look_at(const std::string& path);

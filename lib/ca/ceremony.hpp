@@ -39,6 +39,8 @@ struct InitReport {
   std::optional<CrlFacts> issuing_crl;
 };
 
+// Run by root, the issuing directory belongs to the owner of its place (an empty directory that was there, or its parent),
+// because that is the user that the daemon runs as; the root's directory stays root's.
 // Errc::invalid: an option is impossible; Errc::exists: a directory is there and not empty.
 Result<InitReport> init_ca(const InitOptions& options, TimePoint now);
 

@@ -29,6 +29,8 @@ class IssuingCa {
   Result<std::optional<Issued>> find(const std::string& spki_sha256, TimePoint now);
   // Signs a new one when the published one is missing, a day old, or lacks a revocation.
   Result<x509::Crl> current_crl(TimePoint now);
+  // As it lies on the disk; nullopt: none of this CA.
+  [[nodiscard]] Result<std::optional<x509::Crl>> published_crl() const;
   // Durable in the registry first, then published. The first revocation of a serial stands. `reason` as RFC 5280 names it.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
 
@@ -45,7 +47,8 @@ class IssuingCa {
   IssuingCa(IssuingDirectory directory, x509::Certificate certificate, x509::Certificate root, x509::PrivateKey key,
             store::Registry registry, Duration crl_lifetime, std::string crl_url);
   Result<x509::Certificate> sign(const LeafRequest& request, const std::string& profile, TimePoint now);
-  Result<Issued> issued_from(const store::RegistryEntry& entry, TimePoint now);
+  Result<Issued> issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now);
+  Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& entry, TimePoint now);
   Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked, TimePoint now);
   std::string crl_set(TimePoint now);
 

@@ -1,0 +1,90 @@
+#include "ca/ca_directory.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "ca/durable_file.hpp"
+#include "store/registry.hpp"
+#include "x509/private_key.hpp"
+
+namespace pgcertd::ca {
+namespace {
+
+bool is_there(const std::string& path) {
+  struct stat seen {};
+  return ::lstat(path.c_str(), &seen) == 0;
+}
+
+Result<CaDirectorySeen::Kind> kind_of(const std::string& path) {
+  struct stat seen {};
+  if (::stat(path.c_str(), &seen) != 0) return fail(errno_error("stat", path, errno));
+  if (is_there(IssuingDirectory{path}.certificate())) return CaDirectorySeen::Kind::issuing;
+  if (is_there(RootDirectory{path}.certificate())) return CaDirectorySeen::Kind::root;
+  return fail(Errc::invalid, fmt::format("\"{}\" is no CA directory: it holds neither issuing.crt nor root.crt", path),
+              "name a directory that `pgcertctl ca init` made");
+}
+
+void look_at_key(const std::string& path, CaDirectorySeen& seen) {
+  seen.key_present = is_there(path);
+  if (const auto key = read_secret_file(path)) seen.key_encrypted = x509::is_encrypted_key(key->view());
+}
+
+void look_at_registry(const std::string& path, CaDirectorySeen& seen) {
+  auto registry = store::Registry::open(path);
+  const auto counts = registry ? registry->counts() : Result<store::RegistryCounts>(fail(registry.error()));
+  if (!counts) {
+    seen.registry_error = counts.error().text();
+    return;
+  }
+  seen.issued = counts->issued;
+  seen.revoked = counts->revoked;
+}
+
+// A CRL that cannot be read counts as missing here; who signs the next one judges it.
+std::optional<CrlFacts> crl_facts(const std::string& path) {
+  const auto crl = read_crl(path);
+  return crl && *crl ? std::optional((*crl)->facts()) : std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(CaDirectorySeen::Kind kind) noexcept { return kind == CaDirectorySeen::Kind::root ? "root" : "issuing"; }
+
+Result<x509::Certificate> read_certificate(const std::string& path) {
+  PGCERTD_TRY(const std::string bytes, read_file(path));
+  PGCERTD_TRY(auto certificates, x509::parse_certificates(bytes, path));
+  if (certificates.size() != 1) return fail(Errc::invalid, fmt::format("\"{}\" holds {} certificates: it should be one", path, certificates.size()));
+  return std::move(certificates.front());
+}
+
+Result<std::optional<x509::Crl>> read_crl(const std::string& path) {
+  const auto bytes = read_file(path);
+  if (!bytes && bytes.error().code == Errc::not_found) return std::optional<x509::Crl>();
+  if (!bytes) return fail(bytes.error());
+  PGCERTD_TRY(auto crls, x509::parse_crls(*bytes, path));
+  if (crls.size() != 1) return fail(Errc::invalid, fmt::format("\"{}\" holds {} CRLs: it should be one", path, crls.size()));
+  return std::optional(std::move(crls.front()));
+}
+
+Result<CaDirectorySeen> look_at(const std::string& path) {
+  CaDirectorySeen seen;
+  PGCERTD_TRY(seen.kind, kind_of(path));
+  const bool is_root = seen.kind == CaDirectorySeen::Kind::root;
+  const RootDirectory root{path};
+  const IssuingDirectory issuing{path};
+  PGCERTD_TRY(const auto certificate, read_certificate(is_root ? root.certificate() : issuing.certificate()));
+  PGCERTD_TRY(const auto anchor, read_certificate(issuing.root_certificate()));
+  seen.certificate = certificate.facts();
+  seen.certificate_pem = certificate.pem();
+  seen.root = anchor.facts();
+  seen.root_pem = anchor.pem();
+  seen.crl = crl_facts(is_root ? root.crl() : issuing.crl());
+  seen.root_crl = crl_facts(issuing.root_crl());
+  look_at_key(is_root ? root.key() : issuing.key(), seen);
+  look_at_registry(issuing.registry(), seen);
+  return seen;
+}
+
+}  // namespace pgcertd::ca

@@ -1,0 +1,119 @@
+#include "ca/durable_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/unique_fd.hpp"
+
+namespace pgcertd::ca {
+namespace {
+
+constexpr std::size_t size_limit = 16U << 20U;
+
+Result<UniqueFd> open_regular(const std::string& path, std::size_t& size) {
+  // O_NONBLOCK: a FIFO that somebody put there must not hold the daemon.
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return fail(errno_error("open", path, errno));
+  struct stat seen {};
+  if (::fstat(fd.get(), &seen) != 0) return fail(errno_error("fstat", path, errno));
+  if (!S_ISREG(seen.st_mode)) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", path));
+  size = static_cast<std::size_t>(seen.st_size);
+  if (size > size_limit) return fail(Errc::invalid, fmt::format("\"{}\" is larger than 16 MiB", path));
+  return fd;
+}
+
+// Fills `bytes`; shorter only when the file shrank meanwhile.
+Result<std::size_t> read_all(int fd, char* bytes, std::size_t size, const std::string& path) {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(fd, bytes + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(errno_error("read", path, errno));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return done;
+}
+
+Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail(errno_error("write", path, errno));
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+// 0600 until the content is whole, then the mode that was asked for, whatever the umask.
+Result<void> fill(int fd, std::string_view bytes, mode_t mode, const std::string& path) {
+  PGCERTD_CHECK(write_all(fd, bytes, path));
+  if (mode != 0600 && ::fchmod(fd, mode) != 0) return fail(errno_error("fchmod", path, errno));
+  if (::fsync(fd) != 0) return fail(errno_error("fsync", path, errno));
+  return {};
+}
+
+Result<void> write_exclusive(const std::string& path, std::string_view bytes, mode_t mode) {
+  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return fail(errno_error("open", path, errno));
+  Result<void> filled = fill(fd.get(), bytes, mode, path);
+  if (!filled) (void)::unlink(path.c_str());           // the failure itself is what is told
+  return filled;
+}
+
+}  // namespace
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::size_t size = 0;
+  PGCERTD_TRY(const UniqueFd fd, open_regular(path, size));
+  std::string bytes(size, '\0');
+  PGCERTD_TRY(const std::size_t got, read_all(fd.get(), bytes.data(), size, path));
+  bytes.resize(got);
+  return bytes;
+}
+
+Result<Secret> read_secret_file(const std::string& path) {
+  std::size_t size = 0;
+  PGCERTD_TRY(const UniqueFd fd, open_regular(path, size));
+  Secret bytes = Secret::with_size(size);
+  PGCERTD_TRY(const std::size_t got, read_all(fd.get(), bytes.data(), size, path));
+  bytes.truncate(got);
+  return bytes;
+}
+
+Result<void> sync_directory(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail(errno_error("open", path, errno));
+  if (::fsync(fd.get()) != 0) return fail(errno_error("fsync", path, errno));
+  return {};
+}
+
+Result<void> write_new_file(const std::string& path, std::string_view bytes, mode_t mode) {
+  PGCERTD_CHECK(write_exclusive(path, bytes, mode));
+  return sync_directory(parent_of(path));
+}
+
+Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode) {
+  // One fixed name, so that crashes leave one file at most. A failed fsync is never repeated on the same file.
+  const std::string fresh = path + ".new";
+  if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return fail(errno_error("unlink", fresh, errno));
+  PGCERTD_CHECK(write_exclusive(fresh, bytes, mode));
+  if (::rename(fresh.c_str(), path.c_str()) != 0) {
+    const int saved_errno = errno;
+    (void)::unlink(fresh.c_str());                     // the failure itself is what is told
+    return fail(errno_error("rename", path, saved_errno));
+  }
+  return sync_directory(parent_of(path));
+}
+
+}  // namespace pgcertd::ca

@@ -1,0 +1,274 @@
+#include "ca/issuing_ca.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+
+#include "ca/crl_times.hpp"
+#include "ca/durable_file.hpp"
+#include "x509/request.hpp"
+#include "x509/sign.hpp"
+#include "x509/verify.hpp"
+
+namespace pgcertd::ca {
+namespace {
+
+constexpr std::string_view renew_remedy = "renew the issuing CA with the root's key: pgcertctl ca session --root-dir DIRECTORY";
+
+// RFC 5280 5.3.1, as far as a leaf may be revoked for it; a hold could be lifted again, which a CRL of ours never does.
+constexpr std::array<std::string_view, 7> reasons{"",           "unspecified",          "keyCompromise",     "affiliationChanged",
+                                                  "superseded", "cessationOfOperation", "privilegeWithdrawn"};
+
+Error with_remedy(Error error, std::string remedy) {
+  if (error.remedy.empty()) error.remedy = std::move(remedy);
+  return error;
+}
+
+Result<void> check_directory(const IssuingDirectory& directory) {
+  struct stat seen {};
+  const std::string remedy = fmt::format("pgcertctl ca init --root-dir DIRECTORY --issuing-dir {}", directory.path);
+  if (::stat(directory.path.c_str(), &seen) != 0) return fail(with_remedy(errno_error("stat", directory.path, errno), remedy));
+  if (!S_ISDIR(seen.st_mode)) return fail(Errc::invalid, fmt::format("\"{}\" is no directory", directory.path), remedy);
+  if (::lstat(directory.certificate().c_str(), &seen) == 0) return {};
+  if (errno != ENOENT) return fail(errno_error("lstat", directory.certificate(), errno));
+  if (::lstat(RootDirectory{directory.path}.key().c_str(), &seen) == 0)
+    return fail(Errc::invalid, fmt::format("\"{}\" is a root's directory, not an issuing CA's", directory.path),
+                "name the directory that was given to --issuing-dir; the root's key belongs off this host");
+  return fail(Errc::invalid, fmt::format("\"{}\" is no CA directory: it holds no issuing.crt", directory.path), remedy);
+}
+
+Result<void> check_certificate(const IssuingDirectory& directory, const x509::Certificate& ca, const x509::Certificate& root) {
+  const CertFacts& facts = ca.facts();
+  const std::string path = directory.certificate();
+  if (!facts.is_ca || !facts.crl_sign) return fail(Errc::invalid, fmt::format("\"{}\" is no CA's certificate", path), "restore it from a backup");
+  PGCERTD_CHECK(within(x509::check_ca_key(facts.key_type), path));
+  // At its first moment, so that an expired CA can still be opened, and say so.
+  const auto verdict = x509::verify_chain({ca}, {root}, x509::Purpose::any, std::max(facts.not_before, root.facts().not_before));
+  if (!verdict.ok)
+    return fail(Errc::invalid, fmt::format("\"{}\" was not signed by \"{}\": {}", path, directory.root_certificate(), verdict.error),
+                "restore both from the same backup of the CA's directory");
+  return {};
+}
+
+Result<x509::PrivateKey> read_key(const std::string& path, const Secret* passphrase) {
+  PGCERTD_TRY(const Secret pem, read_secret_file(path));
+  const bool encrypted = x509::is_encrypted_key(pem.view());
+  if (encrypted && (passphrase == nullptr || passphrase->empty()))
+    return fail(Errc::crypto, fmt::format("\"{}\" is encrypted, and no passphrase is configured", path),
+                "set passphrase in the issuer's section: file:PATH or credential:NAME");
+  auto key = x509::PrivateKey::parse(pem.view(), path, encrypted ? passphrase : nullptr);
+  if (!key && encrypted)
+    return fail(Errc::crypto, fmt::format("\"{}\" cannot be decrypted: the passphrase is wrong, or the file is damaged", path),
+                "compare the configured passphrase with the one given to `pgcertctl ca init`");
+  if (!key) return fail(with_remedy(std::move(key).error(), "restore issuing.key from a backup of the CA's directory"));
+  return key;
+}
+
+Result<x509::RequestFacts> check_request(const LeafRequest& request) {
+  PGCERTD_TRY(const auto facts, x509::parse_request(request.request_pem, "request"));
+  if (!facts.signature_ok) return fail(Errc::invalid, "the request's signature is wrong: it proves no possession of the key");
+  if (facts.spki_sha256 != request.spki_sha256)
+    return fail(Errc::invalid, fmt::format("the request is for the key {}, not for {}", facts.spki_sha256, request.spki_sha256));
+  if (facts.key_type == KeyType::other) return fail(Errc::refused, fmt::format("no certificate is issued for a key of the kind {}", facts.key_name));
+  if (request.names.dns.empty() && request.names.ip.empty())
+    return fail(Errc::invalid, "a certificate without a name helps no client", "set names in the cluster's section");
+  PGCERTD_CHECK(x509::check_names(request.names));
+  if (request.lifetime <= Duration::zero()) return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(request.lifetime)));
+  return facts;
+}
+
+std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
+  return fmt::format("server dns={} ip={} lifetime={} crl={}", fmt::join(request.names.dns, ","), fmt::join(request.names.ip, ","),
+                     to_text(request.lifetime), crl_url);
+}
+
+// RFC 5280 3.3: an entry stays until a CRL after the certificate's end has carried it.
+bool is_listed(const store::RegistryEntry& entry, TimePoint now) { return !entry.not_after || now < *entry.not_after + std::chrono::days{2}; }
+
+Result<std::uint64_t> number_of(const x509::Crl& crl, const std::string& path) {
+  const std::string& text = crl.facts().number;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size()) return number;
+  return fail(Errc::invalid, fmt::format("\"{}\" has the CRL number \"{}\", which pgcertd never gave", path, text), "restore it from a backup");
+}
+
+// Entries of a published CRL that the registry does not know are of a registry that was lost or restored.
+Result<void> check_nothing_unrevoked(const x509::Crl& published, const std::vector<store::RegistryEntry>& revoked, const std::string& path) {
+  const auto known = std::count_if(revoked.begin(), revoked.end(), [&](const auto& entry) { return published.contains(entry.serial); });
+  if (static_cast<std::uint64_t>(known) >= published.facts().revoked) return {};
+  return fail(Errc::invalid,
+              fmt::format("\"{}\" (number {}) revokes {} certificates of which the registry knows {}: a new CRL would un-revoke the rest", path,
+                          published.facts().number, published.facts().revoked, known),
+              "restore registry.db from the newest backup of the CA's directory");
+}
+
+Result<TimePoint> next_this_update(const std::optional<x509::Crl>& published, const std::string& path, TimePoint now) {
+  const TimePoint wanted = crl_this_update(now);
+  const TimePoint at = published ? std::max(wanted, published->facts().this_update + std::chrono::seconds{1}) : wanted;
+  if (at <= now) return at;
+  return fail(Errc::busy, fmt::format("\"{}\" was signed at {}, which lies ahead", path, to_rfc3339(published->facts().this_update)),
+              "check the clock; if it is right and was ahead before, remove that file");
+}
+
+}  // namespace
+
+IssuingCa::IssuingCa(IssuingDirectory directory, x509::Certificate certificate, x509::Certificate root, x509::PrivateKey key,
+                     store::Registry registry, Duration crl_lifetime, std::string crl_url)
+    : directory_(std::move(directory)), certificate_(std::move(certificate)), root_(std::move(root)), key_(std::move(key)),
+      registry_(std::move(registry)), crl_lifetime_(crl_lifetime), crl_url_(std::move(crl_url)) {}
+
+Result<IssuingCa> IssuingCa::open(const std::string& path, const Secret* passphrase, Duration crl_lifetime, std::string crl_url) {
+  IssuingDirectory directory{path};
+  PGCERTD_CHECK(check_directory(directory));
+  PGCERTD_TRY(x509::Certificate certificate, read_certificate(directory.certificate()));
+  PGCERTD_TRY(x509::Certificate root, read_certificate(directory.root_certificate()));
+  PGCERTD_CHECK(check_certificate(directory, certificate, root));
+  PGCERTD_TRY(store::Registry registry, store::Registry::open(directory.registry()));
+  PGCERTD_TRY(x509::PrivateKey key, read_key(directory.key(), passphrase));
+  if (!x509::key_matches(key, certificate))
+    return fail(Errc::invalid, fmt::format("\"{}\" and \"{}\" do not belong together", directory.key(), directory.certificate()),
+                "restore both from the same backup of the CA's directory");
+  return IssuingCa(std::move(directory), std::move(certificate), std::move(root), std::move(key), std::move(registry), crl_lifetime,
+                   std::move(crl_url));
+}
+
+Result<void> IssuingCa::check_usable(TimePoint now) const {
+  for (const auto* ca : {&certificate_, &root_}) {
+    const std::string_view which = ca == &root_ ? "root CA" : "issuing CA";
+    const CertFacts& facts = ca->facts();
+    if (now >= facts.not_after)
+      return fail(Errc::timeout, fmt::format("the {}'s certificate expired at {}", which, to_rfc3339(facts.not_after)), std::string(renew_remedy));
+    if (now < facts.not_before)
+      return fail(Errc::timeout, fmt::format("the {}'s certificate is not valid before {}", which, to_rfc3339(facts.not_before)),
+                  "check this host's clock");
+  }
+  return {};
+}
+
+bool IssuingCa::matches_disk() const {
+  const auto same = [](const std::string& path, const x509::Certificate& loaded) {
+    const auto seen = read_certificate(path);
+    return seen && seen->facts().fingerprint_sha256 == loaded.facts().fingerprint_sha256;
+  };
+  return registry_.matches_disk() && same(directory_.certificate(), certificate_) && same(directory_.root_certificate(), root_);
+}
+
+Result<Issued> IssuingCa::issue(const LeafRequest& request, TimePoint now) {
+  PGCERTD_CHECK(check_request(request));
+  const std::string profile = profile_of(request, crl_url_);
+  PGCERTD_TRY(const auto entry, registry_.find(request.spki_sha256, profile));
+  PGCERTD_TRY(auto before, known(entry, now));
+  if (before) return std::move(*before);
+  PGCERTD_CHECK(check_usable(now));
+  PGCERTD_TRY(const x509::Certificate leaf, sign(request, profile, now));
+  return issued_from(leaf, now, now);
+}
+
+Result<x509::Certificate> IssuingCa::sign(const LeafRequest& request, const std::string& profile, TimePoint now) {
+  const x509::Validity validity = x509::leaf_validity(now, request.lifetime, {certificate_.facts(), root_.facts()});
+  const bool clamped = validity.not_after < std::chrono::floor<std::chrono::seconds>(now + request.lifetime);
+  if (clamped && request.outlive && validity.not_after <= *request.outlive)
+    return fail(Errc::refused,
+                fmt::format("a new certificate would end with its chain at {}, no later than the one in use ({})", to_rfc3339(validity.not_after),
+                            to_rfc3339(*request.outlive)),
+                std::string(renew_remedy));
+  PGCERTD_TRY(const std::string serial, x509::new_serial());
+  PGCERTD_CHECK(registry_.record_serial(serial, request.spki_sha256, profile, now));
+  const x509::LeafProfile leaf_profile{.serial = serial, .names = request.names, .validity = validity, .crl_url = crl_url_, .client_auth = false};
+  PGCERTD_TRY(x509::Certificate leaf, x509::sign_leaf(key_, certificate_, request.request_pem, leaf_profile));
+  PGCERTD_CHECK(registry_.record_certificate(serial, leaf.der(), leaf.facts().not_after, now));
+  return leaf;
+}
+
+Result<std::optional<Issued>> IssuingCa::find(const std::string& spki_sha256, TimePoint now) {
+  PGCERTD_TRY(const auto entry, registry_.find_by_spki(spki_sha256));
+  return known(entry, now);
+}
+
+Result<std::optional<Issued>> IssuingCa::known(const std::optional<store::RegistryEntry>& entry, TimePoint now) {
+  if (!entry) return std::optional<Issued>();
+  if (entry->revoked_at)
+    return fail(Errc::refused, fmt::format("the certificate {} for this key was revoked at {}", entry->serial, to_rfc3339(*entry->revoked_at)),
+                "a new key is needed");
+  PGCERTD_TRY(const x509::Certificate leaf, x509::Certificate::from_der(entry->der));
+  const bool ours = leaf.facts().authority_key_id == certificate_.facts().subject_key_id && now < leaf.facts().not_after;
+  if (!ours) return std::optional<Issued>();
+  PGCERTD_TRY(Issued issued, issued_from(leaf, entry->issued_at.value_or(entry->recorded_at), now));
+  return std::optional(std::move(issued));
+}
+
+Result<Issued> IssuingCa::issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now) {
+  return Issued{.chain_pem = x509::to_pem({leaf, certificate_}), .root_pem = root_.pem(), .crl_pem = crl_set(now), .issued_at = issued_at};
+}
+
+Result<std::optional<x509::Crl>> IssuingCa::root_crl() const { return read_crl(directory_.root_crl()); }
+
+Result<std::optional<x509::Crl>> IssuingCa::published_crl() const {
+  PGCERTD_TRY(auto crl, read_crl(directory_.crl()));
+  // Of a former issuing CA in the same directory.
+  if (crl && crl->facts().authority_key_id != certificate_.facts().subject_key_id) crl.reset();
+  return crl;
+}
+
+Result<x509::Crl> IssuingCa::current_crl(TimePoint now) {
+  PGCERTD_TRY(const auto published,
+              published_crl().map_error([](Error error) { return with_remedy(std::move(error), "restore it from a backup of the CA's directory"); }));
+  PGCERTD_TRY(const auto revoked, registry_.revoked());
+  const bool complete = published && std::all_of(revoked.begin(), revoked.end(), [&](const auto& entry) {
+                          return !is_listed(entry, now) || published->contains(entry.serial);
+                        });
+  if (complete && !crl_is_due(published->facts(), crl_lifetime_, now)) return *published;
+  return sign_crl(published, revoked, now);
+}
+
+Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked, TimePoint now) {
+  PGCERTD_CHECK(check_usable(now));
+  std::uint64_t at_least = 1;
+  if (published) {
+    PGCERTD_CHECK(check_nothing_unrevoked(*published, revoked, directory_.crl()));
+    PGCERTD_TRY(const std::uint64_t before, number_of(*published, directory_.crl()));
+    at_least = before + 1;
+  }
+  PGCERTD_TRY(const TimePoint this_update, next_this_update(published, directory_.crl(), now));
+  std::vector<x509::RevokedEntry> entries;
+  for (const auto& entry : revoked)
+    if (is_listed(entry, now)) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});
+  PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(at_least));
+  PGCERTD_TRY(x509::Crl crl, x509::make_crl(key_, certificate_, fmt::to_string(number), this_update, now + crl_lifetime_, entries));
+  PGCERTD_CHECK(replace_file(directory_.crl(), crl.pem(), 0644));
+  return crl;
+}
+
+Result<void> IssuingCa::revoke(const std::string& serial, const std::string& reason, TimePoint now) {
+  // Before it is recorded for good: a reason that cannot be encoded would stop every CRL after it.
+  if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end())
+    return fail(Errc::invalid, fmt::format("\"{}\" is no reason for a revocation", reason), fmt::format("one of: {}", fmt::join(reasons.begin() + 1, reasons.end(), " ")));
+  PGCERTD_CHECK(registry_.revoke(serial, reason == "unspecified" ? std::string() : reason, now));
+  PGCERTD_CHECK(current_crl(now));
+  return {};
+}
+
+// A CRL of every CA in the path, or nothing: a verifier that checks CRLs refuses everybody when one of them is missing.
+std::string IssuingCa::crl_set(TimePoint now) {
+  auto own = current_crl(now);
+  if (!own) {
+    // What lies there may still be good: its own end decides.
+    const auto published = published_crl();
+    if (!published || !*published) return {};
+    own = **published;
+  }
+  const auto of_root = root_crl();
+  if (!of_root || !*of_root) return {};
+  const CrlFacts& facts = own->facts();
+  if (facts.this_update > now || !facts.next_update || now >= *facts.next_update) return {};
+  const auto verdict = x509::verify_chain({certificate_}, {root_}, x509::Purpose::any, now, {**of_root, *own});
+  return verdict.ok ? (*of_root)->pem() + own->pem() : std::string();
+}
+
+}  // namespace pgcertd::ca

@@ -1,0 +1,108 @@
+#include "issuer/local_issuer.hpp"
+
+#include <fmt/format.h>
+
+namespace pgcertd::issuer {
+namespace {
+
+// A CA that cannot be opened says nothing of the request: such an answer must not be taken for a final one.
+Error healing(Error error) {
+  if (error.code == Errc::refused || error.code == Errc::invalid) error.code = Errc::not_found;
+  return error;
+}
+
+// What clients need to trust is public, and known even where the key cannot be used.
+void describe_files(const std::string& directory, IssuerSeen& seen) {
+  const auto files = ca::look_at(directory);
+  if (!files || files->kind != ca::CaDirectorySeen::Kind::issuing) return;
+  seen.issuing = files->certificate;
+  seen.issuing_pem = files->certificate_pem;
+  seen.root = files->root;
+  seen.root_pem = files->root_pem;
+  seen.crl = files->crl;
+  seen.root_crl = files->root_crl;
+  seen.issued = files->issued;
+  seen.revoked = files->revoked;
+}
+
+void complain(const Error& error, IssuerSeen& seen) {
+  seen.why = error.text();
+  seen.remedy = error.remedy;
+}
+
+}  // namespace
+
+LocalIssuer::LocalIssuer(IssuerConfig config, SecretResolver resolve) : config_(std::move(config)), resolve_(std::move(resolve)) {}
+
+Result<ca::IssuingCa*> LocalIssuer::opened() {
+  if (ca_ && !ca_->matches_disk()) ca_.reset();
+  if (ca_) return &*ca_;
+  std::optional<Secret> passphrase;
+  if (config_.passphrase) {
+    auto secret = resolve_(config_.passphrase);
+    if (!secret) return fail(healing(std::move(secret).error()).within(fmt::format("passphrase of issuer {}", config_.name)));
+    passphrase.emplace(std::move(*secret));
+  }
+  auto ca = ca::IssuingCa::open(config_.directory, passphrase ? &*passphrase : nullptr, config_.crl_lifetime, config_.crl_url);
+  if (!ca) return fail(healing(std::move(ca).error()).within(fmt::format("issuer {}", config_.name)));
+  ca_.emplace(std::move(*ca));
+  return &*ca_;
+}
+
+void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
+  seen.issuing = ca.certificate().facts();
+  seen.issuing_pem = ca.certificate().pem();
+  seen.root = ca.root().facts();
+  seen.root_pem = ca.root().pem();
+  if (const auto crl = ca.current_crl(now)) {
+    seen.crl = crl->facts();
+  } else {
+    complain(crl.error(), seen);
+    if (const auto published = ca.published_crl(); published && *published) seen.crl = (*published)->facts();
+  }
+  if (const auto crl = ca.root_crl(); crl && *crl) seen.root_crl = (*crl)->facts();
+  const auto usable = ca.check_usable(now);
+  const auto counts = ca.counts();
+  seen.available = usable && counts;
+  if (!counts) complain(counts.error(), seen);
+  if (!usable) complain(usable.error(), seen);
+  if (!counts) return;
+  seen.issued = counts->issued;
+  seen.revoked = counts->revoked;
+}
+
+IssuerSeen LocalIssuer::observe(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  IssuerSeen seen;
+  seen.name = config_.name;
+  const auto ca = opened();
+  seen.key_available = ca.has_value();
+  if (ca) {
+    describe(**ca, seen, now);
+  } else {
+    complain(ca.error(), seen);
+    describe_files(config_.directory, seen);
+  }
+  return seen;
+}
+
+IssuerAnswer LocalIssuer::lookup(const std::string& spki_sha256, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  const auto ca = opened();
+  if (!ca) return Unknown{};                           // submit() tells why
+  auto found = (*ca)->find(spki_sha256, now);
+  if (!found) return Refused{std::move(found).error()};
+  if (!*found) return Unknown{};
+  return std::move(**found);
+}
+
+IssuerAnswer LocalIssuer::submit(const LeafRequest& request, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  const auto ca = opened();
+  if (!ca) return Refused{ca.error()};
+  auto issued = (*ca)->issue(request, now);
+  if (!issued) return Refused{std::move(issued).error().within(fmt::format("issuer {}", config_.name))};
+  return std::move(*issued);
+}
+
+}  // namespace pgcertd::issuer
