@@ -1,0 +1,86 @@
+#include "pgcertd/cluster_worker.hpp"
+
+#include <algorithm>
+
+#include "pgcertd/clock.hpp"
+
+namespace pgcertd::daemon {
+
+using namespace std::chrono_literals;
+
+ClusterWorker::ClusterWorker(std::unique_ptr<ClusterParts> parts, WorkerHooks hooks)
+    : parts_(std::move(parts)), hooks_(std::move(hooks)), task_("cluster:" + parts_->desired().cluster.name) {
+  thread_ = std::thread([this] { run(); });
+}
+
+ClusterWorker::~ClusterWorker() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ClusterWorker::stop() {
+  parts_->cancel();
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+void ClusterWorker::poke() {
+  const std::lock_guard lock(mutex_);
+  poked_ = true;
+  changed_.notify_all();
+}
+
+std::future<Result<std::string>> ClusterWorker::command(engine::Command command) {
+  auto promise = std::make_shared<std::promise<Result<std::string>>>();
+  const std::lock_guard lock(mutex_);
+  asked_.emplace_back([this, promise, command = std::move(command)] { promise->set_value(parts_->reconciler().command(desired(), command, wall_clock())); });
+  poked_ = true;
+  changed_.notify_all();
+  return promise->get_future();
+}
+
+std::future<Plan> ClusterWorker::preview(bool asked) {
+  auto promise = std::make_shared<std::promise<Plan>>();
+  const std::lock_guard lock(mutex_);
+  asked_.emplace_back([this, promise, asked] { promise->set_value(parts_->reconciler().preview(desired(), wall_clock(), asked)); });
+  changed_.notify_all();
+  return promise->get_future();
+}
+
+bool ClusterWorker::wait(TimePoint until) {
+  std::unique_lock lock(mutex_);
+  const auto called = [&] { return stopping_ || poked_ || !asked_.empty(); };
+  if (!called() && until > wall_clock()) {
+    if (until - wall_clock() > 1s) hooks_.heartbeats.idle(task_);
+    changed_.wait_until(lock, until, called);
+  }
+  return !stopping_;
+}
+
+void ClusterWorker::tick() {
+  const auto started = std::chrono::steady_clock::now();
+  hooks_.heartbeats.beat(task_, started);
+  bool full = started >= next_full_;
+  std::deque<std::function<void()>> asked;
+  {
+    const std::lock_guard lock(mutex_);
+    full = full || std::exchange(poked_, false);
+    asked.swap(asked_);
+  }
+  for (const auto& one : asked) one();
+  if (full) next_full_ = started + desired().check_interval;
+  const TimePoint now = wall_clock();
+  engine::TickResult result = parts_->reconciler().tick(desired(), now, full);
+  wake_at_ = std::min(result.wake_at, now + 1h);
+  if (hooks_.ticked) hooks_.ticked(result.view);
+  hooks_.publisher.publish(std::move(result.view), TaskView{task_, now, desired().check_interval, errors_}, parts_->reconciler().state_write_failures(), now);
+}
+
+void ClusterWorker::run() {
+  wake_at_ = wall_clock();
+  while (wait(wake_at_)) tick();
+  hooks_.heartbeats.forget(task_);
+}
+
+}  // namespace pgcertd::daemon

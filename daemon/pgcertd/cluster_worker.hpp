@@ -1,0 +1,57 @@
+// ClusterWorker: one cluster's thread. It owns the cluster's adapters and its reconciler, and wakes when a pass is due, when
+// a file changed, or when an operator asks. Everything public is thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "engine/publisher.hpp"
+#include "engine/reconciler.hpp"
+#include "pgcertd/cluster_parts.hpp"
+#include "service/heartbeat.hpp"
+
+namespace pgcertd::daemon {
+
+struct WorkerHooks {
+  engine::Publisher& publisher;
+  service::Heartbeats& heartbeats;
+  // Told after each tick: the view, for watches and the service manager's status line. On the worker's thread.
+  std::function<void(const ClusterView&)> ticked;
+};
+
+class ClusterWorker {
+ public:
+  ClusterWorker(std::unique_ptr<ClusterParts> parts, WorkerHooks hooks);
+  ~ClusterWorker();
+
+  void poke();                       // look at everything again, now
+  void stop();                       // returns at once; the destructor waits
+  std::future<Result<std::string>> command(engine::Command command);
+  std::future<Plan> preview(bool asked);
+  [[nodiscard]] const Desired& desired() const { return parts_->desired(); }
+
+ private:
+  void run();
+  bool wait(TimePoint until);        // false: stop
+  void tick();
+
+  const std::unique_ptr<ClusterParts> parts_;      // the thread's alone, but for cancel()
+  const WorkerHooks hooks_;
+  const std::string task_;
+  TimePoint wake_at_{};
+  std::chrono::steady_clock::time_point next_full_{};
+  std::uint64_t errors_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> asked_;
+  bool poked_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pgcertd::daemon

@@ -1,0 +1,183 @@
+#include "pgcertd/daemon.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/text.hpp"
+#include "engine/publisher.hpp"
+#include "pgcertd/clock.hpp"
+#include "pgcertd/fleet.hpp"
+#include "pgcertd/front.hpp"
+#include "pgcertd/host.hpp"
+#include "service/event_loop.hpp"
+#include "service/file_watch.hpp"
+#include "service/notify.hpp"
+#include "store/state_lock.hpp"
+
+namespace pgcertd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Longer than every deadline of a pass together, so that a server that hangs is no reason to restart the daemon.
+constexpr Duration worker_limit = 180s;
+constexpr Duration housekeeping = 6h;
+
+std::vector<std::string> names_of(const auto& map) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : map) out.push_back(name);
+  return out;
+}
+
+// What must be seen when it changes: the files that the server reads, and where `current` points.
+std::vector<std::string> paths_of(const ClusterView& view) {
+  std::vector<std::string> paths;
+  for (const char* setting : {"ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file"})
+    if (const std::string path = view.server.file_setting(setting); path.starts_with('/')) paths.push_back(path);
+  for (const FileSeen& file : view.files) paths.push_back(file.path);
+  return paths;
+}
+
+class Daemon {
+ public:
+  Daemon(std::string config_path, ConfigPtr config, LogSink& log, std::unique_ptr<service::EventLoop> loop)
+      : config_path_(std::move(config_path)), config_(std::move(config)), log_(log), loop_(std::move(loop)),
+        fleet_(publisher_, heartbeats_, log_, [this](const ClusterView& view) { ticked(view); }),
+        front_(publisher_, fleet_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit).empty(); }) {}
+
+  Result<int> run();
+
+ private:
+  Result<void> prepare();
+  void reload();
+  void ticked(const ClusterView& view);     // on a worker's thread
+  void watch(const std::string& cluster, const std::vector<std::string>& paths);
+  void tidy();
+  void publish_config(bool ok, std::vector<Finding> own);
+  void say(LogLevel level, const std::string& event, const std::string& message) { log_.write({level, message, event, {}}); }
+
+  const std::string config_path_;
+  ConfigPtr config_;
+  LogSink& log_;
+  service::SystemdNotifier notifier_;
+  service::Heartbeats heartbeats_;
+  engine::Publisher publisher_;
+  std::unique_ptr<service::EventLoop> loop_;
+  std::unique_ptr<service::FileWatch> watch_;
+  std::map<std::string, std::vector<std::string>> watched_;
+  TimePoint config_loaded_at_{};
+  std::string status_;
+  Fleet fleet_;
+  Front front_;                             // last: it ends before what it reads
+};
+
+void Daemon::publish_config(bool ok, std::vector<Finding> own) {
+  publisher_.configure(names_of(config_->clusters), names_of(config_->issuers), ok, config_loaded_at_, std::move(own), wall_clock());
+}
+
+Result<void> Daemon::prepare() {
+  PGCERTD_CHECK(loop_->on_signal(SIGTERM, [this] { loop_->stop(); }));
+  PGCERTD_CHECK(loop_->on_signal(SIGINT, [this] { loop_->stop(); }));
+  PGCERTD_CHECK(loop_->on_signal(SIGHUP, [this] { reload(); }));
+  loop_->on_clock_set([this] {
+    say(LogLevel::warning, "clock-jumped", "the wall clock was set; everything is planned anew");
+    fleet_.poke_all();
+  });
+  PGCERTD_TRY(watch_, service::FileWatch::create(*loop_, [this](const std::string& cluster, const std::string&) { fleet_.poke(cluster); }));
+  if (const auto interval = service::watchdog_interval())
+    PGCERTD_CHECK(loop_->every(*interval / 2, [this] {
+      for (const std::string& worker : service::ping_while_alive(heartbeats_, notifier_, std::chrono::steady_clock::now(), worker_limit))
+        say(LogLevel::error, "worker-stale", worker + " does not move; the watchdog is not fed");
+    }));
+  return {};
+}
+
+void Daemon::ticked(const ClusterView& view) {
+  loop_->post([this, cluster = view.name, paths = paths_of(view)] {
+    watch(cluster, paths);
+    const SnapshotPtr snapshot = publisher_.snapshot();
+    const std::string text = fmt::format("{} cluster(s), {}", snapshot->clusters.size(), to_string(snapshot->status));
+    if (text == status_) return;
+    status_ = text;
+    notifier_.status(text);
+  });
+}
+
+void Daemon::watch(const std::string& cluster, const std::vector<std::string>& paths) {
+  if (watched_[cluster] == paths) return;
+  watched_[cluster] = paths;
+  if (auto set = watch_->set_paths(cluster, paths); !set) say(LogLevel::warning, "watch-failed", printable(set.error().text()));
+}
+
+void Daemon::reload() {
+  notifier_.reloading();
+  auto next = load_settings(config_path_);
+  const bool moved = next && ((*next)->daemon.state_directory != config_->daemon.state_directory || (*next)->daemon.runtime_directory != config_->daemon.runtime_directory);
+  if (moved) next = fail(Errc::invalid, "state_directory and runtime_directory cannot change while pgcertd runs", "restart pgcertd");
+  if (!next) {
+    say(LogLevel::error, "config-refused", "the configuration stays as it was: " + printable(next.error().text(), 4096));
+    publish_config(false, {finding(ProblemCode::config_invalid, printable(next.error().text(), 4096), next.error().remedy, config_path_)});
+    notifier_.ready("the new configuration was refused");
+    return;
+  }
+  config_ = *next;
+  config_loaded_at_ = wall_clock();
+  publish_config(true, {});
+  auto applied = fleet_.apply(config_);
+  if (applied) applied = front_.apply(*config_);
+  if (!applied) {
+    say(LogLevel::error, "config-refused", printable(applied.error().text()));
+    publish_config(false, {finding(ProblemCode::config_invalid, printable(applied.error().text()), applied.error().remedy, config_path_)});
+  } else {
+    say(LogLevel::notice, "config-loaded", fmt::format("configuration loaded from {}", config_path_));
+  }
+  fleet_.poke_all();
+  status_.clear();
+  notifier_.ready(fmt::format("{} cluster(s)", config_->clusters.size()));
+}
+
+// Old events go; once at the start and every few hours.
+void Daemon::tidy() {
+  if (auto store = store::StateStore::open(config_->daemon.state_directory + "/pgcertd.db"))
+    if (auto pruned = (*store)->prune(wall_clock() - config_->daemon.event_retention); !pruned) say(LogLevel::warning, "", printable(pruned.error().text()));
+  (void)loop_->set_timer("tidy", wall_clock() + housekeeping, [this] { tidy(); });   // without it events stay longer, nothing else
+}
+
+Result<int> Daemon::run() {
+  PGCERTD_CHECK(prepare());
+  config_loaded_at_ = wall_clock();
+  publish_config(true, {});
+  tidy();
+  PGCERTD_CHECK(front_.apply(*config_));
+  PGCERTD_CHECK(fleet_.apply(config_));
+  say(LogLevel::notice, "daemon-started", fmt::format("pgcertd {} watches {} cluster(s)", PGCERTD_VERSION, config_->clusters.size()));
+  notifier_.ready(fmt::format("{} cluster(s)", config_->clusters.size()));
+  const auto ran = loop_->run();
+  notifier_.stopping();
+  front_.stop();
+  fleet_.stop();
+  say(LogLevel::notice, "daemon-stopped", "pgcertd stops; PostgreSQL goes on serving what it serves");
+  if (!ran) return fail(ran.error());
+  return 0;
+}
+
+Result<void> make_runtime_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return fail(errno_error("mkdir", path, errno));
+  return {};
+}
+
+}  // namespace
+
+Result<int> run_daemon(const std::string& config_path, ConfigPtr config, LogSink& log) {
+  PGCERTD_CHECK(make_state_directory(config->daemon.state_directory));
+  PGCERTD_CHECK(make_runtime_directory(config->daemon.runtime_directory));
+  PGCERTD_TRY(const store::StateLock lock, store::lock_state(config->daemon.state_directory));
+  PGCERTD_TRY(auto loop, service::EventLoop::create());
+  Daemon daemon(config_path, std::move(config), log, std::move(loop));
+  return daemon.run();
+}
+
+}  // namespace pgcertd::daemon

@@ -1,0 +1,19 @@
+// Fault points for tests, compiled in with PGCERTD_FAULT_POINTS only. The environment names one:
+//   PGCERTD_FAULT=generations.publish:before:1=kill     SIGKILL before the first such call
+//   PGCERTD_FAULT=store.save:before:2=fail              the second such call fails with EIO (also no-space, read-only, permission)
+//   PGCERTD_FAULT=preflight=skip                        whatever is staged is published
+// PGCERTD_TRACE=FILE appends the name of each port call to FILE.
+#pragma once
+
+#include "engine/traced_ports.hpp"
+
+namespace pgcertd::daemon {
+
+struct Faults {
+  engine::CallHook hook;          // empty: no fault point is set
+  bool skip_preflight = false;
+};
+
+Faults faults_from_environment();
+
+}  // namespace pgcertd::daemon

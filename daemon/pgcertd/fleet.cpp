@@ -1,0 +1,103 @@
+#include "pgcertd/fleet.hpp"
+
+#include <algorithm>
+
+#include "pgcertd/host.hpp"
+#include "pgcertd/issuers.hpp"
+
+namespace pgcertd::daemon {
+namespace {
+
+Duration longest_leaf(const Config& config, const std::string& issuer) {
+  Duration longest{};
+  for (const auto& [name, cluster] : config.clusters)
+    if (cluster.issuer == issuer) longest = std::max(longest, cluster.lifetime);
+  return longest;
+}
+
+bool same_issuer(const Config& a, const Config& b, const std::string& name) {
+  const auto one = a.issuers.find(name), other = b.issuers.find(name);
+  return one != a.issuers.end() && other != b.issuers.end() && one->second == other->second && a.daemon == b.daemon;
+}
+
+bool same_cluster(const Config& a, const Config& b, const std::string& name) {
+  const auto one = a.clusters.find(name), other = b.clusters.find(name);
+  return one != a.clusters.end() && other != b.clusters.end() && one->second == other->second && same_issuer(a, b, one->second.issuer);
+}
+
+}  // namespace
+
+void Fleet::end_changed(const Config& next) {
+  std::map<std::string, std::shared_ptr<ClusterWorker>> ended;
+  std::map<std::string, std::shared_ptr<QueuedIssuer>> ended_issuers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto it = workers_.begin(); it != workers_.end();)
+      if (!same_cluster(*config_, next, it->first)) ended.insert(workers_.extract(it++));
+      else ++it;
+    for (auto it = issuers_.begin(); it != issuers_.end();)
+      if (!same_issuer(*config_, next, it->first)) ended_issuers.insert(issuers_.extract(it++));
+      else ++it;
+  }
+  for (const auto& [name, worker] : ended) worker->stop();
+  ended.clear();          // joined here: their issuers outlive them
+}
+
+void Fleet::start_issuers(const ConfigPtr& config) {
+  for (const auto& [name, issuer] : config->issuers) {
+    const std::lock_guard lock(mutex_);
+    if (issuers_.contains(name)) continue;
+    issuers_[name] = std::make_shared<QueuedIssuer>(IssuerSettings{issuer, config->daemon.check_interval, longest_leaf(*config, name)}, real_issuer(*config, issuer),
+                                                    publisher_, heartbeats_, [this] { poke_all(); });
+  }
+}
+
+Result<void> Fleet::start_clusters(const ConfigPtr& config) {
+  const std::string fqdn = host_fqdn();
+  for (const auto& [name, cluster] : config->clusters) {
+    if (find(name)) continue;
+    PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_));
+    auto worker = std::make_shared<ClusterWorker>(std::move(parts), WorkerHooks{publisher_, heartbeats_, ticked_});
+    const std::lock_guard lock(mutex_);
+    workers_[name] = std::move(worker);
+  }
+  return {};
+}
+
+Result<void> Fleet::apply(const ConfigPtr& config) {
+  if (config_) end_changed(*config);
+  config_ = config;
+  start_issuers(config);
+  return start_clusters(config);
+}
+
+void Fleet::poke_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, worker] : workers_) worker->poke();
+}
+
+void Fleet::poke(const std::string& cluster) {
+  if (const auto worker = find(cluster)) worker->poke();
+}
+
+std::shared_ptr<ClusterWorker> Fleet::find(const std::string& cluster) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = workers_.find(cluster);
+  return found == workers_.end() ? nullptr : found->second;
+}
+
+void Fleet::stop() {
+  std::map<std::string, std::shared_ptr<ClusterWorker>> workers;
+  std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers;
+  {
+    const std::lock_guard lock(mutex_);
+    workers.swap(workers_);
+    issuers.swap(issuers_);
+  }
+  for (const auto& [name, worker] : workers) worker->stop();
+  for (const auto& [name, issuer] : issuers) issuer->stop();
+  workers.clear();
+  issuers.clear();
+}
+
+}  // namespace pgcertd::daemon

@@ -1,0 +1,47 @@
+// Fleet: the workers of all clusters and issuers of one configuration. apply() replaces what has changed and leaves the
+// rest running. Loop thread, but for find(), which any thread may call.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/publisher.hpp"
+#include "pgcertd/cluster_worker.hpp"
+#include "pgcertd/queued_issuer.hpp"
+#include "pgcertd/settings.hpp"
+#include "service/heartbeat.hpp"
+
+namespace pgcertd::daemon {
+
+class Fleet {
+ public:
+  Fleet(engine::Publisher& publisher, service::Heartbeats& heartbeats, LogSink& log, std::function<void(const ClusterView&)> ticked)
+      : publisher_(publisher), heartbeats_(heartbeats), log_(log), ticked_(std::move(ticked)) {}
+  ~Fleet() { stop(); }
+
+  // On an error the workers that could be started run.
+  Result<void> apply(const ConfigPtr& config);
+  void poke_all();
+  void poke(const std::string& cluster);
+  void stop();
+  [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;
+
+ private:
+  void end_changed(const Config& next);
+  void start_issuers(const ConfigPtr& config);
+  Result<void> start_clusters(const ConfigPtr& config);
+
+  engine::Publisher& publisher_;
+  service::Heartbeats& heartbeats_;
+  LogSink& log_;
+  const std::function<void(const ClusterView&)> ticked_;
+  ConfigPtr config_;
+  mutable std::mutex mutex_;                        // guards the maps
+  std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers_;
+  std::map<std::string, std::shared_ptr<ClusterWorker>> workers_;
+};
+
+}  // namespace pgcertd::daemon

@@ -1,0 +1,88 @@
+#include "pgcertd/front.hpp"
+
+#include "pgcertd/system_random.hpp"
+#include "pgcertd/clock.hpp"
+#include "pgcertd/control.hpp"
+#include "pgcertd/process_facts.hpp"
+#include "x509/certificate.hpp"
+
+namespace pgcertd::daemon {
+namespace {
+
+status::BuildInfo build_info() { return {PGCERTD_VERSION, "", "g++ " __VERSION__, SystemRandom{}.hex(8)}; }
+
+std::optional<std::string> crl_der(const std::string& pem) {
+  const auto crls = x509::parse_crls(pem, "crl");
+  return crls && !crls->empty() ? std::optional{crls->front().der()} : std::nullopt;
+}
+
+}  // namespace
+
+Front::Front(const engine::Publisher& publisher, const Fleet& fleet, std::function<bool()> alive) : publisher_(publisher), fleet_(fleet) {
+  const TimePoint started = wall_clock();
+  http::Source source;
+  source.snapshot = [this] { return publisher_.snapshot(); };
+  source.events = [this](std::int64_t since, std::size_t limit) { return events(since, limit); };
+  source.alive = std::move(alive);
+  source.process = [started] { return process_facts(started); };
+  source.pki = [this](const std::string& name) { return pki(name); };
+  source.now = wall_clock;
+  routes_ = std::make_shared<http::Routes>(std::move(source), build_info());
+}
+
+std::vector<Event> Front::events(std::int64_t since, std::size_t limit) {
+  const std::lock_guard lock(store_mutex_);
+  if (!store_) {
+    auto opened = store::StateStore::open(state_path_);
+    if (!opened) return {};
+    store_ = std::move(*opened);
+  }
+  auto found = store_->events(since, limit);
+  if (!found) {
+    store_.reset();   // opened anew at the next question
+    return {};
+  }
+  return std::move(*found);
+}
+
+std::optional<std::string> Front::pki(const std::string& name) const {
+  const SnapshotPtr snapshot = publisher_.snapshot();
+  for (const IssuerView& issuer : snapshot->issuers) {
+    if (name == "root.crt" && !issuer.seen.root_pem.empty()) return issuer.seen.root_pem;
+    if (name == issuer.seen.name + ".crl" && !issuer.seen.crl_pem.empty()) return crl_der(issuer.seen.crl_pem);
+  }
+  return std::nullopt;
+}
+
+Result<void> Front::apply(const Config& config) {
+  {
+    const std::lock_guard lock(store_mutex_);
+    const std::string path = config.daemon.state_directory + "/pgcertd.db";
+    if (path != state_path_) store_.reset();
+    state_path_ = path;
+  }
+  if (!control_) {
+    control_ = std::make_unique<http::ControlListener>(config.daemon.runtime_directory + "/control.sock", config.daemon.control_group, routes_,
+                                                       [this](const http::ControlRequest& request) { return answer_control(fleet_, request); });
+    if (auto started = control_->start(); !started) {
+      control_.reset();
+      return within(std::move(started), "the control socket");
+    }
+  }
+  if (served_ == config.http && listeners_.size() == config.http.listen.size()) return {};
+  listeners_.clear();
+  served_ = config.http;
+  for (const std::string& address : config.http.listen) {
+    auto listener = std::make_unique<http::PublicListener>(http::ListenOptions{address, config.http.hosts, {}}, routes_);
+    PGCERTD_CHECK(within(listener->start(), "HTTP on " + address));
+    listeners_.push_back(std::move(listener));
+  }
+  return {};
+}
+
+void Front::stop() {
+  listeners_.clear();
+  control_.reset();
+}
+
+}  // namespace pgcertd::daemon

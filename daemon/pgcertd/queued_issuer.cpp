@@ -1,0 +1,124 @@
+#include "pgcertd/queued_issuer.hpp"
+
+#include "engine/view.hpp"
+#include "pgcertd/clock.hpp"
+
+namespace pgcertd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A local CA answers in milliseconds: waiting a moment saves the cluster a round. Longer is what Pending is for.
+constexpr auto patience = 2s;
+constexpr std::size_t answers_kept = 64;
+
+}  // namespace
+
+QueuedIssuer::QueuedIssuer(IssuerSettings settings, std::unique_ptr<ports::Issuer> inner, engine::Publisher& publisher, service::Heartbeats& heartbeats,
+                           std::function<void()> answered)
+    : settings_(std::move(settings)), inner_(std::move(inner)), publisher_(publisher), heartbeats_(heartbeats), answered_(std::move(answered)),
+      task_("issuer:" + settings_.config.name) {
+  thread_ = std::thread([this] { run(); });
+}
+
+QueuedIssuer::~QueuedIssuer() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void QueuedIssuer::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+void QueuedIssuer::poke() {
+  const std::lock_guard lock(mutex_);
+  poked_ = true;
+  changed_.notify_all();
+}
+
+IssuerSeen QueuedIssuer::observe(TimePoint) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, [&] { return seen_.has_value() || stopping_; });
+  if (seen_) return *seen_;
+  IssuerSeen unknown;
+  unknown.name = settings_.config.name;
+  unknown.why = "it has not answered yet";
+  return unknown;
+}
+
+std::optional<IssuerAnswer> QueuedIssuer::known(const std::string& spki, TimePoint) const {
+  if (const auto found = answers_.find(spki); found != answers_.end()) return found->second;
+  if (const auto found = queued_.find(spki); found != queued_.end()) return IssuerAnswer{Pending{found->second}};
+  return std::nullopt;
+}
+
+IssuerAnswer QueuedIssuer::lookup(const std::string& spki, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  return known(spki, now).value_or(IssuerAnswer{Unknown{}});
+}
+
+IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
+  std::unique_lock lock(mutex_);
+  if (const auto found = answers_.find(request.spki_sha256); found != answers_.end() && std::holds_alternative<Refused>(found->second)) answers_.erase(found);
+  if (!known(request.spki_sha256, now)) {
+    queued_[request.spki_sha256] = now;
+    queue_.push_back(request);
+    changed_.notify_all();
+  }
+  changed_.wait_for(lock, patience, [&] { return stopping_ || !queued_.contains(request.spki_sha256); });
+  return known(request.spki_sha256, now).value_or(IssuerAnswer{Unknown{}});
+}
+
+void QueuedIssuer::look() {
+  const TimePoint now = wall_clock();
+  IssuerSeen seen = inner_->observe(now);
+  publisher_.publish(engine::make_issuer_view(settings_.config, seen, settings_.longest_leaf, now), TaskView{task_, now, settings_.check_interval, 0}, now);
+  const std::lock_guard lock(mutex_);
+  seen_ = std::move(seen);
+  changed_.notify_all();
+}
+
+void QueuedIssuer::answer(const LeafRequest& request) {
+  IssuerAnswer answer = inner_->submit(request, wall_clock());
+  const std::lock_guard lock(mutex_);
+  if (std::holds_alternative<Pending>(answer)) return;      // stays queued; asked again at the next look
+  queued_.erase(request.spki_sha256);
+  answers_.insert_or_assign(request.spki_sha256, std::move(answer));
+  answer_order_.push_back(request.spki_sha256);
+  if (answer_order_.size() > answers_kept) {
+    answers_.erase(answer_order_.front());
+    answer_order_.pop_front();
+  }
+  changed_.notify_all();
+}
+
+void QueuedIssuer::run() {
+  for (;;) {
+    heartbeats_.beat(task_, std::chrono::steady_clock::now());
+    look();
+    for (bool worked = true; worked;) {
+      std::unique_lock lock(mutex_);
+      if (queue_.empty()) {
+        heartbeats_.idle(task_);
+        changed_.wait_for(lock, settings_.check_interval, [&] { return stopping_ || poked_ || !queue_.empty(); });
+      }
+      if (stopping_) break;
+      worked = !queue_.empty() && !poked_;
+      poked_ = false;
+      if (queue_.empty()) break;
+      const LeafRequest request = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      heartbeats_.beat(task_, std::chrono::steady_clock::now());
+      answer(request);
+      answered_();
+    }
+    const std::lock_guard lock(mutex_);
+    if (stopping_) break;
+  }
+  heartbeats_.forget(task_);
+}
+
+}  // namespace pgcertd::daemon

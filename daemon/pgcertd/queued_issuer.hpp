@@ -1,0 +1,66 @@
+// QueuedIssuer: an issuer with a thread of its own. Clusters submit and look; a CA that hangs holds up none of them.
+// It alone calls the issuer behind it, so that serials and CRL numbers have one writer. Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "core/config.hpp"
+#include "engine/publisher.hpp"
+#include "ports/issuer.hpp"
+#include "service/heartbeat.hpp"
+
+namespace pgcertd::daemon {
+
+struct IssuerSettings {
+  IssuerConfig config;
+  Duration check_interval{};
+  Duration longest_leaf{};        // of the clusters that use it
+};
+
+class QueuedIssuer final : public ports::Issuer {
+ public:
+  // `answered` is called, on the issuer's thread, when something that was pending has an answer.
+  QueuedIssuer(IssuerSettings settings, std::unique_ptr<ports::Issuer> inner, engine::Publisher& publisher, service::Heartbeats& heartbeats,
+               std::function<void()> answered);
+  ~QueuedIssuer() override;
+
+  IssuerSeen observe(TimePoint now) override;
+  IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
+  IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
+
+  void poke();
+  void stop();
+
+ private:
+  void run();
+  void look();
+  void answer(const LeafRequest& request);
+  [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
+
+  const IssuerSettings settings_;
+  const std::unique_ptr<ports::Issuer> inner_;      // the thread's alone
+  engine::Publisher& publisher_;
+  service::Heartbeats& heartbeats_;
+  const std::function<void()> answered_;
+  const std::string task_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<IssuerSeen> seen_;
+  std::map<std::string, TimePoint> queued_;         // SPKI → since when
+  std::deque<LeafRequest> queue_;
+  std::map<std::string, IssuerAnswer> answers_;
+  std::deque<std::string> answer_order_;
+  bool poked_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pgcertd::daemon

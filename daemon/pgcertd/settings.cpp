@@ -1,0 +1,16 @@
+#include "pgcertd/settings.hpp"
+
+#include "config/load.hpp"
+
+namespace pgcertd::daemon {
+
+Result<ConfigPtr> load_settings(const std::string& path) {
+  PGCERTD_TRY(const auto files, config::read_config_files(path));
+  config::LoadedConfig loaded = config::parse_config(files);
+  if (loaded.config && loaded.issues.empty()) return std::make_shared<const Config>(std::move(*loaded.config));
+  std::string all;
+  for (const config::ConfigIssue& issue : loaded.issues) all += (all.empty() ? "" : "\n") + issue.text();
+  return fail(Errc::invalid, all, "correct the file, then pgcertd --check-config --config " + path);
+}
+
+}  // namespace pgcertd::daemon

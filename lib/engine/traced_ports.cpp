@@ -1,0 +1,144 @@
+#include "engine/traced_ports.hpp"
+
+#include <utility>
+
+namespace pgcertd::engine {
+namespace {
+
+// Announces, calls, announces. Works for Result<T>, where the hook may put an error in place of the call.
+template <class Call>
+auto traced(const CallHook& hook, const std::string& name, Call call) -> decltype(call()) {
+  if (auto error = hook(name, CallPhase::before)) return fail(std::move(*error));
+  auto result = call();
+  (void)hook(name, CallPhase::after);
+  return result;
+}
+
+// For ports whose failures are data: a fault hook cannot replace the call, only crash around it.
+template <class Call>
+auto announced(const CallHook& hook, const std::string& name, Call call) -> decltype(call()) {
+  (void)hook(name, CallPhase::before);
+  auto result = call();
+  (void)hook(name, CallPhase::after);
+  return result;
+}
+
+struct TracedGenerations final : ports::Generations {
+  ports::Generations& inner;
+  const CallHook& hook;
+  TracedGenerations(ports::Generations& i, const CallHook& h) : inner(i), hook(h) {}
+  Result<GenerationsSeen> observe() override { return traced(hook, "generations.observe", [&] { return inner.observe(); }); }
+  Result<std::string> stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server, TimePoint now) override {
+    return traced(hook, "generations.stage", [&] { return inner.stage(content, number, server, now); });
+  }
+  Result<void> prepare_way_back(const std::string& id) override { return traced(hook, "generations.prepare_way_back", [&] { return inner.prepare_way_back(id); }); }
+  Result<void> publish(const std::string& id) override { return traced(hook, "generations.publish", [&] { return inner.publish(id); }); }
+  Result<void> publish_way_back() override { return traced(hook, "generations.publish_way_back", [&] { return inner.publish_way_back(); }); }
+  Result<GenerationContent> load(const std::string& id) override { return traced(hook, "generations.load", [&] { return inner.load(id); }); }
+  Result<void> remove(const std::string& id) override { return traced(hook, "generations.remove", [&] { return inner.remove(id); }); }
+  Result<void> repair(const std::string& id, FileRole role, const ServerIdentity& server) override {
+    return traced(hook, "generations.repair", [&] { return inner.repair(id, role, server); });
+  }
+};
+
+struct TracedPending final : ports::PendingKeys {
+  ports::PendingKeys& inner;
+  const CallHook& hook;
+  TracedPending(ports::PendingKeys& i, const CallHook& h) : inner(i), hook(h) {}
+  Result<std::vector<PendingSeen>> list(const std::string& cluster) override { return traced(hook, "pending.list", [&] { return inner.list(cluster); }); }
+  Result<void> put(const PendingSeen& request, const Secret& key) override { return traced(hook, "pending.put", [&] { return inner.put(request, key); }); }
+  Result<Secret> key(const std::string& spki) override { return traced(hook, "pending.key", [&] { return inner.key(spki); }); }
+  Result<void> remove(const std::string& spki) override { return traced(hook, "pending.remove", [&] { return inner.remove(spki); }); }
+};
+
+struct TracedLive final : ports::LiveFiles {
+  ports::LiveFiles& inner;
+  const CallHook& hook;
+  TracedLive(ports::LiveFiles& i, const CallHook& h) : inner(i), hook(h) {}
+  Result<Read> read_certificate(const std::string& cert, const std::string& key) override {
+    return traced(hook, "live.read_certificate", [&] { return inner.read_certificate(cert, key); });
+  }
+  Result<std::string> read_public(const std::string& path, const ServerIdentity& server) override {
+    return traced(hook, "live.read_public", [&] { return inner.read_public(path, server); });
+  }
+  Result<GenerationContent> read_pair(const std::string& cert, const std::string& key) override {
+    return traced(hook, "live.read_pair", [&] { return inner.read_pair(cert, key); });
+  }
+};
+
+struct TracedKeys final : ports::Keys {
+  ports::Keys& inner;
+  const CallHook& hook;
+  TracedKeys(ports::Keys& i, const CallHook& h) : inner(i), hook(h) {}
+  Result<ports::NewKey> make(KeyType type, const Names& names) override { return traced(hook, "keys.make", [&] { return inner.make(type, names); }); }
+};
+
+struct TracedPostgres final : ports::Postgres {
+  ports::Postgres& inner;
+  const CallHook& hook;
+  TracedPostgres(ports::Postgres& i, const CallHook& h) : inner(i), hook(h) {}
+  PostgresSeen observe(const PostgresSeen* remembered) override { return announced(hook, "postgres.observe", [&] { return inner.observe(remembered); }); }
+  Result<void> change_settings(const SettingsChange& change) override { return traced(hook, "postgres.change_settings", [&] { return inner.change_settings(change); }); }
+  Result<void> reload() override { return traced(hook, "postgres.reload", [&] { return inner.reload(); }); }
+  void rest() override { inner.rest(); }
+};
+
+struct TracedProbe final : ports::Probe {
+  ports::Probe& inner;
+  const CallHook& hook;
+  TracedProbe(ports::Probe& i, const CallHook& h) : inner(i), hook(h) {}
+  ProbeSeen probe(const std::string& endpoint, TimePoint now) override { return announced(hook, "probe.probe", [&] { return inner.probe(endpoint, now); }); }
+};
+
+struct TracedIssuer final : ports::Issuer {
+  ports::Issuer& inner;
+  const CallHook& hook;
+  TracedIssuer(ports::Issuer& i, const CallHook& h) : inner(i), hook(h) {}
+  IssuerSeen observe(TimePoint now) override { return announced(hook, "issuer.observe", [&] { return inner.observe(now); }); }
+  IssuerAnswer lookup(const std::string& spki, TimePoint now) override { return announced(hook, "issuer.lookup", [&] { return inner.lookup(spki, now); }); }
+  IssuerAnswer submit(const LeafRequest& request, TimePoint now) override {
+    if (auto error = hook("issuer.submit", CallPhase::before)) return Refused{std::move(*error)};
+    IssuerAnswer answer = inner.submit(request, now);
+    (void)hook("issuer.submit", CallPhase::after);
+    return answer;
+  }
+};
+
+struct TracedStore final : ports::Store {
+  ports::Store& inner;
+  const CallHook& hook;
+  TracedStore(ports::Store& i, const CallHook& h) : inner(i), hook(h) {}
+  Result<ClusterMemory> load(const std::string& cluster) override { return traced(hook, "store.load", [&] { return inner.load(cluster); }); }
+  Result<void> save(const std::string& cluster, const ClusterMemory& memory, const std::vector<Event>& events) override {
+    return traced(hook, "store.save", [&] { return inner.save(cluster, memory, events); });
+  }
+  Result<std::vector<Event>> events(std::int64_t after, std::size_t limit) override { return traced(hook, "store.events", [&] { return inner.events(after, limit); }); }
+  Result<void> prune(TimePoint older) override { return traced(hook, "store.prune", [&] { return inner.prune(older); }); }
+};
+
+}  // namespace
+
+struct TracedPorts::Impl {
+  CallHook hook;
+  EndpointsOf endpoints_of;
+  TracedGenerations generations;
+  TracedPending pending;
+  TracedLive live;
+  TracedKeys keys;
+  TracedPostgres postgres;
+  TracedProbe probe;
+  TracedIssuer issuer;
+  TracedStore store;
+  Impl(const ClusterPorts& p, CallHook h)
+      : hook(std::move(h)), endpoints_of(p.endpoints_of), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), keys(p.keys, hook),
+        postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
+};
+
+TracedPorts::TracedPorts(ClusterPorts inner, CallHook hook) : impl_(std::make_unique<Impl>(inner, std::move(hook))) {}
+TracedPorts::~TracedPorts() = default;
+
+ClusterPorts TracedPorts::ports() const {
+  return {impl_->generations, impl_->pending, impl_->live, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of};
+}
+
+}  // namespace pgcertd::engine

@@ -1,0 +1,336 @@
+#include "fake/world.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "x509/request.hpp"
+#include "x509/sign.hpp"
+#include "x509/verify.hpp"
+
+namespace pgcertd::fake {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().text());
+  return std::move(*result);
+}
+
+std::vector<CertFacts> facts(const std::string& pem) {
+  std::vector<CertFacts> out;
+  if (auto chain = x509::parse_certificates(pem, "fake"))
+    for (const auto& certificate : *chain) out.push_back(certificate.facts());
+  return out;
+}
+
+std::string spki_of(const std::string& key_pem) {
+  auto key = x509::PrivateKey::parse(key_pem, "fake");
+  return key ? key->spki_sha256() : "";
+}
+
+std::string fingerprint(const std::string& chain_pem) {
+  const auto chain = facts(chain_pem);
+  return chain.empty() ? "" : chain.front().fingerprint_sha256;
+}
+
+}  // namespace
+
+TestCa TestCa::make(TimePoint from, Duration life, const std::string& name) {
+  auto root_key = must(x509::PrivateKey::generate(KeyType::ecdsa_p256));
+  auto issuing_key = must(x509::PrivateKey::generate(KeyType::ecdsa_p256));
+  auto root = must(x509::make_root(root_key, name + " Root", must(x509::new_serial()), {from, from + life}));
+  auto issuing = must(x509::make_issuing_ca(root_key, root, issuing_key, name + " Issuing", must(x509::new_serial()), {from, from + life}));
+  return {std::move(root_key), std::move(issuing_key), std::move(root), std::move(issuing)};
+}
+
+x509::Certificate TestCa::leaf(const std::string& request_pem, const Names& names, TimePoint issue, Duration lifetime) const {
+  const auto validity = x509::leaf_validity(issue, lifetime, {issuing.facts(), root.facts()});
+  return must(x509::sign_leaf(issuing_key, issuing, request_pem, {must(x509::new_serial()), names, validity, "", false}));
+}
+
+namespace {
+
+Result<void> writable(const World& w) {
+  if (w.disk_error) return fail(*w.disk_error);
+  return {};
+}
+
+struct FakeGenerations final : ports::Generations {
+  World& w;
+  explicit FakeGenerations(World& world) : w(world) {}
+  Result<GenerationsSeen> observe() override {
+    GenerationsSeen seen{World::directory, w.current, w.way_back, {}, {}};
+    for (const auto& [id, g] : w.generations) {
+      GenerationSeen one;
+      one.id = id, one.number = g.number, one.created = g.created, one.origin = g.origin, one.complete = true;
+      one.chain = facts(g.chain_pem);
+      one.key_spki_sha256 = spki_of(g.key_pem);
+      const std::string dir = fmt::format("{}/generations/{}/", World::directory, id);
+      one.files = {{dir + "server.crt", FileSeen::Kind::regular, 0, 0, 0644, g.chain_pem.size(), 1}, {dir + "server.key", FileSeen::Kind::regular, g.key_uid, 26, g.key_mode, g.key_pem.size(), 1}};
+      seen.all.push_back(std::move(one));
+    }
+    std::sort(seen.all.begin(), seen.all.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    return seen;
+  }
+  Result<std::string> stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server, TimePoint now) override {
+    PGCERTD_CHECK(writable(w));
+    std::string id = fmt::format("{}-{:04x}", to_compact_utc(now), w.next_id++);
+    w.generations[id] = {id, number, now, content.origin, content.chain_pem, std::string{content.key_pem.view()}, content.root_pem, content.crl_pem, 0600, server.uid};
+    return id;
+  }
+  Result<void> prepare_way_back(const std::string& id) override {
+    PGCERTD_CHECK(writable(w));
+    w.way_back = id;
+    return {};
+  }
+  Result<void> publish(const std::string& id) override {
+    PGCERTD_CHECK(writable(w));
+    if (!w.generations.contains(id)) return fail(Errc::not_found, "no generation " + id);
+    w.current = id;
+    return {};
+  }
+  Result<void> publish_way_back() override {   // a rename needs no room
+    if (w.way_back.empty()) return fail(Errc::not_found, "no way back");
+    w.current = std::exchange(w.way_back, "");
+    return {};
+  }
+  Result<GenerationContent> load(const std::string& id) override {
+    const auto found = w.generations.find(id);
+    if (found == w.generations.end()) return fail(Errc::not_found, "no generation " + id);
+    const GenerationOnDisk& g = found->second;
+    return GenerationContent{g.chain_pem, Secret{g.key_pem}, g.root_pem, g.crl_pem, g.origin};
+  }
+  Result<void> remove(const std::string& id) override {
+    if (id == w.current) return fail(Errc::refused, "the current generation is never removed");
+    w.generations.erase(id);
+    return {};
+  }
+  Result<void> repair(const std::string& id, FileRole, const ServerIdentity& server) override {
+    w.generations[id].key_mode = 0600;
+    w.generations[id].key_uid = server.uid;
+    return {};
+  }
+};
+
+struct FakePending final : ports::PendingKeys {
+  World& w;
+  explicit FakePending(World& world) : w(world) {}
+  Result<std::vector<PendingSeen>> list(const std::string&) override {
+    std::vector<PendingSeen> out;
+    for (const auto& [spki, p] : w.pending) out.push_back(p.seen);
+    return out;
+  }
+  Result<void> put(const PendingSeen& request, const Secret& key) override {
+    PGCERTD_CHECK(writable(w));
+    w.pending[request.spki_sha256] = {request, std::string{key.view()}};
+    return {};
+  }
+  Result<Secret> key(const std::string& spki) override {
+    const auto found = w.pending.find(spki);
+    if (found == w.pending.end()) return fail(Errc::not_found, "no pending key");
+    return Secret{found->second.key_pem};
+  }
+  Result<void> remove(const std::string& spki) override {
+    w.pending.erase(spki);
+    return {};
+  }
+};
+
+struct FakeLive final : ports::LiveFiles {
+  World& w;
+  explicit FakeLive(World& world) : w(world) {}
+  [[nodiscard]] std::optional<PairOnDisk> pair_at(const std::string& cert) const {
+    if (cert == std::string{World::directory} + "/current/server.crt") {
+      const auto g = w.generations.find(w.current);
+      if (g == w.generations.end()) return std::nullopt;
+      return PairOnDisk{g->second.chain_pem, g->second.key_pem};
+    }
+    const auto found = w.foreign.find(cert);
+    return found == w.foreign.end() ? std::nullopt : std::optional{found->second};
+  }
+  Result<Read> read_certificate(const std::string& cert, const std::string&) override {
+    const auto pair = pair_at(cert);
+    if (!pair) return fail(Errc::not_found, cert + " is not there");
+    return Read{pair->chain_pem, cert.starts_with(World::directory), cert.find("snakeoil") != std::string::npos};
+  }
+  Result<std::string> read_public(const std::string& path, const ServerIdentity&) override { return fail(Errc::not_found, path); }
+  Result<GenerationContent> read_pair(const std::string& cert, const std::string&) override {
+    const auto pair = pair_at(cert);
+    if (!pair) return fail(Errc::not_found, cert + " is not there");
+    return GenerationContent{pair->chain_pem, Secret{pair->key_pem}, "", "", Origin::adopted};
+  }
+};
+
+struct FakeKeys final : ports::Keys {
+  Result<ports::NewKey> make(KeyType type, const Names& names) override {
+    auto made = must(x509::PrivateKey::generate(type));
+    return ports::NewKey{made.to_pem(), must(x509::make_request_pem(made, names)), made.spki_sha256()};
+  }
+};
+
+struct FakePostgres final : ports::Postgres {
+  World& w;
+  explicit FakePostgres(World& world) : w(world) {}
+  PostgresSeen observe(const PostgresSeen* remembered) override {
+    PostgresSeen seen;
+    if (!w.server_up) {
+      if (remembered != nullptr) seen = *remembered;
+      seen.fault = ServerFault::down;
+      return seen;
+    }
+    seen.fault = ServerFault::none, seen.known = true, seen.version_num = 150018, seen.version = "15.18", seen.system_identifier = "1";
+    seen.data_directory = "/data", seen.server_uid = w.server_uid, seen.server_gid = 26, seen.listen_addresses = {"127.0.0.1"};
+    seen.privileges = {true, true, true, true, false};
+    for (const auto& [name, value] : w.in_force) seen.settings[name] = {value, "configuration file", "", 0, false};
+    seen.auto_conf = w.auto_conf;
+    return seen;
+  }
+  Result<void> change_settings(const SettingsChange& change) override {
+    if (!w.server_up) return fail(Errc::network, "the server is down");
+    for (const auto& [name, value] : change.values)
+      if (value) w.auto_conf[name] = *value;
+      else w.auto_conf.erase(name);
+    return {};
+  }
+  Result<void> reload() override {
+    if (!w.server_up) return fail(Errc::network, "the server is down");
+    w.reload();
+    return {};
+  }
+  void rest() override {}
+};
+
+struct FakeProbe final : ports::Probe {
+  World& w;
+  explicit FakeProbe(World& world) : w(world) {}
+  ProbeSeen probe(const std::string& endpoint, TimePoint now) override {
+    ProbeSeen seen;
+    seen.endpoint = endpoint, seen.probed_at = now;
+    if (!w.server_up) return seen;
+    seen.outcome = w.context ? ProbeOutcome::served : ProbeOutcome::ssl_refused;
+    if (w.context) {
+      seen.chain = facts(w.context->chain_pem);
+      seen.chain_pem = {w.context->chain_pem};
+    }
+    return seen;
+  }
+};
+
+struct FakeIssuer final : ports::Issuer {
+  World& w;
+  const TestCa& ca;
+  FakeIssuer(World& world, const TestCa& test_ca) : w(world), ca(test_ca) {}
+  IssuerSeen observe(TimePoint) override {
+    IssuerSeen seen;
+    seen.name = "local", seen.available = w.issuer_available, seen.why = w.issuer_available ? "" : "its key is away", seen.key_available = w.issuer_available;
+    seen.issuing = ca.issuing.facts(), seen.root = ca.root.facts();
+    seen.root_pem = ca.root.pem(), seen.issuing_pem = ca.issuing.pem();
+    return seen;
+  }
+  IssuerAnswer lookup(const std::string& spki, TimePoint) override {
+    const auto found = w.registry.find(spki);
+    return found == w.registry.end() ? IssuerAnswer{Unknown{}} : IssuerAnswer{found->second};
+  }
+  IssuerAnswer submit(const LeafRequest& request, TimePoint now) override {
+    if (!w.issuer_available) return Refused{make_error(Errc::busy, "the issuer's key is away")};
+    const auto leaf = ca.leaf(request.request_pem, request.names, now, request.lifetime);
+    return w.registry.emplace(request.spki_sha256, Issued{leaf.pem() + ca.issuing.pem(), ca.root.pem(), "", now}).first->second;
+  }
+};
+
+struct FakeStore final : ports::Store {
+  World& w;
+  explicit FakeStore(World& world) : w(world) {}
+  Result<ClusterMemory> load(const std::string&) override { return w.memory; }
+  Result<void> save(const std::string&, const ClusterMemory& memory, const std::vector<Event>& events) override {
+    PGCERTD_CHECK(writable(w));
+    w.memory = memory;
+    w.events.insert(w.events.end(), events.begin(), events.end());
+    return {};
+  }
+  Result<std::vector<Event>> events(std::int64_t, std::size_t) override { return w.events; }
+  Result<void> prune(TimePoint) override { return {}; }
+};
+
+
+}  // namespace
+
+struct WorldPorts {
+  FakeGenerations generations;
+  FakePending pending;
+  FakeLive live;
+  FakeKeys keys;
+  FakePostgres postgres;
+  FakeProbe probe;
+  FakeIssuer issuer;
+  FakeStore store;
+  WorldPorts(World& w, const TestCa& ca) : generations(w), pending(w), live(w), keys(), postgres(w), probe(w), issuer(w, ca), store(w) {}
+};
+
+World::World(const TestCa& ca, TimePoint start) : now(start), ports_(std::make_unique<WorldPorts>(*this, ca)) {
+  in_force = postgresql_conf;
+}
+
+World::~World() = default;
+
+engine::ClusterPorts World::ports() {
+  return {ports_->generations, ports_->pending, ports_->live, ports_->keys, ports_->postgres, ports_->probe, ports_->issuer, ports_->store,
+          [](const PostgresSeen& server, const std::vector<std::string>&) {
+            return server.listen_addresses.empty() ? std::vector<std::string>{} : std::vector<std::string>{"127.0.0.1:5432"};
+          }};
+}
+
+std::map<std::string, std::string> World::settings_on_disk() const {
+  std::map<std::string, std::string> settings = postgresql_conf;
+  for (const auto& [name, value] : auto_conf) settings[name] = value;
+  return settings;
+}
+
+std::optional<PairOnDisk> World::files_named_by(const std::map<std::string, std::string>& settings) const {
+  const auto at = [&](const std::string& path) -> std::optional<PairOnDisk> {
+    if (path.starts_with(std::string{directory} + "/current/")) {
+      const auto g = generations.find(current);
+      if (g == generations.end()) return std::nullopt;
+      if (g->second.key_mode != 0600 || g->second.key_uid != server_uid) return std::nullopt;
+      return PairOnDisk{g->second.chain_pem, g->second.key_pem};
+    }
+    const auto found = foreign.find(path.substr(0, path.rfind('.')) + ".crt");
+    return found == foreign.end() ? std::nullopt : std::optional{found->second};
+  };
+  const auto cert = at(settings.at("ssl_cert_file")), key = at(settings.at("ssl_key_file"));
+  if (!cert || !key || !x509::loads_as_server(cert->chain_pem, Secret{key->key_pem})) return std::nullopt;
+  return PairOnDisk{cert->chain_pem, key->key_pem};
+}
+
+void World::reload() {
+  ++reloads;
+  in_force = settings_on_disk();
+  if (in_force["ssl"] != "on") {
+    context.reset();
+    return;
+  }
+  auto loaded = files_named_by(in_force);
+  if (!loaded) return;   // PostgreSQL keeps the old context and says nothing
+  const std::string next = fingerprint(loaded->chain_pem);
+  if (refuses_new_leaf && context && fingerprint(context->chain_pem) != next) return;
+  if (refuses_new_leaf && !context) return;
+  context = std::move(loaded);
+  if (served.empty() || served.back() != next) served.push_back(next);
+}
+
+bool World::can_start() const {
+  const auto settings = settings_on_disk();
+  return settings.at("ssl") != "on" || files_named_by(settings).has_value();
+}
+
+std::string World::served_fingerprint() const { return context ? fingerprint(context->chain_pem) : ""; }
+
+std::string World::current_fingerprint() const {
+  const auto g = generations.find(current);
+  return g == generations.end() ? "" : fingerprint(g->second.chain_pem);
+}
+
+}  // namespace pgcertd::fake
