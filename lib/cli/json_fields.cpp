@@ -54,6 +54,11 @@ std::optional<TimePoint> time_at(const nlohmann::json& object, std::string_view 
   return *parsed;
 }
 
+const nlohmann::json& cluster_of(const nlohmann::json& reply) {
+  const nlohmann::json& inner = at(reply, "cluster");
+  return inner.is_object() ? inner : reply;
+}
+
 std::string moment_text(const std::optional<TimePoint>& at, TimePoint now) {
   if (!at) return "-";
   if (*at >= no_expiry) return "never";

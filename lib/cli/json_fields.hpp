@@ -27,6 +27,9 @@ std::int64_t number_at(const nlohmann::json& object, std::string_view key, std::
 bool flag_at(const nlohmann::json& object, std::string_view key, bool otherwise = false);
 std::optional<TimePoint> time_at(const nlohmann::json& object, std::string_view key);
 
+// The record of a cluster, bare or as /v1/clusters/NAME wraps it: {"cluster": {…}}.
+const nlohmann::json& cluster_of(const nlohmann::json& reply);
+
 // "2026-01-01T00:00:00Z (in 3 days)", "never" for no_expiry, "-" for none.
 std::string moment_text(const std::optional<TimePoint>& at, TimePoint now);
 std::string moment_at(const nlohmann::json& object, std::string_view key, TimePoint now);

@@ -60,14 +60,15 @@ std::size_t display_width(std::string_view text) noexcept {
 
 std::vector<std::string> wrap(std::string_view text, std::size_t width) {
   std::vector<std::string> lines;
+  const auto add = [&](std::string_view line) { lines.emplace_back(line.substr(0, line.find_last_not_of(' ') + 1)); };
   while (display_width(text) > width) {
     const std::size_t fits = fitting_bytes(text, width);
     const std::size_t space = text.substr(0, std::min(fits + 1, text.size())).rfind(' ');
     const bool at_space = space != std::string_view::npos && space > 0;
-    lines.emplace_back(text.substr(0, at_space ? space : fits));
+    add(text.substr(0, at_space ? space : fits));
     text.remove_prefix(at_space ? space + 1 : fits);
   }
-  if (!text.empty() || lines.empty()) lines.emplace_back(text);
+  if (!text.empty() || lines.empty()) add(text);
   return lines;
 }
 

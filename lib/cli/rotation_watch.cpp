@@ -35,8 +35,8 @@ std::vector<json> RotationWatch::feed(const json& events) {
   return news;
 }
 
-void RotationWatch::look(const json& cluster) {
-  const json& rotation = at(cluster, "rotation");
+void RotationWatch::look(const json& reply) {
+  const json& rotation = at(cluster_of(reply), "rotation");
   if (!rotation.is_object()) return;
   const std::string stage = text_at(rotation, "stage");
   const json& error = at(rotation, "last_error");

@@ -20,7 +20,7 @@ class RotationWatch {
   // Takes /v1/events; gives back those of the cluster that are new, oldest first.
   std::vector<nlohmann::json> feed(const nlohmann::json& events);
   // Takes /v1/clusters/NAME.
-  void look(const nlohmann::json& cluster);
+  void look(const nlohmann::json& reply);
   // The end, once it is known: done (proved), failed (or rolled back), refused (paused).
   [[nodiscard]] std::optional<ExitCode> end() const noexcept { return end_; }
   // Where it stands, for the message of a time-out.

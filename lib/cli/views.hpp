@@ -13,7 +13,7 @@ namespace pgcertd::cli {
 // /v1/status: one cluster in full, several as a table; problems with their remedies; issuers.
 std::string status_view(const nlohmann::json& status, TimePoint now, const Style& style);
 // /v1/clusters/NAME in full.
-std::string cluster_view(const nlohmann::json& cluster, TimePoint now, const Style& style);
+std::string cluster_view(const nlohmann::json& reply, TimePoint now, const Style& style);
 // /v1/status, how long each cluster survives without the root's key.
 std::string runway_view(const nlohmann::json& status, TimePoint now, const Style& style);
 // One of /v1/events, as one line and a line end.

@@ -35,7 +35,8 @@ std::string plan_view(const json& reply, TimePoint now, const Style& style) {
   };
   row("need:  ", text_at(plan, "need"));
   row("stage: ", text_at(plan, "stage"));
-  row("action:", text_at(plan, "action"));
+  const json& action = at(plan, "action");
+  row("action:", action.is_object() ? text_at(action, "description") : text_of(action));
   for (const json& reason : array_at(plan, "reasons")) row("why:   ", text_of(reason));
   row("next:  ", moment_at(plan, "wake_at", now));
   return out;

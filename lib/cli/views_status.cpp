@@ -29,7 +29,8 @@ std::string severity_word(const json& object, std::string_view key) {
 
 std::string joined(const json& list) {
   std::string out;
-  for (const json& item : list) out += (out.empty() ? "" : ", ") + text_of(item);
+  for (const json& item : list)
+    if (const std::string text = text_of(item); !text.empty()) out += (out.empty() ? "" : ", ") + text;
   return or_dash(out);
 }
 
@@ -65,6 +66,11 @@ void add_certificate(Table& table, const json& certificate, TimePoint now) {
 
 void add_served(Table& table, const json& cluster, TimePoint now) {
   for (const json& served : array_at(cluster, "served")) {
+    if (!at(served, "matches_file").is_boolean()) {   // no certificate came
+      add_fact(table, "served", fmt::format("{}: {}, {}", text_at(served, "endpoint"), or_dash(text_at(served, "outcome")), or_dash(text_at(served, "verify"))),
+               Tone::critical);
+      continue;
+    }
     const bool same = flag_at(served, "matches_file");
     const std::string verify = text_at(served, "verify");
     const bool good = same && verify == "ok";
@@ -166,7 +172,7 @@ std::string issuer_text(const json& issuer, TimePoint now, const Style& style) {
   const bool key = flag_at(issuer, "key_available");
   const json& waiting = array_at(issuer, "pending_requests");
   add_fact(table, "type", text_at(issuer, "type") + (key ? ", key available" : ", key not available"));
-  add_fact(table, "issuing CA ends", moment_at(at(issuer, "certificate"), "not_after", now));
+  add_fact(table, "CA ends", moment_at(at(issuer, "certificate"), "not_after", now));
   add_fact(table, "root ends", moment_at(at(issuer, "root"), "not_after", now));
   add_fact(table, "root SHA-256", text_at(issuer, {"root", "fingerprint_sha256"}));
   if (at(issuer, "crl").is_object())
@@ -178,7 +184,8 @@ std::string issuer_text(const json& issuer, TimePoint now, const Style& style) {
 
 }  // namespace
 
-std::string cluster_view(const json& cluster, TimePoint now, const Style& style) {
+std::string cluster_view(const json& reply, TimePoint now, const Style& style) {
+  const json& cluster = cluster_of(reply);
   const std::string name = text_at(cluster, "name");
   std::string out = title(name, severity_word(cluster, "status"), style) + cluster_facts(cluster, now, style);
   const std::string problems = problems_text(cluster, {}, now, style);
@@ -187,7 +194,7 @@ std::string cluster_view(const json& cluster, TimePoint now, const Style& style)
 
 std::string status_view(const json& status, TimePoint now, const Style& style) {
   const std::string severity = severity_word(status, "status");
-  std::string out = style.paint(severity_tone(severity), upper(severity)) + "  pgcertd " + printable(or_dash(text_at(status, "version")), 40) +
+  std::string out = style.paint(severity_tone(severity), upper(severity)) + "  pgcertd " + printable(or_dash(text_at(status, "version")), 12) +
                     ", as of " + printable(moment_at(status, "generated_at", now)) + "\n\n";
   const json& clusters = array_at(status, "clusters");
   if (clusters.empty()) out += "no cluster is configured\n";

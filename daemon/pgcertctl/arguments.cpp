@@ -1,0 +1,259 @@
+#include "pgcertctl/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/text.hpp"
+#include "cli/check.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/suggest.hpp"
+#include "core/finding.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+constexpr std::size_t help_column = 28;
+
+// CLI11 writes long lines; a terminal has 80 columns.
+class NarrowFormatter : public CLI::Formatter {
+ public:
+  NarrowFormatter() { column_width(help_column); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_size() == 0 ? "" : option->get_option_text().empty() ? " " + option->get_type_name() : " " + option->get_option_text();
+  }
+};
+
+const CLI::Validator duration(
+    [](std::string& text) {
+      const auto parsed = parse_duration(text);
+      return parsed ? std::string{} : parsed.error().what + "; " + parsed.error().remedy;
+    },
+    "DURATION", "duration");
+
+const CLI::Validator key_type(
+    [](std::string& text) {
+      if (const auto type = parse_key_type(text); type && *type != KeyType::other && *type != KeyType::ed25519) return std::string{};
+      return "\"" + printable(text, 40) + "\" is no key type of a CA: ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096";
+    },
+    "TYPE", "key type");
+
+const CLI::Validator problem_code(
+    [](std::string& text) {
+      if (parse_problem_code(text)) return std::string{};
+      std::vector<std::string> known;
+      for (const ProblemRow& row : problem_table()) known.emplace_back(row.name);
+      const auto near = cli::nearest(text, known);
+      return "\"" + printable(text, 40) + "\" is no problem code" + (near ? "; did you mean \"" + *near + "\"?" : "");
+    },
+    "CODE", "problem code");
+
+// The command's values live as long as the callback that hands them over.
+template <class T>
+std::shared_ptr<T> bind(CLI::App& app, Command& command) {
+  auto values = std::make_shared<T>();
+  app.callback([values, &command] { command = *values; });
+  return values;
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& name, std::optional<Duration>& into, const std::string& help) {
+  return app.add_option_function<std::string>(name, [&into](const std::string& text) { into = parse_duration(text).value_or(Duration{}); }, help)
+      ->check(duration)->type_name("DURATION");
+}
+
+CLI::Option* add_key_type(CLI::App& app, const std::string& name, KeyType& into, const std::string& help) {
+  return app.add_option_function<std::string>(name, [&into](const std::string& text) { into = parse_key_type(text).value_or(into); }, help)
+      ->check(key_type)->type_name("TYPE");
+}
+
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& into, const std::string& type, const std::string& help) {
+  return app.add_option(name, into, help)->type_name(type);
+}
+
+void add_cluster(CLI::App& app, std::string& into, bool required) {
+  add_text(app, "CLUSTER", into, "", "name of the cluster, as the configuration has it")->required(required);
+}
+
+void add_globals(CLI::App& app, Globals& globals) {
+  app.add_option_function<std::string>("--config", [&globals](const std::string& path) { globals.config = path, globals.config_named = true; },
+                                       "default /etc/pgcertd/pgcertd.toml")->type_name("FILE");
+  add_text(app, "--socket", globals.socket, "PATH", "default control.sock in runtime_directory");
+  app.add_flag("--json", globals.json, "print JSON, as the HTTP interface has it");
+  app.add_option_function<std::string>("--color", [&globals](const std::string& text) {
+    globals.color = cli::parse_color_choice(text).value_or(cli::ColorChoice::automatic);
+  }, "auto, always or never; NO_COLOR is obeyed")->check(CLI::IsMember({"auto", "always", "never"}))->type_name("WHEN");
+  app.add_flag("--yes", globals.yes, "do not ask");
+  add_duration(app, "--timeout", globals.timeout, "how long to wait for the daemon or a server");
+}
+
+void add_watching(CLI::App& app, Command& command) {
+  CLI::App& status = *app.add_subcommand("status", "overview, problems, what happens next and when");
+  add_cluster(status, bind<Status>(status, command)->cluster, false);
+
+  CLI::App& check = *app.add_subcommand("check", "monitoring plugin: one line, exit code 0 to 3");
+  const auto values = bind<Check>(check, command);
+  add_cluster(check, values->cluster, false);
+  add_duration(check, "-w,--warning", values->warning, "WARNING with less time left than this");
+  add_duration(check, "-c,--critical", values->critical, "CRITICAL with less time left than this");
+  check.add_option("--only", values->only, "judge these problem codes only")->delimiter(',')->check(problem_code)->type_name("CODE");
+
+  CLI::App& events = *app.add_subcommand("events", "what has happened, oldest first");
+  events.add_flag("--follow", bind<Events>(events, command)->follow, "go on with what happens from now on");
+  bind<Runway>(*app.add_subcommand("runway", "how long each cluster lasts without the root's key"), command);
+}
+
+void add_acting(CLI::App& app, Command& command) {
+  CLI::App& rotate = *app.add_subcommand("rotate", "make, install and prove a new certificate when one is due");
+  const auto values = bind<Rotate>(rotate, command);
+  add_cluster(rotate, values->cluster, true);
+  rotate.add_flag("--dry-run", values->dry_run, "print the plan and why, change nothing");
+  rotate.add_flag("--wait", values->wait, "print the stages, end when it is proved or failed");
+  rotate.add_flag("--force", values->force, "also when none is due; no preflight is skipped");
+
+  CLI::App& pause = *app.add_subcommand("pause", "no rotation for a while; CRLs and repairs go on");
+  const auto pausing = bind<Pause>(pause, command);
+  add_cluster(pause, pausing->cluster, true);
+  add_text(pause, "--for", pausing->duration, "DURATION", "how long, as 2h or 1d12h")->check(duration)->required()->type_name("DURATION");
+  add_text(pause, "--reason", pausing->reason, "TEXT", "why; stands in status and events")->required();
+
+  CLI::App& resume = *app.add_subcommand("resume", "end a pause");
+  add_cluster(resume, bind<Resume>(resume, command)->cluster, true);
+  CLI::App& takeover = *app.add_subcommand("takeover", "let pgcertd replace a certificate that somebody else installed");
+  add_cluster(takeover, bind<Takeover>(takeover, command)->cluster, true);
+}
+
+void add_looking(CLI::App& app, Command& command) {
+  CLI::App& inspect = *app.add_subcommand("inspect", "what a file is and what PostgreSQL would say of it");
+  add_text(inspect, "FILE", bind<Inspect>(inspect, command)->target, "", "file, directory, or - for standard input")->required();
+
+  CLI::App& probe = *app.add_subcommand("probe", "what a server serves, and who would connect to it");
+  const auto values = bind<Probe>(probe, command);
+  add_text(probe, "HOST", values->target, "", "HOST, HOST:PORT or [ADDRESS]:PORT; port 5432")->required();
+  add_text(probe, "--root", values->root, "FILE", "trust anchors, default ~/.postgresql/root.crt");
+  add_text(probe, "--name", values->name, "NAME", "the host name to verify, default HOST");
+}
+
+void add_ca(CLI::App& app, Command& command) {
+  CLI::App& ca = *app.add_subcommand("ca", "root and issuing CA");
+  ca.require_subcommand(1);
+  CLI::App& init = *ca.add_subcommand("init", "make a root CA and, with --issuing-dir, an issuing CA");
+  const auto values = bind<CaInit>(init, command);
+  add_text(init, "--root-dir", values->root_dir, "DIR", "the root's new directory")->required();
+  CLI::Option* issuing = add_text(init, "--issuing-dir", values->issuing_dir, "DIR", "what issuer.NAME.directory names");
+  CLI::Option* none = init.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted");
+  add_text(init, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
+  add_text(init, "--issuing-passphrase", values->issuing_passphrase, "SOURCE", "the issuing CA's; none: unencrypted")->needs(issuing);
+  add_text(init, "--common-name", values->common_name, "NAME", "the root's common name");
+  add_text(init, "--issuing-common-name", values->issuing_common_name, "NAME", "the issuing CA's common name");
+  add_key_type(init, "--key-type", values->key_type, "of the root, default ecdsa-p384");
+  add_key_type(init, "--issuing-key-type", values->issuing_key_type, "of the issuing CA, default ecdsa-p256");
+  init.add_option("--days", values->days, "life of the root, default 5475")->check(CLI::Range(1L, 36500L))->type_name("N");
+  init.add_option("--issuing-days", values->issuing_days, "life of the issuing CA, default 730")->check(CLI::Range(1L, 36500L))->type_name("N");
+
+  CLI::App& show = *ca.add_subcommand("show", "what lies in a CA's directory");
+  add_text(show, "DIR", bind<CaShow>(show, command)->directory, "", "directory of a root or of an issuing CA")->required();
+}
+
+void add_setting_up(CLI::App& app, Command& command) {
+  CLI::App& setup = *app.add_subcommand("setup", "prepare a PostgreSQL server for pgcertd");
+  setup.require_subcommand(1);
+  CLI::App& sql = *setup.add_subcommand("sql", "print the SQL that makes the least-privilege role");
+  const auto values = bind<SetupSql>(sql, command);
+  add_text(sql, "--role", values->role, "NAME", "default pgcertd");
+  sql.add_option("--postgresql", values->postgresql, "major version of the server, default 15")->check(CLI::Range(10, 99))->type_name("N");
+  CLI::App& config = *app.add_subcommand("config", "the configuration");
+  config.require_subcommand(1);
+  bind<ConfigCheck>(*config.add_subcommand("check", "validate it and print what is wrong, with file and line"), command);
+  bind<ConfigShow>(*config.add_subcommand("show", "print it whole: drop-ins merged, defaults filled in"), command);
+  bind<Version>(*app.add_subcommand("version", "version of this program and of the daemon"), command);
+}
+
+void set_footers(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    command->footer("Global options: pgcertctl --help");
+    set_footers(*command);
+  }
+}
+
+const CLI::App& deepest(const CLI::App& app) {
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  return parsed.empty() ? app : deepest(*parsed.back());
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+std::string complain(std::string_view what, const std::string& word, const std::optional<std::string>& near) {
+  return fmt::format("\"{}\" is no {}{}", printable(word, 80), what, near ? fmt::format("; did you mean \"{}\"?", *near) : "");
+}
+
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& here = deepest(app);
+  const bool wants_command = here.get_require_subcommand_min() > 0;
+  const std::vector<std::string> rest = app.remaining(true);
+  for (const std::string& word : rest) {
+    if (word.starts_with("-")) {
+      std::vector<std::string> known = option_names(here);
+      for (std::string& name : option_names(app)) known.push_back(std::move(name));
+      return complain("option of " + here.get_name(), word, cli::nearest(word, known));
+    }
+    if (wants_command) return complain(&here == &app ? "command" : "command of " + here.get_name(), word, cli::nearest(word, command_names(here)));
+    return fmt::format("\"{}\" is one argument too many", printable(word, 80));
+  }
+  return printable(error.what(), 1000);
+}
+
+Ending usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string words = explain(app, error);
+  const CLI::App& here = deepest(app);
+  std::string path = &here == &app ? "" : here.get_name() + " ";
+  if (const CLI::App* parent = here.get_parent(); parent != nullptr && parent != &app) path = parent->get_name() + " " + path;
+  const std::string err = fmt::format("pgcertctl: {}\n  see: pgcertctl {}--help\n", words, path);
+  // A monitoring system reads the line and the code, and nothing else.
+  if (here.get_name() == "check" && here.get_parent() == &app) {
+    const cli::CheckResult unknown = cli::check_unknown(words);
+    return {unknown.exit_code, unknown.line + "\n", err};
+  }
+  return {static_cast<int>(cli::ExitCode::usage), {}, err};
+}
+
+}  // namespace
+
+std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* argv) {
+  CLI::App app("Operator's tool of pgcertd, which owns the life of PostgreSQL's TLS files", "pgcertctl");
+  Invocation invocation;
+  app.formatter(std::make_shared<NarrowFormatter>());
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "pgcertctl " PGCERTD_VERSION);
+  add_globals(app, invocation.globals);
+  add_watching(app, invocation.command);
+  add_acting(app, invocation.command);
+  add_looking(app, invocation.command);
+  add_ca(app, invocation.command);
+  add_setting_up(app, invocation.command);
+  set_footers(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return Ending{0, deepest(app).help(), {}};
+  } catch (const CLI::CallForVersion& version) {
+    return Ending{0, std::string(version.what()) + "\n", {}};
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  return invocation;
+}
+
+}  // namespace pgcertd::ctl

@@ -1,0 +1,71 @@
+// The command line of pgcertctl as values. CLI11 stands behind parse_arguments() only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.hpp"
+#include "cli/style.hpp"
+#include "core/cert.hpp"
+
+namespace pgcertd::ctl {
+
+struct Globals {
+  std::string config = "/etc/pgcertd/pgcertd.toml";
+  bool config_named = false;                 // --config was given: an error in it is not passed over
+  std::string socket;                        // empty: control.sock in the configured runtime_directory
+  bool json = false;
+  bool yes = false;
+  cli::ColorChoice color = cli::ColorChoice::automatic;
+  std::optional<Duration> timeout;
+};
+
+struct Status { std::string cluster; };
+struct Check {
+  std::string cluster;
+  std::optional<Duration> warning, critical;
+  std::vector<std::string> only;
+};
+struct Rotate {
+  std::string cluster;
+  bool dry_run = false, wait = false, force = false;
+};
+struct Pause { std::string cluster, duration, reason; };
+struct Resume { std::string cluster; };
+struct Takeover { std::string cluster; };
+struct Events { bool follow = false; };
+struct Runway {};
+struct Inspect { std::string target; };
+struct Probe { std::string target, root, name; };
+struct SetupSql {
+  std::string role = "pgcertd";
+  int postgresql = 15;
+};
+struct CaInit {
+  std::string root_dir, issuing_dir, passphrase, issuing_passphrase, common_name, issuing_common_name;
+  KeyType key_type = KeyType::ecdsa_p384, issuing_key_type = KeyType::ecdsa_p256;
+  long days = 15 * 365, issuing_days = 2 * 365;
+  bool no_passphrase = false;
+};
+struct CaShow { std::string directory; };
+struct ConfigCheck {};
+struct ConfigShow {};
+struct Version {};
+using Command = std::variant<std::monostate, Status, Check, Rotate, Pause, Resume, Takeover, Events, Runway, Inspect, Probe, SetupSql, CaInit, CaShow,
+                             ConfigCheck, ConfigShow, Version>;
+
+struct Invocation {
+  Globals globals;
+  Command command;
+};
+
+// What there is to print and the exit code where there is nothing to run: --help, --version, a wrong argument.
+struct Ending {
+  int exit_code = 0;
+  std::string out, err;
+};
+std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* argv);
+
+}  // namespace pgcertd::ctl

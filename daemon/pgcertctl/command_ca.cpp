@@ -1,0 +1,154 @@
+// ca init, ca show: work without a daemon, so that the machine which holds the root needs no network.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "ca/ca_directory.hpp"
+#include "ca/ceremony.hpp"
+#include "cli/layout.hpp"
+#include "cli/secret_input.hpp"
+#include "cli/terminal.hpp"
+#include "pgcertctl/commands.hpp"
+#include "pgcertctl/facts_json.hpp"
+#include "pgcertctl/facts_text.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<Secret> named_secret(const std::string& text) {
+  PGCERTD_TRY(const SecretSource source, cli::parse_secret_source(text));
+  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+  return cli::read_secret(source, directory == nullptr ? std::string{} : directory);
+}
+
+Result<std::optional<Secret>> root_passphrase(const CaInit& command) {
+  if (command.no_passphrase) return std::optional<Secret>{};
+  if (command.passphrase.empty()) {
+    Result<Secret> typed = cli::ask_new_passphrase("the root's key");
+    if (!typed && typed.error().code == Errc::refused)
+      return fail(Errc::refused, "a passphrase for the root's key cannot be asked for: there is no terminal",
+                  "--passphrase file:PATH or credential:NAME; --no-passphrase leaves the key unencrypted");
+    if (!typed) return fail(std::move(typed).error());
+    return std::optional<Secret>(std::move(*typed));
+  }
+  PGCERTD_TRY(Secret given, named_secret(command.passphrase));
+  return std::optional<Secret>(std::move(given));
+}
+
+Result<ca::InitOptions> options_from(const CaInit& command) {
+  ca::InitOptions options;
+  options.root_dir = command.root_dir;
+  options.issuing_dir = command.issuing_dir;
+  options.root_common_name = command.common_name;
+  options.issuing_common_name = command.issuing_common_name;
+  options.root_key_type = command.key_type;
+  options.issuing_key_type = command.issuing_key_type;
+  options.root_lifetime = std::chrono::days{command.days};
+  options.issuing_lifetime = std::chrono::days{command.issuing_days};
+  options.root_without_passphrase = command.no_passphrase;
+  PGCERTD_TRY(options.root_passphrase, root_passphrase(command));
+  if (!command.issuing_passphrase.empty()) {
+    PGCERTD_TRY(options.issuing_passphrase, named_secret(command.issuing_passphrase));
+  }
+  return options;
+}
+
+Json report_json(const ca::InitReport& report) {
+  return {{"root", to_json(report.root)},
+          {"issuing", report.issuing ? to_json(*report.issuing) : Json(nullptr)},
+          {"root_certificate", printable(report.root_certificate, 4096)},
+          {"root_key", printable(report.root_key, 4096)},
+          {"root_key_encrypted", report.root_key_encrypted},
+          {"issuing_key_encrypted", report.issuing_key_encrypted},
+          {"root_crl", to_json(report.root_crl)},
+          {"issuing_crl", report.issuing_crl ? to_json(*report.issuing_crl) : Json(nullptr)}};
+}
+
+std::string key_words(bool encrypted) { return encrypted ? "encrypted with the passphrase" : "NOT encrypted"; }
+
+std::string ca_block(std::string_view title, const CertFacts& facts, const Session& session) {
+  cli::Table table({}, 2);
+  add_row(table, "subject", facts.subject);
+  add_row(table, "key", facts.key_name);
+  add_row(table, "ends", moment_text(facts.not_after, session.now()));
+  add_row(table, "SHA-256", facts.fingerprint_sha256);
+  return session.style().paint(cli::Tone::strong, title) + "\n" + table.render(session.style());
+}
+
+std::string steps(const CaInit& command, const ca::InitReport& report) {
+  const std::string root_dir = printable(command.root_dir, 4096);
+  std::string out = "\nFor clients (sslrootcert): compare the SHA-256 above when you copy it\n";
+  out += cli::paragraph(printable(report.root_certificate, 4096), 2);
+  out += "\nThe root's key is needed again only to renew the issuing CA and the root's CRL\n";
+  out += cli::paragraph(fmt::format("{}: {}", printable(report.root_key, 4096), key_words(report.root_key_encrypted)), 2);
+  out += "Take it off this host: copy the whole directory to two media that you keep\napart, compare the copies, then remove it here\n";
+  out += cli::paragraph(fmt::format("cp -a {0} /media/A/ && diff -r {0} /media/A/{1}", root_dir, printable(root_dir.substr(root_dir.find_last_of('/') + 1))), 2);
+  out += cli::paragraph(fmt::format("shred -u {} && rm -r {}", printable(report.root_key, 4096), root_dir), 2);
+  if (!report.issuing) return out;
+  out += "\nFor the daemon, in pgcertd.toml (its user must own the directory)\n  [issuer.local]\n  type = \"local\"\n";
+  out += cli::paragraph(fmt::format("directory = \"{}\"", printable(command.issuing_dir, 4096)), 2);
+  if (report.issuing_key_encrypted) out += "  passphrase = \"credential:issuing-ca\"\n";
+  return out;
+}
+
+std::string to_text(const CaInit& command, const ca::InitReport& report, const Session& session) {
+  std::string out = ca_block("root CA in " + printable(command.root_dir, 4096), report.root, session);
+  if (report.issuing) out += ca_block("issuing CA in " + printable(command.issuing_dir, 4096), *report.issuing, session);
+  return out + steps(command, report);
+}
+
+Json seen_json(const ca::CaDirectorySeen& seen) {
+  return {{"kind", ca::to_string(seen.kind)},
+          {"certificate", to_json(seen.certificate)},
+          {"root", to_json(seen.root)},
+          {"crl", seen.crl ? to_json(*seen.crl) : Json(nullptr)},
+          {"root_crl", seen.root_crl ? to_json(*seen.root_crl) : Json(nullptr)},
+          {"key_present", seen.key_present},
+          {"key_encrypted", seen.key_encrypted},
+          {"issued", seen.issued},
+          {"revoked", seen.revoked}};
+}
+
+std::string crl_words(const std::optional<CrlFacts>& crl, TimePoint now) {
+  if (!crl) return "none";
+  return fmt::format("number {}, {} revoked, next update {}", crl->number, crl->revoked, crl->next_update ? moment_text(*crl->next_update, now) : "never");
+}
+
+std::string to_text(const ca::CaDirectorySeen& seen, const Session& session) {
+  const bool is_root = seen.kind == ca::CaDirectorySeen::Kind::root;
+  std::string out = ca_block(is_root ? "root CA" : "issuing CA", seen.certificate, session);
+  cli::Table table({}, 2);
+  add_row(table, "private key", !seen.key_present ? "not here" : seen.key_encrypted ? "here, encrypted" : "here, NOT encrypted");
+  add_row(table, "certificates", fmt::format("{} issued, {} revoked", seen.issued, seen.revoked));
+  add_row(table, "CRL", crl_words(seen.crl, session.now()));
+  if (!is_root) add_row(table, "root's CRL", crl_words(seen.root_crl, session.now()));
+  out += table.render(session.style());
+  return is_root ? out : out + ca_block("its root CA", seen.root, session);
+}
+
+}  // namespace
+
+int run(const CaInit& command, const Session& session) {
+  auto options = options_from(command);
+  if (!options) return session.report(options.error());
+  const auto report = ca::init_ca(*options, session.now());
+  if (!report) return session.report(report.error());
+  if (session.json()) session.print_json(report_json(*report));
+  else session.print(to_text(command, *report, session));
+  if (!report->root_key_encrypted) session.warn("the root's key is not encrypted: whoever reads it can issue certificates that all clients trust");
+  return code(cli::ExitCode::done);
+}
+
+int run(const CaShow& command, const Session& session) {
+  const auto seen = ca::look_at(command.directory);
+  if (!seen) return session.report(seen.error());
+  if (session.json()) session.print_json(seen_json(*seen));
+  else session.print(to_text(*seen, session));
+  return code(cli::ExitCode::done);
+}
+
+}  // namespace pgcertd::ctl

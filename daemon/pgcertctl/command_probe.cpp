@@ -1,0 +1,149 @@
+// probe HOST[:PORT]: what a server serves, and for each sslmode whether a client would connect. Needs no daemon and no role.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "core/sslmode.hpp"
+#include "pgcertctl/commands.hpp"
+#include "pgcertctl/facts_json.hpp"
+#include "pgcertctl/facts_text.hpp"
+#include "pgcertctl/read_input.hpp"
+#include "postgres/endpoints.hpp"
+#include "postgres/probe.hpp"
+#include "x509/certificate.hpp"
+#include "x509/verify.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Duration patience = std::chrono::seconds{5};
+
+struct Anchors {
+  std::string path;                          // empty: none
+  std::vector<x509::Certificate> roots;
+};
+
+// As libpq: --root, else ~/.postgresql/root.crt where there is one.
+Result<Anchors> find_anchors(const std::string& named) {
+  Anchors anchors{named, {}};
+  if (named.empty()) {
+    const char* home = std::getenv("HOME");
+    std::error_code ignored;   // a home that cannot be searched has no root.crt for us
+    const std::string usual = home == nullptr ? std::string{} : std::string(home) + "/.postgresql/root.crt";
+    if (usual.empty() || !std::filesystem::exists(usual, ignored)) return anchors;
+    anchors.path = usual;
+  }
+  PGCERTD_TRY(const std::string bytes, read_input(anchors.path));
+  PGCERTD_TRY(anchors.roots, x509::parse_certificates(bytes, printable(anchors.path)));
+  return anchors;
+}
+
+struct Findings {
+  ProbeSeen seen;
+  Anchors anchors;
+  std::string name;
+  ClientSide client;
+  std::array<ModeVerdict, 6> modes;
+
+  [[nodiscard]] bool verify_full() const { return modes.back().connects; }
+};
+
+ClientSide judge_client(const ProbeSeen& seen, const Anchors& anchors, const std::string& name, TimePoint now) {
+  ClientSide client;
+  client.has_root = !anchors.path.empty();
+  if (seen.chain.empty()) return client;
+  client.name_ok = x509::name_matches(seen.chain.front(), name);
+  if (!client.name_ok) client.name_error = fmt::format("the certificate is not for \"{}\"", printable(name, 300));
+  if (!client.has_root) return client;
+  std::vector<x509::Certificate> chain;
+  for (const std::string& pem : seen.chain_pem)
+    if (auto parsed = x509::parse_certificates(pem, "the served chain")) chain.insert(chain.end(), parsed->begin(), parsed->end());
+  const x509::ChainVerdict verdict = x509::verify_chain(chain, anchors.roots, x509::Purpose::server, now);
+  client.chain_ok = verdict.ok;
+  client.chain_error = printable(verdict.error);
+  return client;
+}
+
+ServerSide judge_server(const ProbeSeen& seen) {
+  ServerSide server;
+  server.tls = seen.outcome == ProbeOutcome::served;
+  server.answers = server.tls || seen.outcome == ProbeOutcome::ssl_refused || seen.outcome == ProbeOutcome::handshake_failed;
+  return server;
+}
+
+Json modes_json(const std::array<ModeVerdict, 6>& modes) {
+  Json rows = Json::array();
+  for (const ModeVerdict& mode : modes)
+    rows.push_back({{"sslmode", to_string(mode.mode)}, {"connects", mode.connects}, {"encrypted", mode.encrypted},
+                    {"man_in_the_middle_safe", mode.man_in_the_middle_safe}, {"why", printable(mode.why)}});
+  return rows;
+}
+
+Json findings_json(const Findings& found) {
+  Json chain = Json::array();
+  for (const CertFacts& facts : found.seen.chain) chain.push_back(to_json(facts));
+  const auto text_or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(printable(text, 4096)); };
+  return {{"endpoint", printable(found.seen.endpoint)},
+          {"outcome", to_string(found.seen.outcome)},
+          {"detail", text_or_null(found.seen.detail)},
+          {"tls_version", text_or_null(found.seen.tls_version)},
+          {"cipher", text_or_null(found.seen.cipher)},
+          {"root", text_or_null(found.anchors.path)},
+          {"name", printable(found.name)},
+          {"chain", chain},
+          {"sslmode", modes_json(found.modes)}};
+}
+
+std::string modes_table(const Findings& found, const Session& session) {
+  const auto yes_no = [](bool yes) { return yes ? cli::Cell("yes", cli::Tone::good) : cli::Cell("no", cli::Tone::warning); };
+  cli::Table table({"SSLMODE", "CONNECTS", "ENCRYPTED", "MITM-SAFE", "WHY"});
+  for (const ModeVerdict& mode : found.modes)
+    table.add({cli::Cell(to_string(mode.mode), cli::Tone::strong), yes_no(mode.connects), yes_no(mode.encrypted), yes_no(mode.man_in_the_middle_safe),
+               cli::Cell(mode.why)});
+  return table.render(session.style());
+}
+
+std::string findings_text(const Findings& found, const Session& session) {
+  const ProbeSeen& seen = found.seen;
+  cli::Table head;
+  add_row(head, "endpoint", seen.endpoint);
+  add_row(head, "outcome", std::string(to_string(seen.outcome)) + (seen.detail.empty() ? "" : ": " + seen.detail),
+          seen.outcome == ProbeOutcome::served ? cli::Tone::good : cli::Tone::critical);
+  add_row(head, "TLS", seen.tls_version.empty() ? "" : seen.tls_version + ", " + seen.cipher);
+  add_row(head, "trust anchors", found.anchors.path.empty() ? "none: no --root and no ~/.postgresql/root.crt" : found.anchors.path);
+  add_row(head, "name", found.name);
+  std::string out = head.render(session.style());
+  for (std::size_t i = 0; i < seen.chain.size(); ++i) {
+    cli::Table table({}, 2);
+    add_rows(table, seen.chain[i], session.now());
+    out += fmt::format("\nserved certificate {} of {}\n", i + 1, seen.chain.size()) + table.render(session.style());
+  }
+  return out + "\n" + modes_table(found, session);
+}
+
+}  // namespace
+
+int run(const Probe& command, const Session& session) {
+  const auto endpoint = postgres::parse_endpoint(command.target);
+  if (!endpoint) {
+    session.report(endpoint.error());
+    return code(cli::ExitCode::usage);
+  }
+  auto anchors = find_anchors(command.root);
+  if (!anchors) return session.report(anchors.error());
+  postgres::HandshakeProbe probe({.timeout = session.timeout(patience)}, std::make_shared<postgres::Cancel>());
+  Findings found{probe.probe(endpoint->text(), session.now()), std::move(*anchors), command.name.empty() ? endpoint->host : command.name, {}, {}};
+  found.client = judge_client(found.seen, found.anchors, found.name, session.now());
+  found.modes = sslmode_matrix(judge_server(found.seen), found.client);
+  if (session.json()) session.print_json(findings_json(found));
+  else session.print(findings_text(found, session));
+  return code(found.verify_full() ? cli::ExitCode::done : cli::ExitCode::failed);
+}
+
+}  // namespace pgcertd::ctl

@@ -1,0 +1,114 @@
+// What the daemon is asked to do: rotate, pause, resume, takeover.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/text.hpp"
+#include "cli/control_client.hpp"
+#include "cli/rotation_watch.hpp"
+#include "cli/terminal.hpp"
+#include "cli/views.hpp"
+#include "pgcertctl/commands.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+constexpr Duration wait_by_default = std::chrono::seconds{60};
+constexpr Duration poll_interval = std::chrono::milliseconds{100};
+
+std::string words(const json& reply) {
+  const auto found = reply.find("message");
+  return found != reply.end() && found->is_string() ? printable(found->get<std::string>(), 1000) : std::string("done");
+}
+
+int ask(const Session& session, const std::string& cluster, std::string_view verb, const json& body) {
+  if (const auto named = cli::check_cluster_name(cluster); !named) return session.report(named.error());
+  const Result<json> reply = session.client().post(fmt::format("/v1/clusters/{}/{}", cluster, verb), body);
+  if (!reply) return session.report(reply.error());
+  if (session.json()) session.print_json(*reply);
+  else session.print(words(*reply) + "\n");
+  return code(cli::ExitCode::done);
+}
+
+// The newest event there is: what comes after it belongs to what is asked for now.
+Result<std::int64_t> newest_event(const cli::ControlClient& client) {
+  for (std::int64_t since = 0;;) {
+    PGCERTD_TRY(const json page, client.get(fmt::format("/v1/events?since={}", since)));
+    const std::int64_t highest = cli::highest_id(page, since);
+    if (highest == since) return since;
+    since = highest;
+  }
+}
+
+void print_stage(const Session& session, const json& event) {
+  if (session.json()) session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+  else session.print(cli::event_line(event, session.now(), session.style()));
+  (void)std::fflush(stdout);   // a broken pipe is seen and judged when the program ends
+}
+
+// One look at events, then at the cluster: an end that both show is told with its event.
+Result<void> look(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch& watch) {
+  PGCERTD_TRY(const json events, client.get(fmt::format("/v1/events?since={}", watch.last_id())));
+  for (const json& event : watch.feed(events)) print_stage(session, event);
+  if (watch.end()) return {};
+  PGCERTD_TRY(const json state, client.get("/v1/clusters/" + cluster));
+  watch.look(state);
+  return {};
+}
+
+int wait_for_end(const Session& session, const cli::ControlClient& client, const std::string& cluster, std::int64_t since) {
+  const Duration patience = session.timeout(wait_by_default);
+  const Clock::time_point deadline = Clock::now() + patience;
+  cli::RotationWatch watch(cluster, since);
+  for (;;) {
+    if (const auto looked = look(session, client, cluster, watch); !looked) return session.report(looked.error());
+    if (watch.end() == cli::ExitCode::refused) session.warn(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster, cluster));
+    if (watch.end()) return code(*watch.end());
+    if (Clock::now() >= deadline) break;
+    std::this_thread::sleep_for(poll_interval);
+  }
+  session.warn(fmt::format("rotation of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", cluster, to_text(patience),
+                           watch.standing(), cluster));
+  return code(cli::ExitCode::timed_out);
+}
+
+}  // namespace
+
+int run(const Rotate& command, const Session& session) {
+  if (const auto named = cli::check_cluster_name(command.cluster); !named) return session.report(named.error());
+  const cli::ControlClient client = session.client();
+  const bool waits = command.wait && !command.dry_run;
+  const Result<std::int64_t> since = waits ? newest_event(client) : Result<std::int64_t>(0);
+  if (!since) return session.report(since.error());
+  const Result<json> reply = client.post(fmt::format("/v1/clusters/{}/rotate", command.cluster),
+                                         {{"force", command.force}, {"dry_run", command.dry_run}});
+  if (!reply) return session.report(reply.error());
+  if (session.json()) session.print_json(*reply);
+  else session.print(command.dry_run ? cli::plan_view(*reply, session.now(), session.style()) : words(*reply) + "\n");
+  const auto accepted = reply->find("accepted");
+  if (!waits || accepted == reply->end() || *accepted != true) return code(cli::ExitCode::done);
+  return wait_for_end(session, client, command.cluster, *since);
+}
+
+int run(const Pause& command, const Session& session) {
+  return ask(session, command.cluster, "pause", {{"for", command.duration}, {"reason", command.reason}});
+}
+
+int run(const Resume& command, const Session& session) { return ask(session, command.cluster, "resume", json::object()); }
+
+int run(const Takeover& command, const Session& session) {
+  // Naming the command is consent enough for a script; a person at a terminal is asked once more, as rm does.
+  if (!session.globals().yes && cli::is_terminal(0)) {
+    const auto agreed = cli::ask_yes_no(fmt::format("Let pgcertd replace the certificate that cluster {} serves now?", printable(command.cluster, 63)));
+    if (!agreed) return session.report(agreed.error());
+    if (!*agreed) return session.report(make_error(Errc::refused, "not confirmed, nothing was changed"));
+  }
+  return ask(session, command.cluster, "takeover", json::object());
+}
+
+}  // namespace pgcertd::ctl

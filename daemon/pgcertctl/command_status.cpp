@@ -1,0 +1,81 @@
+// What the daemon knows: status, check, events, runway. Read only.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/check.hpp"
+#include "cli/control_client.hpp"
+#include "cli/rotation_watch.hpp"
+#include "cli/views.hpp"
+#include "pgcertctl/commands.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+using nlohmann::json;
+
+// A worker wakes at the latest after an hour, so an older status is one that nobody keeps.
+constexpr Duration stale_after = std::chrono::hours{2};
+constexpr Duration follow_interval = std::chrono::milliseconds{500};
+
+int show(const Session& session, const Result<json>& reply, std::string (*view)(const json&, TimePoint, const cli::Style&)) {
+  if (!reply) return session.report(reply.error());
+  if (session.json()) session.print_json(*reply);
+  else session.print(view(*reply, session.now(), session.style()));
+  return code(cli::ExitCode::done);
+}
+
+Result<json> read_events(const cli::ControlClient& client, std::int64_t since) {
+  return client.get("/v1/events?since=" + std::to_string(since));
+}
+
+void print_events(const Session& session, const json& page) {
+  for (const json& event : page.value("events", json::array())) {
+    if (session.json()) session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+    else session.print(cli::event_line(event, session.now(), session.style()));
+  }
+}
+
+bool reader_has_gone() { return std::fflush(stdout) != 0 || std::ferror(stdout) != 0; }
+
+}  // namespace
+
+int run(const Status& command, const Session& session) {
+  if (command.cluster.empty()) return show(session, session.client().get("/v1/status"), cli::status_view);
+  if (const auto named = cli::check_cluster_name(command.cluster); !named) return session.report(named.error());
+  return show(session, session.client().get("/v1/clusters/" + command.cluster), cli::cluster_view);
+}
+
+int run(const Runway&, const Session& session) {
+  // The table is made from the whole status; as JSON it has an answer of its own.
+  return show(session, session.client().get(session.json() ? "/v1/runway" : "/v1/status"), cli::runway_view);
+}
+
+int run(const Check& command, const Session& session) {
+  const Result<json> status = session.client().get("/v1/status");
+  const cli::CheckOptions options{.cluster = command.cluster, .warning = command.warning, .critical = command.critical, .only = command.only,
+                                  .stale_after = stale_after};
+  const cli::CheckResult result = status ? cli::check(*status, options, session.now()) : cli::check_unknown(status.error().text());
+  if (session.json()) session.print_json(json{{"exit_code", result.exit_code}, {"line", result.line}});
+  else session.print(result.line + "\n");
+  return result.exit_code;
+}
+
+int run(const Events& command, const Session& session) {
+  const cli::ControlClient client = session.client();
+  for (std::int64_t since = 0;;) {
+    const Result<json> page = read_events(client, since);
+    if (!page) return session.report(page.error());
+    print_events(session, *page);
+    const std::int64_t highest = cli::highest_id(*page, since);
+    if (reader_has_gone() || (highest == since && !command.follow)) return code(cli::ExitCode::done);
+    if (highest == since) std::this_thread::sleep_for(follow_interval);
+    since = highest;
+  }
+}
+
+}  // namespace pgcertd::ctl

@@ -1,0 +1,26 @@
+// One run() a command; each returns the exit code.
+#pragma once
+
+#include "pgcertctl/arguments.hpp"
+#include "pgcertctl/session.hpp"
+
+namespace pgcertd::ctl {
+
+int run(const Status& command, const Session& session);
+int run(const Check& command, const Session& session);
+int run(const Rotate& command, const Session& session);
+int run(const Pause& command, const Session& session);
+int run(const Resume& command, const Session& session);
+int run(const Takeover& command, const Session& session);
+int run(const Events& command, const Session& session);
+int run(const Runway& command, const Session& session);
+int run(const Inspect& command, const Session& session);
+int run(const Probe& command, const Session& session);
+int run(const SetupSql& command, const Session& session);
+int run(const CaInit& command, const Session& session);
+int run(const CaShow& command, const Session& session);
+int run(const ConfigCheck& command, const Session& session);
+int run(const ConfigShow& command, const Session& session);
+int run(const Version& command, const Session& session);
+
+}  // namespace pgcertd::ctl

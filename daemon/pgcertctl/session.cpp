@@ -1,0 +1,67 @@
+#include "pgcertctl/session.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/text.hpp"
+#include "cli/terminal.hpp"
+#include "config/load.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+constexpr Duration answer_timeout = std::chrono::seconds{10};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string{} : std::string(value);
+}
+
+Result<Config> load(const std::string& path) {
+  PGCERTD_TRY(const std::vector<ConfigFile> files, read_config_files(path));
+  LoadedConfig loaded = parse_config(files);
+  if (!loaded.config) return fail(Errc::invalid, loaded.issues.empty() ? "it is not usable" : loaded.issues.front().text(), "pgcertctl config check");
+  return std::move(*loaded.config);
+}
+
+template <class Json>
+std::string dump(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+Session::Session(Globals globals)
+    : globals_(std::move(globals)),
+      style_(cli::choose_style(globals_.color, cli::is_terminal(STDOUT_FILENO), !environment("NO_COLOR").empty(), environment("TERM"))) {}
+
+TimePoint Session::now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+cli::ControlClient Session::client() const {
+  const Duration patience = std::min(timeout(answer_timeout), answer_timeout);
+  if (!globals_.socket.empty()) return {globals_.socket, patience};
+  const Result<Config> config = load(globals_.config);
+  // A daemon runs on when its configuration has become wrong or is not ours to read: its usual place is still worth a try.
+  if (!config && globals_.config_named) warn(fmt::format("{}: {}; trying the default socket", printable(globals_.config, 4096), config.error().text()));
+  return {(config ? config->daemon : DaemonConfig{}).runtime_directory + "/control.sock", patience};
+}
+
+void Session::print(std::string_view text) const { std::fwrite(text.data(), 1, text.size(), stdout); }
+void Session::print_json(const nlohmann::json& value) const { print(dump(value)); }
+void Session::print_json(const nlohmann::ordered_json& value) const { print(dump(value)); }
+
+void Session::warn(std::string_view text) const { fmt::print(stderr, "pgcertctl: {}\n", text); }
+
+int Session::report(const Error& error) const {
+  warn(error.text());
+  if (!error.remedy.empty()) fmt::print(stderr, "  remedy: {}\n", error.remedy);
+  return code(cli::exit_code(error.code));
+}
+
+}  // namespace pgcertd::ctl
