@@ -1,0 +1,18 @@
+// What two keys together make impossible: paths and servers used twice, references to nothing. Pure.
+#pragma once
+
+#include <vector>
+
+#include "config/tree.hpp"
+#include "core/config.hpp"
+
+namespace pgcertd::config {
+
+// Fills in what follows from other keys (directories and issuers by default), then judges the whole.
+void fill_defaults(Config& config);
+void cross_check(const Config& config, const Node& root, std::vector<ConfigIssue>& issues);
+
+// The candidate with the least edit distance to `word`; empty without candidates.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace pgcertd::config
