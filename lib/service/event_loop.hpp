@@ -28,7 +28,8 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Blocks `signal` in the calling thread, so call it before any other thread is started.
+  // Blocks `signal` in the calling thread for good: call it before any other thread is started, and give programs that are
+  // started an empty signal mask.
   Result<void> on_signal(int signal, Callback callback);
   // The wall clock was set (not slewed): whatever was planned by it must be planned anew.
   void on_clock_set(Callback callback);
