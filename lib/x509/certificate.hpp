@@ -19,7 +19,7 @@ class Certificate {
   [[nodiscard]] std::string pem() const;
   [[nodiscard]] std::string der() const;
 
-  struct Handle;                                   // holds the X509; x509/openssl_ptr.hpp
+  struct Handle;                                   // holds the X509; x509/handles.hpp
   explicit Certificate(std::shared_ptr<const Handle> handle) : handle_(std::move(handle)) {}
   [[nodiscard]] const Handle& handle() const { return *handle_; }
 

@@ -1,0 +1,177 @@
+#include "x509/private_key.hpp"
+
+#include <fmt/format.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include <cstring>
+
+#include "x509/asn1.hpp"
+#include "x509/handles.hpp"
+#include "x509/key_kind.hpp"
+#include "x509/openssl_error.hpp"
+#include "x509/pkcs8.hpp"
+
+namespace pgcertd::x509 {
+namespace {
+
+struct Algorithm {
+  KeyType type;
+  const char* name;
+  const char* group;   // EC
+  int bits;            // RSA
+};
+constexpr std::array<Algorithm, 6> algorithms{{
+    {KeyType::ecdsa_p256, "EC", "P-256", 0},
+    {KeyType::ecdsa_p384, "EC", "P-384", 0},
+    {KeyType::rsa_2048, "RSA", nullptr, 2048},
+    {KeyType::rsa_3072, "RSA", nullptr, 3072},
+    {KeyType::rsa_4096, "RSA", nullptr, 4096},
+    {KeyType::ed25519, "ED25519", nullptr, 0},
+}};
+
+// OpenSSL calls this between candidates; 0 ends the search. No exception may cross it.
+int keep_searching(EVP_PKEY_CTX* context) noexcept {
+  const auto* cancelled = static_cast<const std::function<bool()>*>(EVP_PKEY_CTX_get_app_data(context));
+  try {
+    return (*cancelled)() ? 0 : 1;
+  } catch (...) {
+    return 0;
+  }
+}
+
+bool set_parameters(EVP_PKEY_CTX* context, const Algorithm& algorithm) {
+  if (algorithm.group) return EVP_PKEY_CTX_set_group_name(context, algorithm.group) == 1;
+  return algorithm.bits == 0 || EVP_PKEY_CTX_set_rsa_keygen_bits(context, algorithm.bits) == 1;
+}
+
+struct Asked {
+  const Secret* passphrase = nullptr;
+  bool asked = false;
+};
+
+int answer(char* buffer, int size, int, void* data) {
+  auto& request = *static_cast<Asked*>(data);
+  request.asked = true;
+  if (!request.passphrase || request.passphrase->size() > static_cast<std::size_t>(size)) return -1;
+  std::memcpy(buffer, request.passphrase->view().data(), request.passphrase->size());
+  return static_cast<int>(request.passphrase->size());
+}
+
+Error needs_passphrase(std::string_view name) {
+  return make_error(Errc::refused, fmt::format("private key \"{}\" is encrypted and no passphrase was given", name),
+                    "name its passphrase as credential:NAME or file:PATH, or remove the encryption with: openssl pkey -in KEY -out NEW");
+}
+
+Result<KeyPtr> open_sealed(Pkcs8SigPtr sealed, std::string_view name, const Secret* passphrase) {
+  if (!sealed) return fail(openssl_error("PEM_read_bio_PKCS8", name, Errc::parse));
+  if (!passphrase) return fail(needs_passphrase(name));
+  return unseal(sealed.get(), *passphrase, name);
+}
+
+constexpr std::string_view sealed_label = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+Result<KeyPtr> read_pem(std::string_view bytes, std::string_view name, const Secret* passphrase) {
+  const BioPtr bio = read_only_bio(bytes);
+  if (!bio) return fail(openssl_error("BIO_new_mem_buf", name));
+  if (bytes.find(sealed_label) != std::string_view::npos)
+    return open_sealed(Pkcs8SigPtr(PEM_read_bio_PKCS8(bio.get(), nullptr, no_passphrase, nullptr)), name, passphrase);
+  Asked request{.passphrase = passphrase, .asked = false};
+  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, answer, &request));
+  if (key) return key;
+  if (request.asked && !passphrase) return fail(needs_passphrase(name));
+  return fail(openssl_error("PEM_read_bio_PrivateKey", name, request.asked ? Errc::crypto : Errc::parse));
+}
+
+Result<KeyPtr> read_der(std::string_view bytes, std::string_view name, const Secret* passphrase) {
+  if (auto sealed = from_der_bytes<Pkcs8SigPtr>(bytes, d2i_X509_SIG); sealed && is_password_based(sealed.get()))
+    return open_sealed(std::move(sealed), name, passphrase);
+  ERR_clear_error();
+  auto key = from_der_bytes<KeyPtr>(bytes, d2i_AutoPrivateKey);
+  if (!key) return fail(Errc::parse, fmt::format("\"{}\" is no private key, in PEM or in DER ({})", name, drain_errors()));
+  return key;
+}
+
+// SSL_CTX_check_private_key compares public halves only; a damaged private half would load and fail each handshake.
+Result<void> check_pair(EVP_PKEY* key, KeyType type, std::string_view name) {
+  if (type == KeyType::other) return {};   // not one of ours: PostgreSQL's verdict is enough
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+  if (context && EVP_PKEY_pairwise_check(context.get()) == 1) return {};
+  return fail(Errc::parse, fmt::format("EVP_PKEY_pairwise_check \"{}\": the private and the public half do not belong together", name));
+}
+
+}  // namespace
+
+Result<PrivateKey> adopt(KeyPtr key) {
+  KeyKind kind = key_kind(key.get());
+  const std::string spki = to_der(key.get(), i2d_PUBKEY);
+  if (spki.empty()) return fail(openssl_error("i2d_PUBKEY", kind.name));
+  auto handle = std::make_unique<PrivateKey::Handle>();
+  *handle = {.key = std::move(key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = sha256_hex(spki)};
+  return PrivateKey(std::move(handle));
+}
+
+Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()>& cancelled) {
+  const CleanErrorQueue clean;
+  const Algorithm* algorithm = nullptr;
+  for (const Algorithm& row : algorithms)
+    if (row.type == type) algorithm = &row;
+  if (!algorithm) return fail(Errc::invalid, "a key of type \"other\" cannot be generated");
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, algorithm->name, nullptr));
+  if (!context || EVP_PKEY_keygen_init(context.get()) != 1 || !set_parameters(context.get(), *algorithm))
+    return fail(openssl_error("EVP_PKEY_keygen_init", to_string(type)));
+  if (cancelled) {
+    EVP_PKEY_CTX_set_app_data(context.get(), const_cast<std::function<bool()>*>(&cancelled));   // only read in keep_searching
+    EVP_PKEY_CTX_set_cb(context.get(), keep_searching);
+  }
+  EVP_PKEY* made = nullptr;
+  const int done = EVP_PKEY_generate(context.get(), &made);
+  KeyPtr key(made);
+  if (done == 1) return adopt(std::move(key));
+  if (cancelled && cancelled()) return fail(Errc::cancelled, fmt::format("generation of a {} key was cancelled", to_string(type)));
+  return fail(openssl_error("EVP_PKEY_generate", to_string(type)));
+}
+
+Result<PrivateKey> PrivateKey::parse(std::string_view bytes, std::string_view name, const Secret* passphrase) {
+  const CleanErrorQueue clean;
+  PGCERTD_CHECK(check_size(bytes, name));
+  if (bytes.empty()) return fail(Errc::parse, fmt::format("private key \"{}\" is empty", name));
+  PGCERTD_TRY(KeyPtr key, looks_like_pem(bytes) ? read_pem(bytes, name, passphrase) : read_der(bytes, name, passphrase));
+  PGCERTD_CHECK(check_pair(key.get(), key_kind(key.get()).type, name));
+  return adopt(std::move(key));
+}
+
+KeyType PrivateKey::type() const { return handle_->type; }
+const std::string& PrivateKey::key_name() const { return handle_->key_name; }
+const std::string& PrivateKey::spki_sha256() const { return handle_->spki_sha256; }
+
+Secret PrivateKey::to_pem() const {
+  const CleanErrorQueue clean;
+  const Pkcs8InfoPtr info(EVP_PKEY2PKCS8(handle_->key.get()));
+  const BioPtr bio(BIO_new(BIO_s_secmem()));   // wiped when freed
+  char* data = nullptr;
+  if (!info || !bio || PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio.get(), info.get()) != 1) return {};
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return Secret(std::string_view(data, static_cast<std::size_t>(size)));
+}
+
+Result<Secret> PrivateKey::to_encrypted_pem(const Secret& passphrase) const {
+  const CleanErrorQueue clean;
+  if (passphrase.empty()) return fail(Errc::invalid, "an empty passphrase protects nothing");
+  return seal_to_pem(handle_->key.get(), passphrase);
+}
+
+PrivateKey::PrivateKey(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
+PrivateKey::PrivateKey(PrivateKey&&) noexcept = default;
+PrivateKey& PrivateKey::operator=(PrivateKey&&) noexcept = default;
+PrivateKey::~PrivateKey() = default;
+
+bool is_encrypted_key(std::string_view bytes) {
+  const CleanErrorQueue clean;
+  if (bytes.size() > max_input) return false;
+  if (looks_like_pem(bytes)) return bytes.find(sealed_label) != std::string_view::npos || bytes.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
+  const auto sealed = from_der_bytes<Pkcs8SigPtr>(bytes, d2i_X509_SIG);
+  return sealed && is_password_based(sealed.get());
+}
+
+}  // namespace pgcertd::x509
