@@ -123,80 +123,79 @@ Result<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> out;
-  for (;;) {
-    const auto at = text.find(separator);
-    out.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return out;
-    text.remove_prefix(at + 1);
-  }
-}
+// postgresql://user@host:port,host:port/dbname?keyword=value&…, as conninfo_uri_parse_options() in libpq walks over it.
+class Uri {
+ public:
+  explicit Uri(std::string_view rest) : rest_(rest) {}
 
-// "host:port" or "[v6]:port", as they stand in the URI.
-Result<std::pair<std::string, std::string>> host_of(std::string_view text) {
-  std::size_t end = std::min(text.find(':'), text.size());
-  std::string_view name = text.substr(0, end);
-  if (text.starts_with('[')) {
-    end = text.find(']');
-    if (end == std::string_view::npos) return syntax("a bracket of an IPv6 address in the URI is not closed");
-    name = text.substr(1, end++ - 1);
+  Result<ConninfoValues> run() {
+    if (const auto at = rest_.find_first_of("@/"); at != std::string_view::npos && rest_[at] == '@') PGCERTD_CHECK(user());
+    PGCERTD_CHECK(hosts());
+    if (accept('/')) PGCERTD_CHECK(store("dbname", until("?")));
+    if (accept('?')) PGCERTD_CHECK(parameters());
+    return out_;
   }
-  const std::string_view after = text.substr(end);
-  if (!after.empty() && !after.starts_with(':')) return syntax("something stands between host and port of the URI");
-  PGCERTD_TRY(std::string host, percent_decoded(name));
-  return std::pair{std::move(host), std::string(after.substr(after.empty() ? 0 : 1))};
-}
 
-Result<void> add_hosts(std::string_view text, ConninfoValues& out) {
-  std::string hosts, ports, comma;
-  for (const std::string_view one : split(text, ',')) {
-    PGCERTD_TRY(const auto found, host_of(one));
-    hosts += comma + found.first;
-    ports += comma + found.second;
-    comma = ",";
+ private:
+  std::string_view until(std::string_view ends) {
+    const std::string_view taken = rest_.substr(0, rest_.find_first_of(ends));
+    rest_.remove_prefix(taken.size());
+    return taken;
   }
-  if (!hosts.empty()) out["host"] = hosts;
-  if (!ports.empty()) out["port"] = ports;
-  return {};
-}
+  bool accept(char c) {
+    if (!rest_.starts_with(c)) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  Result<void> store(const std::string& keyword, std::string_view encoded) {
+    PGCERTD_TRY(std::string value, percent_decoded(encoded));
+    if (!encoded.empty()) out_[keyword] = std::move(value);
+    return {};
+  }
 
-Result<void> add_user(std::string_view text, ConninfoValues& out) {
-  const auto colon = text.find(':');
-  PGCERTD_TRY(out["user"], percent_decoded(text.substr(0, colon)));
-  if (colon != std::string_view::npos && colon + 1 < text.size()) {
-    PGCERTD_TRY(out["password"], percent_decoded(text.substr(colon + 1)));
+  Result<void> user() {
+    PGCERTD_CHECK(store("user", until(":@")));
+    if (accept(':')) PGCERTD_CHECK(store("password", until("@")));
+    accept('@');
+    return {};
   }
-  return {};
-}
 
-Result<void> add_parameters(std::string_view text, ConninfoValues& out) {
-  for (const std::string_view one : split(text, '&')) {
-    const auto equals = one.find('=');
-    if (equals == std::string_view::npos) return syntax("a parameter of the URI has no \"=\"");
-    PGCERTD_TRY(const std::string key, percent_decoded(one.substr(0, equals)));
-    PGCERTD_TRY(out[key], percent_decoded(one.substr(equals + 1)));
+  Result<void> hosts() {
+    std::string names, ports;
+    for (;;) {
+      const bool bracket = accept('[');
+      names += until(bracket ? "]" : ":/?,");
+      if (bracket && !accept(']')) return syntax("a bracket of an IPv6 address in the URI is not closed");
+      if (accept(':')) ports += until("/?,");
+      else if (!rest_.empty() && std::string_view("/?,").find(rest_.front()) == std::string_view::npos)
+        return syntax("something stands between host and port of the URI");
+      if (!accept(',')) break;
+      names += ',';
+      ports += ',';
+    }
+    PGCERTD_CHECK(store("host", names));
+    return store("port", ports);
   }
-  return {};
-}
 
-// postgresql://user@host:port,host:port/dbname?keyword=value&…
-Result<ConninfoValues> uri(std::string_view rest) {
-  ConninfoValues out;
-  if (const auto at = rest.find_first_of("@/"); at != std::string_view::npos && rest[at] == '@') {
-    PGCERTD_CHECK(add_user(rest.substr(0, at), out));
-    rest.remove_prefix(at + 1);
+  Result<void> parameters() {
+    while (!rest_.empty()) {
+      PGCERTD_TRY(std::string keyword, percent_decoded(until("=&")));
+      if (!accept('=')) return syntax("a parameter of the URI has no \"=\"");
+      PGCERTD_TRY(std::string value, percent_decoded(until("&")));
+      accept('&');
+      // For users of JDBC.
+      if (keyword == "ssl" && value == "true") {
+        keyword = "sslmode";
+        value = "require";
+      }
+      out_[keyword] = std::move(value);
+    }
+    return {};
   }
-  const auto question = rest.find('?');
-  const std::string_view way = rest.substr(0, question);
-  const auto slash = way.find('/');
-  PGCERTD_CHECK(add_hosts(way.substr(0, slash), out));
-  if (slash != std::string_view::npos && slash + 1 < way.size()) {
-    PGCERTD_TRY(out["dbname"], percent_decoded(way.substr(slash + 1)));
-  }
-  if (question != std::string_view::npos && question + 1 < rest.size()) PGCERTD_CHECK(add_parameters(rest.substr(question + 1), out));
-  return out;
-}
+
+  std::string_view rest_;
+  ConninfoValues out_;
+};
 
 bool is_uri(std::string_view text) { return text.starts_with("postgresql://") || text.starts_with("postgres://"); }
 
@@ -217,7 +216,7 @@ Result<void> check_keyword(const std::string& keyword, const std::string& value)
 }  // namespace
 
 Result<ConninfoValues> conninfo_values(const std::string& text) {
-  if (is_uri(text)) return uri(std::string_view(text).substr(text.find("://") + 3));
+  if (is_uri(text)) return Uri(std::string_view(text).substr(text.find("://") + 3)).run();
   return KeywordValues(text).run();
 }
 

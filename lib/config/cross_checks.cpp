@@ -122,19 +122,23 @@ class Checks {
     return false;
   }
 
+  void report_clash(const UsedPath& path, const UsedPath& other) {
+    const std::string message = fmt::format("{} and {} {}: \"{}\", \"{}\"", path.what, other.what,
+                                            path.path == other.path ? "are the same" : "lie in one another", printable(path.path, 200),
+                                            printable(other.path, 200));
+    const std::string remedy = "give each a directory of its own";
+    if (path.use == Use::ca) report({"issuer", path.owner, path.key}, message, remedy);
+    else if (path.use == Use::data) report({"cluster", path.owner, path.key}, message, remedy);
+    else report({"daemon", path.key}, message, remedy);
+  }
+
+  // A path that clashes is left out from there on: what else clashes with it may only follow from that.
   void paths() {
-    const auto all = used_paths();
-    for (std::size_t later = 1; later < all.size(); ++later) {
-      const UsedPath& path = all[later];
-      const auto clash = std::find_if(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(later), [&](const UsedPath& earlier) { return !compatible(earlier, path); });
-      if (clash == all.begin() + static_cast<std::ptrdiff_t>(later)) continue;
-      const std::string message = fmt::format("{} and {} {}: \"{}\", \"{}\"", path.what, clash->what,
-                                              path.path == clash->path ? "are the same" : "lie in one another", printable(path.path, 200),
-                                              printable(clash->path, 200));
-      const std::string remedy = "give each a directory of its own";
-      if (path.use == Use::ca) report({"issuer", path.owner, path.key}, message, remedy);
-      else if (path.use == Use::data) report({"cluster", path.owner, path.key}, message, remedy);
-      else report({"daemon", path.key}, message, remedy);
+    std::vector<UsedPath> good;
+    for (UsedPath path : used_paths()) {
+      const auto clash = std::ranges::find_if(good, [&](const UsedPath& earlier) { return !compatible(earlier, path); });
+      if (clash == good.end()) good.push_back(std::move(path));
+      else report_clash(path, *clash);
     }
   }
 
