@@ -41,16 +41,22 @@ Result<UniqueFd> bind_one(const addrinfo& at, const std::string& address) {
   return fd;
 }
 
-Result<UniqueFd> bind_address(const std::string& address) {
+// "host:port" or "[v6]:port": a bare IPv6 address with a port would be ambiguous.
+bool has_host_and_port(const std::string& address) {
   const std::size_t colon = address.rfind(':');
-  const std::string host = colon == std::string::npos ? "" : bare_host(address);
-  if (host.empty() || colon + 1 == address.size())
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) return false;
+  return address.front() == '[' ? address[colon - 1] == ']' && colon > 2 : address.find(':') == colon;
+}
+
+Result<UniqueFd> bind_address(const std::string& address) {
+  if (!has_host_and_port(address))
     return fail(Errc::invalid, fmt::format("\"{}\" is no address to listen at", address), "write it like 127.0.0.1:9847 or [::1]:9847");
+  const std::string host = bare_host(address), port = address.substr(address.rfind(':') + 1);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   AddressList list;
-  if (const int fault = ::getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &list.first); fault != 0)
+  if (const int fault = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &list.first); fault != 0)
     return fail(Errc::invalid, fmt::format("getaddrinfo \"{}\": {}", address, ::gai_strerror(fault)), "write it like 127.0.0.1:9847 or [::1]:9847");
   Result<UniqueFd> fd = fail(Errc::not_found, fmt::format("\"{}\" stands for no address", address));
   for (const addrinfo* at = list.first; at && !fd; at = at->ai_next) fd = bind_one(*at, address);

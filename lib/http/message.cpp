@@ -53,7 +53,7 @@ std::optional<Reply> request_line(std::string_view line, const Rules& rules, Hea
   }
   if (head.target.size() > rules.max_target) return problem_reply(414, fmt::format("the target is longer than {} bytes", rules.max_target));
   const auto odd = [](char c) { return c <= ' ' || c >= 127; };
-  if (head.target.front() != '/' || std::any_of(head.target.begin(), head.target.end(), odd))
+  if (!head.target.starts_with('/') || std::any_of(head.target.begin(), head.target.end(), odd))
     return problem_reply(400, "the target is no plain path");
   return std::nullopt;
 }

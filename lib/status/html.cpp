@@ -41,7 +41,7 @@ std::string when(const std::optional<TimePoint>& at, TimePoint now) {
   if (!at || *at == TimePoint{}) return "–";
   if (*at >= no_expiry) return "no end";
   const std::string iso = to_rfc3339(*at);
-  return fmt::format(R"(<time datetime="{}">{} {} UTC</time> <span class="rel">{}</span>)", iso, iso.substr(0, 10), iso.substr(11, 5),
+  return fmt::format(R"(<time datetime="{}">{} {} UTC</time> <span class="rel">· {}</span>)", iso, iso.substr(0, 10), iso.substr(11, 5),
                      relative_text(*at, now));
 }
 

@@ -15,7 +15,7 @@ namespace {
 using std::chrono::minutes;
 
 struct Told {
-  std::string where;           // "cluster main", "issuer local", "daemon"
+  std::string where;           // "cluster main", "issuer local", "the daemon"
   const StandingProblem* problem;
 };
 
@@ -29,7 +29,7 @@ std::vector<Told> problems_of(const Snapshot& s) {
   };
   for (const ClusterView& c : s.clusters) add("cluster " + c.name, c.problems);
   for (const IssuerView& i : s.issuers) add("issuer " + i.seen.name, i.problems);
-  add("daemon", s.problems);
+  add("the daemon", s.problems);
   std::stable_sort(out.begin(), out.end(), [](const Told& a, const Told& b) {
     const int left = rank(a.problem->finding.severity), right = rank(b.problem->finding.severity);
     return left != right ? left < right : a.problem->since < b.problem->since;
@@ -101,8 +101,8 @@ std::string sentence(const Snapshot& s, TimePoint now) {
   const std::vector<Told> problems = problems_of(s);
   if (!problems.empty()) {
     const bool one = problems.size() == 1;
-    return fmt::format("{} {}{} {}: {}", counts(problems), one ? "stands" : "stand", one ? "," : "; the most pressing,",
-                       problems.front().where, problems.front().problem->finding.message);
+    return fmt::format("{} {}{} in {}: {}", counts(problems), one ? "stands" : "stand", one ? "," : ". Most pressing,", problems.front().where,
+                       problems.front().problem->finding.message);
   }
   if (!s.first_pass_done) return "The first look at the clusters is not finished yet.";
   if (s.clusters.empty()) return "No cluster is configured yet.";

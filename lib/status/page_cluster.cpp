@@ -46,7 +46,7 @@ std::string rotation_facts(const ClusterView& c, TimePoint now) {
   if (m.pause) rows += fact("Paused until", when(m.pause->until, now) + " " + html(m.pause->reason));
   rows += fact("Generation", fmt::format("{} {}", c.generation, c.generation_id.empty() ? "" : mono(c.generation_id)));
   rows += fact("Last proved", when(m.last_success_at, now));
-  if (m.last_rotation_took) rows += fact("It took", pgcertd::to_text(*m.last_rotation_took));
+  if (m.last_rotation_took) rows += fact("It took", fmt::format("{:.2f} s", static_cast<double>(m.last_rotation_took->count()) / 1000));
   rows += fact("So far", history(m));
   if (m.last_failure)
     rows += fact("Last failure", fmt::format("<strong class=\"different\">{}</strong>: {} {}", html(m.last_failure->stage),

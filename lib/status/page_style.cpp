@@ -39,6 +39,7 @@ section{margin:0 0 2.2rem}
 .pill.critical{color:var(--crit);background:var(--crit-bg)}.pill.unknown{color:var(--unk);background:var(--unk-bg)}
 .stale{font-weight:600;color:var(--warn)}
 .problems{list-style:none;margin:.8rem 0 0;padding:0;display:grid;gap:.8rem}
+.problem p{margin:.3rem 0}
 .problem{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--unk);border-radius:10px;padding:.9rem 1.1rem;overflow-wrap:anywhere}
 .problem.critical{border-left-color:var(--crit)}.problem.warning{border-left-color:var(--warn)}
 .problem h3{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.92rem}
@@ -63,8 +64,11 @@ dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 caption{text-align:left;color:var(--muted);font-size:.87rem;padding:.5rem 0 .2rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-top:1px solid var(--soft);font-weight:400}
+.d,time,.rel{white-space:nowrap}
+.broad{min-width:44rem}
 thead th{color:var(--muted);font-size:.82rem;border-top:0;white-space:nowrap}
 tbody th{font-weight:550}
+tbody th code{white-space:nowrap}
 td:last-child,th:last-child{padding-right:0}
 .same{color:var(--ok)}.different{color:var(--crit);font-weight:650}
 fieldset{border:0;margin:0;padding:0;min-width:0}
@@ -77,14 +81,15 @@ fieldset input:focus-visible+label{outline:2px solid var(--issuing);outline-offs
 .r0:checked~.p0,.r1:checked~.p1,.r2:checked~.p2{display:block}
 .plot-svg{display:block;overflow:visible}
 .plot-svg text{font-size:13px;fill:var(--ink)}
-.plot-svg .until,.plot-svg .date,.plot-svg .more{fill:var(--muted)}
+.plot-svg .label,.plot-svg .until,.join text{paint-order:stroke;stroke:var(--card);stroke-width:5px;stroke-linejoin:round}
+.plot-svg .until,.plot-svg .date{fill:var(--muted)}
 .plot-svg .until,.plot-svg .more{text-anchor:end}
 .plot-svg .until.bad{fill:var(--crit);font-weight:700}
 .plot-svg .date,.plot-svg text.now,.plot-svg text.end{text-anchor:middle;font-size:11.5px}
 .track{fill:var(--soft)}
 .bar.root{fill:var(--root)}.bar.issuing{fill:var(--issuing)}.bar.leaf,.bar.served{fill:var(--leaf)}.bar.crl{fill:var(--crl)}
 .bar.past{opacity:.38}.bar.gone{fill:var(--crit)}
-.plot-svg .more{font-size:18px}
+.plot-svg .more{font-size:17px;font-weight:700;fill:var(--card)}
 .plot-svg line.axis{stroke:var(--line)}
 .plot-svg line.now{stroke:var(--ink);stroke-width:1.5}
 .plot-svg text.now{font-weight:650}
@@ -95,9 +100,8 @@ fieldset input:focus-visible+label{outline:2px solid var(--issuing);outline-offs
 .plot-svg .join text{font-size:12px}
 .join.same path{stroke:var(--ok)}.join.different path{stroke:var(--crit)}
 .plot-svg .join.same text{fill:var(--ok)}.plot-svg .join.different text{fill:var(--crit);font-weight:700}
-.legend{display:flex;flex-wrap:wrap;align-items:center;gap:.3rem .45rem;margin:.5rem 0 0}
-.k{display:inline-block;width:0;height:.95em;border-left:2px solid var(--ink);margin-left:.7rem}
-.k:first-child{margin-left:0}
+.legend{display:flex;flex-wrap:wrap;align-items:center;gap:.2rem 1rem;margin:.5rem 0 0}
+.k{display:inline-block;width:0;height:.95em;border-left:2px solid var(--ink);margin-right:.4rem;vertical-align:-.12em}
 .k.tick{border-left-width:4px;border-radius:2px;height:.8em}
 .k.end{border-left:2px dashed var(--warn)}
 footer{color:var(--muted);font-size:.87rem;padding-bottom:2rem}

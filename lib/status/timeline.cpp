@@ -62,11 +62,16 @@ std::string state_text(const Bar& bar, TimePoint now) {
   return fmt::format("{} · {}", day_text(*bar.until), relative_text(*bar.until, now));
 }
 
+bool is_bad(const Bar& bar, TimePoint now) { return (bar.until && *bar.until < now) || (!bar.until && !bar.from); }
+
+std::string label_svg(const Bar& bar, TimePoint now, int y) {
+  return fmt::format("<text class=\"label\" x=\"0\" y=\"{0}\">{1}</text><text class=\"until{2}\" x=\"100%\" y=\"{0}\">{3}</text>\n", y + 14,
+                     html(bar.label, 34), is_bad(bar, now) ? " bad" : "", html(state_text(bar, now), 48));
+}
+
 std::string bar_svg(const Bar& bar, const Window& w, TimePoint now, int y) {
-  const bool bad = (bar.until && *bar.until < now) || (!bar.until && !bar.from);
-  std::string out = fmt::format(R"(<text class="label" x="0" y="{}">{}</text><text class="until{}" x="100%" y="{}">{}</text>)", y + 14,
-                                html(bar.label, 34), bad ? " bad" : "", y + 14, html(state_text(bar, now), 48));
-  out += fmt::format(R"(<rect class="track" x="0" y="{}" width="100%" height="10" rx="5"/>)", y + 22);
+  const bool bad = is_bad(bar, now);
+  std::string out = fmt::format(R"(<rect class="track" x="0" y="{}" width="100%" height="10" rx="5"/>)", y + 22);
   if (!bar.from) return out + "\n";
   const TimePoint end = bar.until.value_or(no_expiry);
   const auto piece = [&](TimePoint a, TimePoint b, std::string_view part) {
@@ -77,7 +82,7 @@ std::string bar_svg(const Bar& bar, const Window& w, TimePoint now, int y) {
   };
   piece(*bar.from, std::min(end, now), " past");
   piece(std::max(*bar.from, now), end, "");
-  if (end > w.to && *bar.from < w.to) out += fmt::format(R"(<text class="more" x="100%" y="{}">›</text>)", y + 32);
+  if (end > w.to && *bar.from < w.to) out += fmt::format(R"(<text class="more" x="100%" dx="-4" y="{}">›</text>)", y + 32);
   if (bar.tick && w.holds(*bar.tick))
     out += fmt::format(R"(<line class="tick" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>)", w.at(*bar.tick), y + 18, y + 36);
   return out + "\n";
@@ -128,13 +133,14 @@ std::string vertical(std::string_view kind, std::string_view label, TimePoint at
 
 std::string picture(const std::vector<Bar>& rows, const Runway& runway, TimePoint now, const Window& w, const std::string& id) {
   int y = top;
-  std::string body;
+  std::string body, labels;   // labels are drawn last: the vertical lines must not strike them through
   for (const Bar& bar : rows) {
     if (bar.join != Bar::Join::none) {
-      body += join_svg(bar.join, y);
+      labels += join_svg(bar.join, y);
       y += join_height - 4;
     }
     body += bar_svg(bar, w, now, y);
+    labels += label_svg(bar, now, y);
     y += row_height;
   }
   body += axis_svg(w, y);
@@ -142,7 +148,7 @@ std::string picture(const std::vector<Bar>& rows, const Runway& runway, TimePoin
   body += vertical("now", "now", now, w, y);
   return fmt::format("<svg class=\"plot-svg\" width=\"100%\" height=\"{0}\" role=\"img\" aria-labelledby=\"{1}-t {1}-d\">"
                      "<title id=\"{1}-t\">Validity from {2} to {3}</title><desc id=\"{1}-d\">{4}</desc>\n{5}</svg>\n",
-                     y + axis_height, id, day_text(w.from), day_text(w.to), html(description(rows, now), 4000), body);
+                     y + axis_height, id, day_text(w.from), day_text(w.to), html(description(rows, now), 4000), body + labels);
 }
 
 }  // namespace
@@ -179,13 +185,13 @@ std::string timeline_html(const std::vector<Bar>& rows, const Runway& runway, Ti
     plots += fmt::format("<div class=\"plot p{}\">{}</div>\n", i, picture(rows, runway, now, scales[i].window, id));
   }
   return "<fieldset class=\"timeline\"><legend>Validity</legend>\n" + controls + plots +
-         "<p class=\"legend\"><span class=\"k now\"></span>now <span class=\"k tick\"></span>planned renewal "
-         "<span class=\"k end\"></span>end of the runway</p>\n</fieldset>\n";
+         "<p class=\"legend\"><span><span class=\"k now\"></span>now</span> <span><span class=\"k tick\"></span>planned renewal</span> "
+         "<span><span class=\"k end\"></span>end of the runway</span></p>\n</fieldset>\n";
 }
 
 std::string timeline_table(const std::vector<Bar>& rows, TimePoint now) {
   std::string out =
-      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Validity as a table\"><table><caption>The same as a table</caption>\n<thead><tr>"
+      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Validity as a table\"><table class=\"broad\"><caption>The same as a table</caption>\n<thead><tr>"
       "<th scope=\"col\">What</th><th scope=\"col\">Valid from</th><th scope=\"col\">Valid until</th>"
       "<th scope=\"col\">Renewal</th><th scope=\"col\">Serial or number</th></tr></thead>\n<tbody>\n";
   for (const Bar& bar : rows) {
@@ -194,7 +200,7 @@ std::string timeline_table(const std::vector<Bar>& rows, TimePoint now) {
     if (bar.join == Bar::Join::different) note = " <span class=\"different\">✗ DIFFERENT</span>";
     const bool gone = bar.until && *bar.until < now;
     const std::string until = !bar.from ? html(bar.missing) : bar.until ? when(bar.until, now) : "no end";
-    out += fmt::format("<tr><th scope=\"row\">{}{}</th><td>{}</td><td>{}{}</td><td>{}</td><td>{}</td></tr>\n", html(bar.label), note,
+    out += fmt::format("<tr><th scope=\"row\">{}{}</th><td class=\"d\">{}</td><td>{}{}</td><td class=\"d\">{}</td><td>{}</td></tr>\n", html(bar.label), note,
                        bar.from ? day_text(*bar.from) : "–", gone ? "<strong class=\"different\">expired</strong> " : "", until,
                        bar.tick ? day_text(*bar.tick) : "–", bar.serial.empty() ? "–" : mono(bar.serial));
   }
