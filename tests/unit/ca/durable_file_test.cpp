@@ -1,0 +1,71 @@
+#include "ca/durable_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unit/support/scratch_dir.hpp"
+
+namespace pgcertd::ca {
+namespace {
+
+using test::ScratchDir;
+
+TEST(DurableFile, WritesReadsAndReplaces) {
+  ScratchDir dir;
+  const std::string path = dir / "f";
+  const std::string bytes("a\0b\n", 4);
+  ASSERT_TRUE(write_new_file(path, bytes, 0600));
+  EXPECT_EQ(read_file(path).value(), bytes);
+  EXPECT_EQ(read_secret_file(path).value().view(), bytes);
+  EXPECT_EQ(write_new_file(path, "other", 0600).error().code, Errc::exists);
+  EXPECT_EQ(read_file(path).value(), bytes);
+  test::spit(path + ".new", "left by a crash");
+  ASSERT_TRUE(replace_file(path, "second", 0644));
+  EXPECT_EQ(read_file(path).value(), "second");
+  EXPECT_EQ(test::mode_of(path), 0644);
+  EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+}
+
+TEST(DurableFile, ModesAreExactWhateverTheUmask) {
+  for (const mode_t mask : {mode_t{0}, mode_t{0177}}) {
+    ScratchDir dir;
+    const mode_t before = ::umask(mask);
+    EXPECT_TRUE(write_new_file(dir / "key", "k", 0600));
+    EXPECT_TRUE(write_new_file(dir / "crt", "c", 0644));
+    ::umask(before);
+    EXPECT_EQ(test::mode_of(dir / "key"), 0600);
+    EXPECT_EQ(test::mode_of(dir / "crt"), 0644);
+  }
+}
+
+TEST(DurableFile, ReadsOnlyRegularFilesOfSensibleSize) {
+  ScratchDir dir;
+  test::spit(dir / "real", "x");
+  std::filesystem::create_symlink(dir / "real", dir / "link");
+  ASSERT_EQ(::mkfifo((dir / "fifo").c_str(), 0600), 0);
+  test::spit(dir / "huge", "");
+  std::filesystem::resize_file(dir / "huge", (16U << 20U) + 1);
+  EXPECT_EQ(read_file(dir / "missing").error().code, Errc::not_found);
+  for (const char* name : {"link", "fifo", "huge", "."}) EXPECT_FALSE(read_file(dir / name)) << name;
+}
+
+TEST(DurableFile, AFailureLeavesTheOldFile) {
+  ScratchDir dir;
+  test::spit(dir / "f", "old");
+  std::filesystem::create_directory(dir / "f.new");    // stands in the way
+  EXPECT_FALSE(replace_file(dir / "f", "new", 0600));
+  EXPECT_EQ(test::slurp(dir / "f"), "old");
+  std::filesystem::create_directory(dir / "d");
+  EXPECT_FALSE(replace_file(dir / "d", "new", 0600)) << "a directory is not replaced";
+  EXPECT_FALSE(std::filesystem::exists(dir / "d.new"));
+}
+
+TEST(DurableFile, AFullDiskIsToldAndLeavesNothing) {
+  EXPECT_EQ(replace_file("/dev/full/x", "new", 0600).error().code, Errc::not_found);
+  ScratchDir dir;
+  EXPECT_EQ(parent_of(dir / "a"), dir.path());
+  EXPECT_EQ(parent_of("/a"), "/");
+  EXPECT_EQ(parent_of("a"), ".");
+}
+
+}  // namespace
+}  // namespace pgcertd::ca
