@@ -196,6 +196,42 @@ TEST(Ceremony, AReadOnlyPlaceLeavesNothing) {
   ::chmod((dir / "a").c_str(), 0755);
 }
 
+TEST(Ceremony, AFailureHalfWayLeavesNothing) {
+  for (const rlim_t bytes : {0, 100, 500, 1000, 8192, 20000}) {
+    ScratchDir dir;
+    ::chmod(dir.path().c_str(), 0777);
+    EXPECT_EQ(in_unprivileged_child([&] {
+                limit_file_size(bytes);
+                return init_ca(options_in(dir), start) ? 1 : 0;
+              }),
+              0)
+        << bytes;
+    EXPECT_TRUE(names_in(dir.path()).empty()) << bytes;
+  }
+}
+
+// kill -9 at any moment: what stands at its place is whole.
+TEST(Ceremony, AKilledOneLeavesAWholeCaOrNone) {
+  ScratchDir dir;
+  for (int delay = 0; delay < 12; ++delay) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      (void)init_ca(options_in(dir), start);
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(delay) * 1000);   // varies the moment; nothing is waited for
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    for (const char* place : {"root", "issuing"}) {
+      if (!std::filesystem::exists(dir / place)) continue;
+      const auto seen = look_at(dir / place);
+      ASSERT_TRUE(seen) << seen.error().text();
+      EXPECT_TRUE(seen->key_present && seen->crl && seen->registry_error.empty());
+    }
+    for (const auto& name : names_in(dir.path())) std::filesystem::remove_all(dir / name);
+  }
+}
+
 TEST(CaDirectory, LookAtTellsWhatADirectoryIs) {
   TestCa ca;
   const auto root = look_at(ca.root);

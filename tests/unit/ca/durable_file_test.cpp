@@ -59,10 +59,24 @@ TEST(DurableFile, AFailureLeavesTheOldFile) {
   EXPECT_FALSE(std::filesystem::exists(dir / "d.new"));
 }
 
-TEST(DurableFile, AFullDiskIsToldAndLeavesNothing) {
-  EXPECT_EQ(replace_file("/dev/full/x", "new", 0600).error().code, Errc::not_found);
+// A write that fails half-way, as on a full disk: what was there stays, what is half-written goes.
+TEST(DurableFile, AWriteThatFailsHalfWayLeavesNothing) {
   ScratchDir dir;
-  EXPECT_EQ(parent_of(dir / "a"), dir.path());
+  ::chmod(dir.path().c_str(), 0777);
+  test::spit(dir / "old", "old");
+  EXPECT_EQ(test::in_unprivileged_child([&] {
+              test::limit_file_size(10);
+              const auto replaced = replace_file(dir / "old", std::string(20, 'x'), 0600);
+              const auto fresh = write_new_file(dir / "fresh", std::string(20, 'x'), 0600);
+              return !replaced && !fresh && replaced.error().sys_errno == EFBIG ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(test::slurp(dir / "old"), "old");
+  EXPECT_FALSE(std::filesystem::exists(dir / "old.new") || std::filesystem::exists(dir / "fresh"));
+}
+
+TEST(DurableFile, KnowsTheDirectoryOfAPath) {
+  EXPECT_EQ(parent_of("/x/a"), "/x");
   EXPECT_EQ(parent_of("/a"), "/");
   EXPECT_EQ(parent_of("a"), ".");
 }

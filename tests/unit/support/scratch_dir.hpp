@@ -2,10 +2,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -62,6 +64,13 @@ inline int in_unprivileged_child(const std::function<int()>& body) {
   int status = 0;
   if (child < 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
   return WEXITSTATUS(status);
+}
+
+// From here on this process (a child) can make no file larger than `bytes`: a write that fails with EFBIG.
+inline void limit_file_size(rlim_t bytes) {
+  (void)std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{bytes, bytes};
+  (void)::setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 }  // namespace pgcertd::test
