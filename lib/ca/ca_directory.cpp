@@ -55,7 +55,8 @@ std::string_view to_string(CaDirectorySeen::Kind kind) noexcept { return kind ==
 Result<x509::Certificate> read_certificate(const std::string& path) {
   PGCERTD_TRY(const std::string bytes, read_file(path));
   PGCERTD_TRY(auto certificates, x509::parse_certificates(bytes, path));
-  if (certificates.size() != 1) return fail(Errc::invalid, fmt::format("\"{}\" holds {} certificates: it should be one", path, certificates.size()));
+  if (certificates.size() != 1)
+    return fail(Errc::invalid, fmt::format("\"{}\" holds {} certificates: it should be one", path, certificates.size()));
   return std::move(certificates.front());
 }
 

@@ -45,13 +45,15 @@ Result<void> check_directories(const std::string& root, const std::string& issui
 Result<void> check_common_name(const std::string& name) {
   if (name.size() > 64) return fail(Errc::invalid, fmt::format("common name of {} bytes: 64 at most", name.size()));
   for (const char c : name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return fail(Errc::invalid, "a common name may hold no control characters");
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      return fail(Errc::invalid, "a common name may hold no control characters");
   return {};
 }
 
 Result<void> check_lifetime(std::string_view what, Duration lifetime, TimePoint now) {
   if (lifetime >= std::chrono::hours{1} && lifetime < no_expiry - now) return {};
-  return fail(Errc::invalid, fmt::format("a lifetime of {} for the {} is impossible", to_text(lifetime), what), "at least 1h, and an end before 9999-12-31");
+  return fail(Errc::invalid, fmt::format("a lifetime of {} for the {} is impossible", to_text(lifetime), what),
+              "at least 1h, and an end before 9999-12-31");
 }
 
 Result<void> check_passphrases(const InitOptions& options) {
@@ -94,8 +96,8 @@ Result<void> write_key(const std::string& path, const x509::PrivateKey& key, con
 
 // The serial is on the disk before anything is signed with it.
 template <class Sign>
-Result<x509::Certificate> sign_recorded(store::Registry& registry, const x509::PrivateKey& key, const std::string& profile, TimePoint now,
-                                        Sign sign) {
+Result<x509::Certificate> sign_recorded(store::Registry& registry, const x509::PrivateKey& key, const std::string& profile,
+                                        TimePoint now, Sign sign) {
   PGCERTD_TRY(const std::string serial, x509::new_serial());
   PGCERTD_CHECK(registry.record_serial(serial, key.spki_sha256(), profile, now));
   PGCERTD_TRY(x509::Certificate certificate, sign(serial));
@@ -103,7 +105,8 @@ Result<x509::Certificate> sign_recorded(store::Registry& registry, const x509::P
   return certificate;
 }
 
-Result<x509::Crl> first_crl(store::Registry& registry, const x509::PrivateKey& key, const x509::Certificate& ca, Duration lifetime, TimePoint now) {
+Result<x509::Crl> first_crl(store::Registry& registry, const x509::PrivateKey& key, const x509::Certificate& ca, Duration lifetime,
+                            TimePoint now) {
   PGCERTD_TRY(const std::uint64_t number, registry.next_crl_number(1));
   return x509::make_crl(key, ca, fmt::to_string(number), crl_this_update(now), now + lifetime, {});
 }
@@ -122,8 +125,8 @@ Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& reg
   return MadeCa{.key = std::move(key), .certificate = std::move(root), .crl = std::move(crl)};
 }
 
-Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& root_registry, const MadeCa& root, const InitOptions& options,
-                            TimePoint now) {
+Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& root_registry, const MadeCa& root,
+                            const InitOptions& options, TimePoint now) {
   PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(options.issuing_key_type));
   const std::string name = common_name(options.issuing_common_name, "pgcertd issuing CA", key);
   const x509::Validity validity = x509::leaf_validity(now, options.issuing_lifetime, {root.certificate.facts()});
@@ -140,7 +143,8 @@ Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& 
   return MadeCa{.key = std::move(key), .certificate = std::move(issuing), .crl = std::move(crl)};
 }
 
-InitReport report_of(const InitOptions& options, const std::string& root_dir, const MadeCa& root, const std::optional<MadeCa>& issuing) {
+InitReport report_of(const InitOptions& options, const std::string& root_dir, const MadeCa& root,
+                     const std::optional<MadeCa>& issuing) {
   const RootDirectory place{root_dir};
   return InitReport{.root = root.certificate.facts(),
                     .issuing = issuing ? std::optional(issuing->certificate.facts()) : std::nullopt,

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
@@ -45,12 +46,14 @@ Result<void> check_directory(const IssuingDirectory& directory) {
 Result<void> check_certificate(const IssuingDirectory& directory, const x509::Certificate& ca, const x509::Certificate& root) {
   const CertFacts& facts = ca.facts();
   const std::string path = directory.certificate();
-  if (!facts.is_ca || !facts.crl_sign) return fail(Errc::invalid, fmt::format("\"{}\" is no CA's certificate", path), "restore it from a backup");
+  if (!facts.is_ca || !facts.crl_sign)
+    return fail(Errc::invalid, fmt::format("\"{}\" is no CA's certificate", path), "restore it from a backup");
   PGCERTD_CHECK(within(x509::check_ca_key(facts.key_type), path));
   // At its first moment, so that an expired CA can still be opened, and say so.
   const auto verdict = x509::verify_chain({ca}, {root}, x509::Purpose::any, std::max(facts.not_before, root.facts().not_before));
   if (!verdict.ok)
-    return fail(Errc::invalid, fmt::format("\"{}\" was not signed by \"{}\": {}", path, directory.root_certificate(), verdict.error),
+    return fail(Errc::invalid,
+                fmt::format("\"{}\" was not signed by \"{}\": {}", path, directory.root_certificate(), verdict.error),
                 "restore both from the same backup of the CA's directory");
   return {};
 }
@@ -74,11 +77,13 @@ Result<x509::RequestFacts> check_request(const LeafRequest& request) {
   if (!facts.signature_ok) return fail(Errc::invalid, "the request's signature is wrong: it proves no possession of the key");
   if (facts.spki_sha256 != request.spki_sha256)
     return fail(Errc::invalid, fmt::format("the request is for the key {}, not for {}", facts.spki_sha256, request.spki_sha256));
-  if (facts.key_type == KeyType::other) return fail(Errc::refused, fmt::format("no certificate is issued for a key of the kind {}", facts.key_name));
+  if (facts.key_type == KeyType::other)
+    return fail(Errc::refused, fmt::format("no certificate is issued for a key of the kind {}", facts.key_name));
   if (request.names.dns.empty() && request.names.ip.empty())
     return fail(Errc::invalid, "a certificate without a name helps no client", "set names in the cluster's section");
   PGCERTD_CHECK(x509::check_names(request.names));
-  if (request.lifetime <= Duration::zero()) return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(request.lifetime)));
+  if (request.lifetime <= Duration::zero())
+    return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(request.lifetime)));
   return facts;
 }
 
@@ -88,31 +93,38 @@ std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
 }
 
 // RFC 5280 3.3: an entry stays until a CRL after the certificate's end has carried it.
-bool is_listed(const store::RegistryEntry& entry, TimePoint now) { return !entry.not_after || now < *entry.not_after + std::chrono::days{2}; }
+bool is_listed(const store::RegistryEntry& entry, TimePoint now) {
+  return !entry.not_after || now < *entry.not_after + std::chrono::days{2};
+}
 
 Result<std::uint64_t> number_of(const x509::Crl& crl, const std::string& path) {
   const std::string& text = crl.facts().number;
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size()) return number;
-  return fail(Errc::invalid, fmt::format("\"{}\" has the CRL number \"{}\", which pgcertd never gave", path, text), "restore it from a backup");
+  if (error == std::errc() && end == text.data() + text.size() && number < INT64_MAX) return number;
+  return fail(Errc::invalid, fmt::format("\"{}\" has the CRL number \"{}\", which pgcertd never gave", path, text),
+              "restore it from a backup");
 }
 
 // Entries of a published CRL that the registry does not know are of a registry that was lost or restored.
-Result<void> check_nothing_unrevoked(const x509::Crl& published, const std::vector<store::RegistryEntry>& revoked, const std::string& path) {
-  const auto known = std::count_if(revoked.begin(), revoked.end(), [&](const auto& entry) { return published.contains(entry.serial); });
+Result<void> check_nothing_unrevoked(const x509::Crl& published, const std::vector<store::RegistryEntry>& revoked,
+                                     const std::string& path) {
+  const auto known =
+      std::count_if(revoked.begin(), revoked.end(), [&](const auto& entry) { return published.contains(entry.serial); });
   if (static_cast<std::uint64_t>(known) >= published.facts().revoked) return {};
-  return fail(Errc::invalid,
-              fmt::format("\"{}\" (number {}) revokes {} certificates of which the registry knows {}: a new CRL would un-revoke the rest", path,
-                          published.facts().number, published.facts().revoked, known),
-              "restore registry.db from the newest backup of the CA's directory");
+  return fail(
+      Errc::invalid,
+      fmt::format("\"{}\" (number {}) revokes {} certificates of which the registry knows {}: a new CRL would un-revoke the rest",
+                  path, published.facts().number, published.facts().revoked, known),
+      "restore registry.db from the newest backup of the CA's directory");
 }
 
 Result<TimePoint> next_this_update(const std::optional<x509::Crl>& published, const std::string& path, TimePoint now) {
   const TimePoint wanted = crl_this_update(now);
   const TimePoint at = published ? std::max(wanted, published->facts().this_update + std::chrono::seconds{1}) : wanted;
   if (at <= now) return at;
-  return fail(Errc::busy, fmt::format("\"{}\" was signed at {}, which lies ahead", path, to_rfc3339(published->facts().this_update)),
+  return fail(Errc::busy,
+              fmt::format("\"{}\" was signed at {}, which lies ahead", path, to_rfc3339(published->facts().this_update)),
               "check the clock; if it is right and was ahead before, remove that file");
 }
 
@@ -143,7 +155,8 @@ Result<void> IssuingCa::check_usable(TimePoint now) const {
     const std::string_view which = ca == &root_ ? "root CA" : "issuing CA";
     const CertFacts& facts = ca->facts();
     if (now >= facts.not_after)
-      return fail(Errc::timeout, fmt::format("the {}'s certificate expired at {}", which, to_rfc3339(facts.not_after)), std::string(renew_remedy));
+      return fail(Errc::timeout, fmt::format("the {}'s certificate expired at {}", which, to_rfc3339(facts.not_after)),
+                  std::string(renew_remedy));
     if (now < facts.not_before)
       return fail(Errc::timeout, fmt::format("the {}'s certificate is not valid before {}", which, to_rfc3339(facts.not_before)),
                   "check this host's clock");
@@ -175,12 +188,13 @@ Result<x509::Certificate> IssuingCa::sign(const LeafRequest& request, const std:
   const bool clamped = validity.not_after < std::chrono::floor<std::chrono::seconds>(now + request.lifetime);
   if (clamped && request.outlive && validity.not_after <= *request.outlive)
     return fail(Errc::refused,
-                fmt::format("a new certificate would end with its chain at {}, no later than the one in use ({})", to_rfc3339(validity.not_after),
-                            to_rfc3339(*request.outlive)),
+                fmt::format("a new certificate would end with its chain at {}, no later than the one in use ({})",
+                            to_rfc3339(validity.not_after), to_rfc3339(*request.outlive)),
                 std::string(renew_remedy));
   PGCERTD_TRY(const std::string serial, x509::new_serial());
   PGCERTD_CHECK(registry_.record_serial(serial, request.spki_sha256, profile, now));
-  const x509::LeafProfile leaf_profile{.serial = serial, .names = request.names, .validity = validity, .crl_url = crl_url_, .client_auth = false};
+  const x509::LeafProfile leaf_profile{
+      .serial = serial, .names = request.names, .validity = validity, .crl_url = crl_url_, .client_auth = false};
   PGCERTD_TRY(x509::Certificate leaf, x509::sign_leaf(key_, certificate_, request.request_pem, leaf_profile));
   PGCERTD_CHECK(registry_.record_certificate(serial, leaf.der(), leaf.facts().not_after, now));
   return leaf;
@@ -194,7 +208,8 @@ Result<std::optional<Issued>> IssuingCa::find(const std::string& spki_sha256, Ti
 Result<std::optional<Issued>> IssuingCa::known(const std::optional<store::RegistryEntry>& entry, TimePoint now) {
   if (!entry) return std::optional<Issued>();
   if (entry->revoked_at)
-    return fail(Errc::refused, fmt::format("the certificate {} for this key was revoked at {}", entry->serial, to_rfc3339(*entry->revoked_at)),
+    return fail(Errc::refused,
+                fmt::format("the certificate {} for this key was revoked at {}", entry->serial, to_rfc3339(*entry->revoked_at)),
                 "a new key is needed");
   PGCERTD_TRY(const x509::Certificate leaf, x509::Certificate::from_der(entry->der));
   const bool ours = leaf.facts().authority_key_id == certificate_.facts().subject_key_id && now < leaf.facts().not_after;
@@ -204,7 +219,8 @@ Result<std::optional<Issued>> IssuingCa::known(const std::optional<store::Regist
 }
 
 Result<Issued> IssuingCa::issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now) {
-  return Issued{.chain_pem = x509::to_pem({leaf, certificate_}), .root_pem = root_.pem(), .crl_pem = crl_set(now), .issued_at = issued_at};
+  return Issued{
+      .chain_pem = x509::to_pem({leaf, certificate_}), .root_pem = root_.pem(), .crl_pem = crl_set(now), .issued_at = issued_at};
 }
 
 Result<std::optional<x509::Crl>> IssuingCa::root_crl() const { return read_crl(directory_.root_crl()); }
@@ -217,8 +233,9 @@ Result<std::optional<x509::Crl>> IssuingCa::published_crl() const {
 }
 
 Result<x509::Crl> IssuingCa::current_crl(TimePoint now) {
-  PGCERTD_TRY(const auto published,
-              published_crl().map_error([](Error error) { return with_remedy(std::move(error), "restore it from a backup of the CA's directory"); }));
+  PGCERTD_TRY(const auto published, published_crl().map_error([](Error error) {
+    return with_remedy(std::move(error), "restore it from a backup of the CA's directory");
+  }));
   PGCERTD_TRY(const auto revoked, registry_.revoked());
   const bool complete = published && std::all_of(revoked.begin(), revoked.end(), [&](const auto& entry) {
                           return !is_listed(entry, now) || published->contains(entry.serial);
@@ -227,7 +244,8 @@ Result<x509::Crl> IssuingCa::current_crl(TimePoint now) {
   return sign_crl(published, revoked, now);
 }
 
-Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked, TimePoint now) {
+Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
+                                      TimePoint now) {
   PGCERTD_CHECK(check_usable(now));
   std::uint64_t at_least = 1;
   if (published) {
@@ -248,7 +266,8 @@ Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published,
 Result<void> IssuingCa::revoke(const std::string& serial, const std::string& reason, TimePoint now) {
   // Before it is recorded for good: a reason that cannot be encoded would stop every CRL after it.
   if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end())
-    return fail(Errc::invalid, fmt::format("\"{}\" is no reason for a revocation", reason), fmt::format("one of: {}", fmt::join(reasons.begin() + 1, reasons.end(), " ")));
+    return fail(Errc::invalid, fmt::format("\"{}\" is no reason for a revocation", reason),
+                fmt::format("one of: {}", fmt::join(reasons.begin() + 1, reasons.end(), " ")));
   PGCERTD_CHECK(registry_.revoke(serial, reason == "unspecified" ? std::string() : reason, now));
   PGCERTD_CHECK(current_crl(now));
   return {};

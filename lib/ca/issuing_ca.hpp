@@ -49,7 +49,8 @@ class IssuingCa {
   Result<x509::Certificate> sign(const LeafRequest& request, const std::string& profile, TimePoint now);
   Result<Issued> issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now);
   Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& entry, TimePoint now);
-  Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked, TimePoint now);
+  Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
+                             TimePoint now);
   std::string crl_set(TimePoint now);
 
   IssuingDirectory directory_;

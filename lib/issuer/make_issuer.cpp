@@ -23,8 +23,10 @@ class OfflineIssuer final : public ports::Issuer {
  private:
   // Errc::not_found: a later version may answer the same request.
   [[nodiscard]] Error why() const {
-    return make_error(Errc::not_found, fmt::format("issuer {}: type \"offline\" needs requests that are carried to the root, which this version cannot do", name_),
-                      "use type = \"local\" with an issuing CA, or type = \"self-signed\"");
+    return make_error(
+        Errc::not_found,
+        fmt::format("issuer {}: type \"offline\" needs requests that are carried to the root, which this version cannot do", name_),
+        "use type = \"local\" with an issuing CA, or type = \"self-signed\"");
   }
   const std::string name_;
 };
@@ -40,7 +42,8 @@ std::unique_ptr<ports::Issuer> make_issuer(const IssuerConfig& config, const std
       return std::make_unique<LocalIssuer>(std::move(complete), std::move(resolve));
     }
     case IssuerType::self_signed:
-      return std::make_unique<SelfSignedIssuer>(config.name, fmt::format("{}/self-signed-{}.db", state_directory, config.name), std::move(key_of));
+      return std::make_unique<SelfSignedIssuer>(config.name, fmt::format("{}/self-signed-{}.db", state_directory, config.name),
+                                                std::move(key_of));
     case IssuerType::offline: break;
   }
   return std::make_unique<OfflineIssuer>(config.name);

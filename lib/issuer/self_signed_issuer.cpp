@@ -28,7 +28,8 @@ Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& e
 Result<void> check_request(const LeafRequest& request) {
   if (request.names.dns.empty() && request.names.ip.empty())
     return fail(Errc::invalid, "a certificate without a name helps no client", "set names in the cluster's section");
-  if (request.lifetime <= Duration::zero()) return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(request.lifetime)));
+  if (request.lifetime <= Duration::zero())
+    return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(request.lifetime)));
   return x509::check_names(request.names);
 }
 

@@ -44,7 +44,9 @@ Errc errc_of(int code) {
 
 std::string_view remedy_of(int code) {
   switch (code & 0xff) {
-    case SQLITE_CORRUPT: case SQLITE_NOTADB: return "restore the file from a backup, together with any file of the same name that ends in -wal or -journal";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return "restore the file from a backup, together with any file of the same name that ends in -wal or -journal";
     case SQLITE_READONLY: return "make the file and its directory writable for the user that pgcertd runs as";
     case SQLITE_FULL: return "free space on the file system";
     case SQLITE_BUSY: return "see which other process has the file open (fuser -v FILE)";
@@ -90,7 +92,8 @@ Result<void> check_regular(const std::string& path) {
   struct stat seen {};
   if (::lstat(path.c_str(), &seen) != 0) return fail(errno_error("lstat", path, errno));
   if (S_ISREG(seen.st_mode)) return {};
-  return fail(Errc::invalid, fmt::format("\"{}\" is {}, not a database file", path, S_ISLNK(seen.st_mode) ? "a symbolic link" : "no regular file"),
+  return fail(Errc::invalid,
+              fmt::format("\"{}\" is {}, not a database file", path, S_ISLNK(seen.st_mode) ? "a symbolic link" : "no regular file"),
               "name the file itself; links to a database are not followed");
 }
 
@@ -175,7 +178,8 @@ Result<Database> Database::open(const std::string& path, const DatabaseOptions& 
   PGCERTD_TRY(Statement journal, database.prepare(wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE"));
   PGCERTD_CHECK(journal.step());
   if (const std::string mode = journal.text(0); mode != (wal ? "wal" : "delete"))
-    return fail(Errc::database, fmt::format("\"{}\": its file system allows no journal_mode = {} (it is {})", path, wal ? "WAL" : "DELETE", mode),
+    return fail(Errc::database,
+                fmt::format("\"{}\": its file system allows no journal_mode = {} (it is {})", path, wal ? "WAL" : "DELETE", mode),
                 "move it to a local file system that supports shared memory and locks");
   return database;
 }
@@ -230,10 +234,12 @@ Result<void> judge(const Marks& marks, const Database::Schema& schema, const std
                 "check the path in the configuration; pgcertd changes no file that is not its own");
   if (marks.version > schema.version)
     return fail(Errc::refused,
-                fmt::format("\"{}\" was written by a newer pgcertd: schema {} where this one knows {}", path, marks.version, schema.version),
+                fmt::format("\"{}\" was written by a newer pgcertd: schema {} where this one knows {}", path, marks.version,
+                            schema.version),
                 "install the newer pgcertd again, or restore the file from before the upgrade");
   if (marks.version < schema.version)
-    return fail(Errc::invalid, fmt::format("\"{}\" has schema {}, which was never released", path, marks.version), "restore the file from a backup");
+    return fail(Errc::invalid, fmt::format("\"{}\" has schema {}, which was never released", path, marks.version),
+                "restore the file from a backup");
   return {};
 }
 

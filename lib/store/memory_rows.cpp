@@ -314,8 +314,10 @@ Result<ClusterMemory> from_rows(const std::map<std::string, std::string>& rows) 
   visit(reader, memory);
   if (reader.malformed.empty()) return memory;
   const auto row = rows.find(reader.malformed);
-  return fail(Errc::parse, fmt::format("remembered \"{}\" has the impossible value \"{}\"", reader.malformed, row == rows.end() ? "" : row->second),
-              "restore the state database from a backup, or move it away: what it held is then learnt anew");
+  return fail(
+      Errc::parse,
+      fmt::format("remembered \"{}\" has the impossible value \"{}\"", reader.malformed, row == rows.end() ? "" : row->second),
+      "restore the state database from a backup, or move it away: what it held is then learnt anew");
 }
 
 std::string_view root_of(std::string_view key) noexcept { return key.substr(0, key.find_first_of(".#?")); }

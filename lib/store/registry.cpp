@@ -78,7 +78,8 @@ Result<Registry> Registry::create(const std::string& path) {
 Result<Registry> Registry::open(const std::string& path) {
   auto opened = Database::open(path, options_for(DatabaseOptions::Create::never));
   if (!opened && opened.error().code == Errc::not_found)
-    return fail(Errc::not_found, fmt::format("the registry \"{}\" is missing: which serials and CRL numbers were used is not known", path),
+    return fail(Errc::not_found,
+                fmt::format("the registry \"{}\" is missing: which serials and CRL numbers were used is not known", path),
                 "restore registry.db from the newest backup of the CA's directory");
   if (!opened) return fail(std::move(opened).error());
   PGCERTD_CHECK(opened->check_schema(schema));
@@ -104,7 +105,8 @@ bool Registry::matches_disk() const {
   return ::stat(database_.path().c_str(), &seen) == 0 && seen.st_dev == device_ && seen.st_ino == inode_;
 }
 
-Result<void> Registry::record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile, TimePoint now) {
+Result<void> Registry::record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile,
+                                     TimePoint now) {
   PGCERTD_TRY(Statement insert,
               database_.prepare("INSERT INTO certificate (serial, spki_sha256, profile, recorded_at) VALUES (?, ?, ?, ?)"));
   return insert.bind(1, serial).bind(2, spki_sha256).bind(3, profile).bind(4, now).run();
@@ -116,7 +118,8 @@ Result<void> Registry::record_certificate(const std::string& serial, const std::
                 database_.prepare("UPDATE certificate SET der = ?, not_after = ?, issued_at = ? WHERE serial = ? AND der IS NULL"));
     PGCERTD_CHECK(update.bind_blob(1, der).bind(2, not_after).bind(3, now).bind(4, serial).run());
     if (database_.changes() == 1) return {};
-    return fail(Errc::invalid, fmt::format("serial {} is not recorded in \"{}\", or has its certificate already", serial, database_.path()));
+    return fail(Errc::invalid,
+                fmt::format("serial {} is not recorded in \"{}\", or has its certificate already", serial, database_.path()));
   });
 }
 
@@ -137,7 +140,8 @@ Result<std::optional<RegistryEntry>> Registry::find(const std::string& serial) {
 }
 
 Result<std::optional<RegistryEntry>> Registry::find(const std::string& spki_sha256, const std::string& profile) {
-  PGCERTD_TRY(auto entries, select("WHERE spki_sha256 = ? AND profile = ? AND der IS NOT NULL ORDER BY id DESC LIMIT 1", {spki_sha256, profile}));
+  PGCERTD_TRY(auto entries,
+              select("WHERE spki_sha256 = ? AND profile = ? AND der IS NOT NULL ORDER BY id DESC LIMIT 1", {spki_sha256, profile}));
   return first_of(std::move(entries));
 }
 
@@ -148,19 +152,23 @@ Result<std::optional<RegistryEntry>> Registry::find_by_spki(const std::string& s
 
 Result<std::vector<RegistryEntry>> Registry::list() { return select("ORDER BY id", {}); }
 
-Result<std::vector<RegistryEntry>> Registry::revoked() { return select("WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id", {}); }
+Result<std::vector<RegistryEntry>> Registry::revoked() {
+  return select("WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id", {});
+}
 
 Result<RegistryCounts> Registry::counts() {
   PGCERTD_TRY(Statement query, database_.prepare("SELECT count(der), count(revoked_at) FROM certificate"));
   PGCERTD_CHECK(query.step());
-  return RegistryCounts{.issued = static_cast<std::uint64_t>(query.integer(0)), .revoked = static_cast<std::uint64_t>(query.integer(1))};
+  return RegistryCounts{.issued = static_cast<std::uint64_t>(query.integer(0)),
+                        .revoked = static_cast<std::uint64_t>(query.integer(1))};
 }
 
 Result<void> Registry::revoke(const std::string& serial, const std::string& reason, TimePoint now) {
   return database_.transaction([&]() -> Result<void> {
     PGCERTD_TRY(const auto entry, find(serial));
     if (!entry)
-      return fail(Errc::not_found, fmt::format("no certificate with serial {} in \"{}\"", serial, database_.path()), "compare with: pgcertctl ca show");
+      return fail(Errc::not_found, fmt::format("no certificate with serial {} in \"{}\"", serial, database_.path()),
+                  "compare with: pgcertctl ca show");
     if (entry->revoked_at) return {};
     PGCERTD_TRY(Statement update, database_.prepare("UPDATE certificate SET revoked_at = ?, reason = ? WHERE serial = ?"));
     return update.bind(1, now).bind(2, reason).bind(3, serial).run();
@@ -170,7 +178,8 @@ Result<void> Registry::revoke(const std::string& serial, const std::string& reas
 Result<std::uint64_t> Registry::crl_number() {
   PGCERTD_TRY(Statement query, database_.prepare("SELECT number FROM crl"));
   PGCERTD_TRY(const bool row, query.step());
-  if (!row) return fail(Errc::database, fmt::format("\"{}\" has lost its CRL number", database_.path()), "restore the file from a backup");
+  if (!row)
+    return fail(Errc::database, fmt::format("\"{}\" has lost its CRL number", database_.path()), "restore the file from a backup");
   return static_cast<std::uint64_t>(query.integer(0));
 }
 

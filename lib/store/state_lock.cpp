@@ -28,8 +28,10 @@ Result<StateLock> lock_state(const std::string& directory) {
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail(errno_error("flock", path, errno));
     const std::string pid = holder_of(fd.get());
-    return fail(Errc::busy, fmt::format("the state directory \"{}\" is in use by {}", directory, pid.empty() ? "another pgcertd" : "process " + pid),
-                "stop the other pgcertd first, or give this one a state_directory of its own");
+    return fail(
+        Errc::busy,
+        fmt::format("the state directory \"{}\" is in use by {}", directory, pid.empty() ? "another pgcertd" : "process " + pid),
+        "stop the other pgcertd first, or give this one a state_directory of its own");
   }
   // The number serves the message above only: that it cannot be written on a full disk takes no lock away.
   const std::string pid = fmt::format("{}\n", ::getpid());

@@ -44,7 +44,8 @@ Result<Rows> read_rows(Database& database, const std::string& cluster) {
 Result<void> write_rows(Database& database, const std::string& cluster, const MemoryRows& wanted) {
   PGCERTD_TRY(const Rows there, read_rows(database, cluster));
   PGCERTD_TRY(Statement remove, database.prepare("DELETE FROM memory WHERE cluster = ? AND key = ?"));
-  PGCERTD_TRY(Statement put, database.prepare("INSERT INTO memory VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"));
+  PGCERTD_TRY(Statement put,
+              database.prepare("INSERT INTO memory VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"));
   for (const auto& [key, value] : there) {
     const bool known = wanted.roots.contains(std::string(root_of(key)));
     if (known && !wanted.rows.contains(key)) PGCERTD_CHECK(remove.bind(1, cluster).bind(2, key).run());

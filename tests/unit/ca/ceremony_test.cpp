@@ -72,8 +72,10 @@ TEST(Ceremony, CertificatesAreAsTheProfilesSay) {
   EXPECT_EQ(report->issuing_crl->next_update, start + days{30});
   EXPECT_LE(report->issuing_crl->this_update, start);
   int status = 0;
-  const std::string said = run(fmt::format("openssl verify -x509_strict -attime {} -crl_check_all -CRLfile {} -CAfile {} {}", to_unix(start),
-                                           dir / "root/root.crl", dir / "root/root.crt", dir / "issuing/issuing.crt"), status);
+  const std::string said =
+      run(fmt::format("openssl verify -x509_strict -attime {} -crl_check_all -CRLfile {} -CAfile {} {}", to_unix(start),
+                      dir / "root/root.crl", dir / "root/root.crt", dir / "issuing/issuing.crt"),
+          status);
   EXPECT_EQ(status, 0) << said;
 
   // Both serials stand in the registry of the root, which signed both.

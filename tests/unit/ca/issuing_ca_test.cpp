@@ -69,7 +69,10 @@ TEST(IssuingCa, AskingAgainFindsTheSameCertificate) {
 TEST(IssuingCa, ASerialWithoutACertificateIsNotFoundAgain) {
   TestCa ca;
   TestRequest request;
-  { ASSERT_TRUE(store::Registry::open(ca.in_issuing("registry.db"))->record_serial("40aa", request.request.spki_sha256, "server", start)); }
+  {
+    ASSERT_TRUE(
+        store::Registry::open(ca.in_issuing("registry.db"))->record_serial("40aa", request.request.spki_sha256, "server", start));
+  }
   IssuingCa issuing = open(ca);
   EXPECT_FALSE(issuing.find(request.request.spki_sha256, start).value());
   const auto issued = issuing.issue(request.request, start);
@@ -87,7 +90,8 @@ TEST(IssuingCa, RefusesImpossibleRequests) {
   };
   const Row rows[] = {
       {"no request", [](LeafRequest& r) { r.request_pem.clear(); }},
-      {"garbage", [](LeafRequest& r) { r.request_pem = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"; }},
+      {"garbage",
+       [](LeafRequest& r) { r.request_pem = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"; }},
       {"somebody else's key", [](LeafRequest& r) { r.request_pem = TestRequest().request.request_pem; }},
       {"no names", [](LeafRequest& r) { r.names = {}; }},
       {"a name that is none", [](LeafRequest& r) { r.names.dns = {"DNS:evil, IP:1.2.3.4"}; }},
@@ -145,24 +149,38 @@ TEST(IssuingCa, OpeningTellsWhatIsWrong) {
   };
   const Row rows[] = {
       {"missing", [](const TestCa& ca) { std::filesystem::remove_all(ca.issuing); }, "No such file"},
-      {"empty", [](const TestCa& ca) { std::filesystem::remove_all(ca.issuing), std::filesystem::create_directory(ca.issuing); }, "no CA directory"},
+      {"empty", [](const TestCa& ca) { std::filesystem::remove_all(ca.issuing), std::filesystem::create_directory(ca.issuing); },
+       "no CA directory"},
       {"a file", [](const TestCa& ca) { std::filesystem::remove_all(ca.issuing), spit(ca.issuing, ""); }, "no directory"},
-      {"the root's", [](const TestCa& ca) { std::filesystem::remove_all(ca.issuing), std::filesystem::rename(ca.root, ca.issuing); }, "root's directory"},
-      {"key of another", [](const TestCa& ca) { spit(ca.in_issuing("issuing.key"), std::string(TestRequest().key.to_pem().view())); }, "do not belong together"},
+      {"the root's",
+       [](const TestCa& ca) { std::filesystem::remove_all(ca.issuing), std::filesystem::rename(ca.root, ca.issuing); },
+       "root's directory"},
+      {"key of another",
+       [](const TestCa& ca) { spit(ca.in_issuing("issuing.key"), std::string(TestRequest().key.to_pem().view())); },
+       "do not belong together"},
       {"no key", [](const TestCa& ca) { std::filesystem::remove(ca.in_issuing("issuing.key")); }, "issuing.key"},
       {"garbage key", [](const TestCa& ca) { spit(ca.in_issuing("issuing.key"), "garbage"); }, "issuing.key"},
-      {"certificate of another", [](const TestCa& ca) { spit(ca.in_issuing("issuing.crt"), slurp(TestCa().in_issuing("issuing.crt"))); }, "not signed by"},
+      {"certificate of another",
+       [](const TestCa& ca) { spit(ca.in_issuing("issuing.crt"), slurp(TestCa().in_issuing("issuing.crt"))); }, "not signed by"},
       {"garbage certificate", [](const TestCa& ca) { spit(ca.in_issuing("issuing.crt"), "garbage"); }, "issuing.crt"},
-      {"two certificates", [](const TestCa& ca) { spit(ca.in_issuing("issuing.crt"), slurp(ca.in_issuing("issuing.crt")) + slurp(ca.in_issuing("root.crt"))); }, "2 certificates"},
-      {"another root", [](const TestCa& ca) { spit(ca.in_issuing("root.crt"), slurp(TestCa().in_issuing("root.crt"))); }, "not signed by"},
+      {"two certificates",
+       [](const TestCa& ca) {
+         spit(ca.in_issuing("issuing.crt"), slurp(ca.in_issuing("issuing.crt")) + slurp(ca.in_issuing("root.crt")));
+       },
+       "2 certificates"},
+      {"another root", [](const TestCa& ca) { spit(ca.in_issuing("root.crt"), slurp(TestCa().in_issuing("root.crt"))); },
+       "not signed by"},
       {"no root", [](const TestCa& ca) { std::filesystem::remove(ca.in_issuing("root.crt")); }, "root.crt"},
       {"no registry", [](const TestCa& ca) { std::filesystem::remove(ca.in_issuing("registry.db")); }, "registry.db"},
-      {"truncated registry", [](const TestCa& ca) { std::filesystem::resize_file(ca.in_issuing("registry.db"), 5000); }, "registry.db"},
+      {"truncated registry", [](const TestCa& ca) { std::filesystem::resize_file(ca.in_issuing("registry.db"), 5000); },
+       "registry.db"},
       {"emptied registry", [](const TestCa& ca) { std::filesystem::resize_file(ca.in_issuing("registry.db"), 0); }, "registry.db"},
-      {"a leaf in its place", [](const TestCa& ca) {
+      {"a leaf in its place",
+       [](const TestCa& ca) {
          const std::string chain = open(ca).issue(TestRequest().request, start).value().chain_pem;
          spit(ca.in_issuing("issuing.crt"), x509::parse_certificates(chain, "c").value().front().pem());
-       }, "no CA's certificate"},
+       },
+       "no CA's certificate"},
   };
   for (const Row& row : rows) {
     TestCa ca;
@@ -310,8 +328,10 @@ TEST(IssuingCa, AFormerIssuingCasCrlAndLeavesAreNotItsOwn) {
   TestCa former, ca;
   TestRequest request;
   { ASSERT_TRUE(open(former).issue(request.request, start)); }
-  std::filesystem::copy_file(former.in_issuing("issuing.crl"), ca.in_issuing("issuing.crl"), std::filesystem::copy_options::overwrite_existing);
-  std::filesystem::copy_file(former.in_issuing("registry.db"), ca.in_issuing("registry.db"), std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(former.in_issuing("issuing.crl"), ca.in_issuing("issuing.crl"),
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(former.in_issuing("registry.db"), ca.in_issuing("registry.db"),
+                             std::filesystem::copy_options::overwrite_existing);
   IssuingCa issuing = open(ca);
   EXPECT_FALSE(issuing.published_crl().value());
   EXPECT_FALSE(issuing.find(request.request.spki_sha256, start).value());
@@ -324,7 +344,8 @@ TEST(IssuingCa, AReadOnlyDirectoryIsAnErrorWithItsReason) {
   TestCa ca;
   ::chmod(ca.dir.path().c_str(), 0755);
   std::filesystem::permissions(ca.issuing, std::filesystem::perms(0555));
-  for (const auto& entry : std::filesystem::directory_iterator(ca.issuing)) std::filesystem::permissions(entry, std::filesystem::perms(0444));
+  for (const auto& entry : std::filesystem::directory_iterator(ca.issuing))
+    std::filesystem::permissions(entry, std::filesystem::perms(0444));
   EXPECT_EQ(in_unprivileged_child([&] {
               const auto opened = IssuingCa::open(ca.issuing, nullptr, days{30}, "");
               return !opened && opened.error().code == Errc::read_only && !opened.error().remedy.empty() ? 0 : 1;

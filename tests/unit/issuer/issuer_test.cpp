@@ -207,7 +207,8 @@ TEST(SelfSignedIssuer, RefusesAndHeals) {
   SelfSignedIssuer swapped("self", self.dir / "b.db", [&](const std::string&) -> Result<Secret> { return other.key.to_pem(); });
   EXPECT_TRUE(final_refusal(swapped.submit(self.request.request, start))) << "a key that is not the one asked for";
 
-  SelfSignedIssuer homeless("self", self.dir / "later/a.db", [&](const std::string&) -> Result<Secret> { return self.request.key.to_pem(); });
+  SelfSignedIssuer homeless("self", self.dir / "later/a.db",
+                            [&](const std::string&) -> Result<Secret> { return self.request.key.to_pem(); });
   EXPECT_FALSE(homeless.observe(start).available);
   EXPECT_NE(homeless.observe(start).why, "");
   EXPECT_TRUE(passing_refusal(homeless.submit(self.request.request, start)));

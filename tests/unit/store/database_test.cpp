@@ -19,7 +19,8 @@ DatabaseOptions options(Create create, Journal journal = Journal::wal) {
   return out;
 }
 
-constexpr Database::Schema schema{.application_id = 77, .version = 2, .kind = "test database", .create = "CREATE TABLE t (a TEXT, b INTEGER)"};
+constexpr Database::Schema schema{
+    .application_id = 77, .version = 2, .kind = "test database", .create = "CREATE TABLE t (a TEXT, b INTEGER)"};
 
 std::int64_t count(Database& database) {
   auto query = database.prepare("SELECT count(*) FROM t");

@@ -76,8 +76,8 @@ TEST(Registry, ARevocationIsFinal) {
   options.journal = DatabaseOptions::Journal::rollback;
   auto database = Database::open(path, options);
   ASSERT_TRUE(database);
-  for (const char* sql : {"UPDATE certificate SET revoked_at = NULL", "UPDATE certificate SET reason = 'removeFromCRL'", "DELETE FROM certificate",
-                          "UPDATE certificate SET der = x'00'", "UPDATE crl SET number = 0"})
+  for (const char* sql : {"UPDATE certificate SET revoked_at = NULL", "UPDATE certificate SET reason = 'removeFromCRL'",
+                          "DELETE FROM certificate", "UPDATE certificate SET der = x'00'", "UPDATE crl SET number = 0"})
     EXPECT_FALSE(database->execute(sql)) << sql;
 }
 

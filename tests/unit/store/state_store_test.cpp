@@ -27,7 +27,8 @@ PostgresSeen full_server() {
   server.settings = {{"ssl", {"on", "configuration file", "/etc/x", 12, true}}, {"ssl_ca_file", {"", "default", "", 0, false}}};
   server.auto_conf = {{"ssl_cert_file", "'it''s.crt'"}};
   server.in_recovery = true;
-  server.privileges = {.read_all_settings = true, .reload = true, .alter_system = true, .read_file_settings = true, .superuser = true};
+  server.privileges = {
+      .read_all_settings = true, .reload = true, .alter_system = true, .read_file_settings = true, .superuser = true};
   server.postmaster_start = at(1);
   server.config_loaded = at(-1);
   server.server_user = "postgres";
@@ -157,7 +158,12 @@ TEST(StateStore, AnImpossibleValueIsNamed) {
 }
 
 Event event(std::int64_t when, const std::string& kind) {
-  return {.id = 0, .at = at(when), .cluster = "main", .kind = kind, .message = "m " + kind, .fields = {{"serial", "0a"}, {"empty", ""}}};
+  return {.id = 0,
+          .at = at(when),
+          .cluster = "main",
+          .kind = kind,
+          .message = "m " + kind,
+          .fields = {{"serial", "0a"}, {"empty", ""}}};
 }
 
 TEST(StateStore, EventsAreNumberedListedAndPruned) {

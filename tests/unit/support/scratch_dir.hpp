@@ -22,7 +22,8 @@ class ScratchDir {
   ScratchDir() {
     // In memory where that is possible: every fsync is made all the same, and costs nothing.
     const bool in_memory = std::getenv("TMPDIR") == nullptr && ::access("/dev/shm", W_OK | X_OK) == 0;
-    std::string pattern = (in_memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path()) / "pgcertd-test-XXXXXX";
+    std::string pattern =
+        (in_memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path()) / "pgcertd-test-XXXXXX";
     const char* made = ::mkdtemp(pattern.data());
     if (made == nullptr) throw std::runtime_error("mkdtemp failed");
     path_ = made;
@@ -47,7 +48,9 @@ inline std::string slurp(const std::string& path) {
   return out.str();
 }
 
-inline void spit(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes; }
+inline void spit(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
 
 inline mode_t mode_of(const std::string& path) {
   struct stat seen {};

@@ -72,9 +72,10 @@ inline ::testing::AssertionResult openssl_verifies(const Issued& issued, TimePoi
   spit(dir / "crl.pem", issued.crl_pem);
   const std::string crls = issued.crl_pem.empty() ? "" : fmt::format("-crl_check_all -CRLfile {}", dir / "crl.pem");
   int status = 0;
-  const std::string said = run(fmt::format("openssl verify -x509_strict -purpose sslserver -attime {} -CAfile {} -untrusted {} {} {}", to_unix(at),
-                                           dir / "root.pem", dir / "chain.pem", crls, dir / "chain.pem"),
-                               status);
+  const std::string said =
+      run(fmt::format("openssl verify -x509_strict -purpose sslserver -attime {} -CAfile {} -untrusted {} {} {}", to_unix(at),
+                      dir / "root.pem", dir / "chain.pem", crls, dir / "chain.pem"),
+          status);
   return status == 0 ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << said;
 }
 
