@@ -1,0 +1,132 @@
+#include "files/generation_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "files/file_io.hpp"
+#include "files/manifest.hpp"
+#include "x509/certificate.hpp"
+#include "x509/private_key.hpp"
+
+namespace pgcertd::files {
+namespace {
+
+constexpr std::array roles{FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl};
+// A change within the clock tick of the first look leaves all stamps as they were; one within the second look's does not
+// escape, for that comes later.
+constexpr int looks_until_trusted = 2;
+
+std::string name_of(FileRole role) { return std::string{file_name(role)}; }
+
+bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+bool same_stamp(const std::optional<struct stat>& a, const std::optional<struct stat>& b) {
+  if (!a || !b) return !a && !b;
+  return same_file(*a, *b) && a->st_size == b->st_size && a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+         a->st_nlink == b->st_nlink && same_time(a->st_mtim, b->st_mtim) && same_time(a->st_ctim, b->st_ctim);
+}
+
+// One reading of one generation; the first thing that is wrong is what is told.
+struct Reading {
+  const Directory& directory;
+  GenerationSeen& seen;
+  std::optional<Manifest> manifest{};
+
+  void wrong(std::string why) {
+    if (seen.incomplete_why.empty()) seen.incomplete_why = std::move(why);
+  }
+  [[nodiscard]] bool wants(FileRole role) const {
+    return !manifest || role == FileRole::key || role == FileRole::certificate || manifest->sha256.contains(name_of(role));
+  }
+};
+
+void read_manifest(Reading& r) {
+  const std::string name{manifest_name};
+  const auto text = read_file(r.directory, name, key_limit);
+  if (!text) return r.wrong(text.error().code == Errc::not_found ? "manifest.json is missing" : text.error().text());
+  auto manifest = parse_manifest(*text, name);
+  if (!manifest) return r.wrong(manifest.error().text());
+  r.seen.number = manifest->number;
+  r.seen.created = manifest->created;
+  r.seen.origin = manifest->origin;
+  r.manifest = std::move(*manifest);
+}
+
+void read_public(Reading& r, FileRole role, const FileSeen& file) {
+  const std::string name = name_of(role);
+  if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
+  const auto bytes = read_file(r.directory, name, role == FileRole::crl ? crl_limit : certificate_limit);
+  if (!bytes) return r.wrong(bytes.error().text());
+  if (r.manifest && r.manifest->sha256.at(name) != sha256_hex(*bytes)) r.wrong(fmt::format("{} is not as it was written", name));
+  if (role != FileRole::certificate) return;
+  const auto chain = x509::parse_certificates(*bytes, name);
+  if (!chain) return r.wrong(chain.error().text());
+  for (const x509::Certificate& certificate : *chain) r.seen.chain.push_back(certificate.facts());
+}
+
+void read_key(Reading& r, const FileSeen& file) {
+  const std::string name = name_of(FileRole::key);
+  if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
+  if (file.links != 1) r.wrong(fmt::format("{} has {} links: the key is reachable elsewhere, too", name, file.links));
+  const auto bytes = read_secret(r.directory, name, key_limit);
+  if (!bytes) {
+    r.seen.key_denied = bytes.error().code == Errc::permission;
+    return r.wrong(bytes.error().text());
+  }
+  const auto key = x509::PrivateKey::parse(bytes->view(), name);
+  if (!key) return r.wrong(key.error().text());
+  r.seen.key_spki_sha256 = key->spki_sha256();
+  if (r.manifest && r.manifest->key_spki_sha256 != key->spki_sha256()) r.wrong(fmt::format("{} is another key than it was", name));
+}
+
+GenerationSeen read_contents(const Directory& directory, const std::string& id, const std::optional<struct stat>* stamps) {
+  GenerationSeen seen;
+  seen.id = id;
+  Reading r{directory, seen};
+  read_manifest(r);
+  for (std::size_t i = 0; i < roles.size(); ++i) {
+    const FileRole role = roles[i];
+    const FileSeen file = file_seen(directory.path_of(name_of(role)), stamps[i]);
+    const bool missing = file.kind == FileSeen::Kind::missing;
+    if (!r.wants(role) || (!r.manifest && missing)) continue;
+    seen.files.push_back(file);
+    if (missing) r.wrong(fmt::format("{} is missing", file_name(role)));
+    else if (role == FileRole::key) read_key(r, file);
+    else read_public(r, role, file);
+  }
+  seen.complete = r.manifest && seen.incomplete_why.empty();
+  return seen;
+}
+
+}  // namespace
+
+GenerationSeen GenerationReader::read(const Directory& generations, const std::string& id) {
+  Stamps stamps{};
+  const auto directory = generations.child(id);
+  std::string trouble = directory ? "" : directory.error().text();
+  for (std::size_t i = 0; i < stamps.size() && directory; ++i) {
+    auto stamp = directory->status(i < roles.size() ? name_of(roles[i]) : std::string{manifest_name});
+    if (stamp) stamps[i] = *stamp;
+    else trouble = stamp.error().text();
+  }
+  if (!trouble.empty()) {
+    known_.erase(id);
+    GenerationSeen unknown;
+    unknown.id = id;
+    unknown.incomplete_why = std::move(trouble);
+    return unknown;
+  }
+  Known& known = known_[id];
+  const bool unchanged = known.looks > 0 && std::equal(stamps.begin(), stamps.end(), known.stamps.begin(), same_stamp);
+  if (unchanged && known.looks >= looks_until_trusted) return known.seen;
+  ++contents_read_;
+  known = {stamps, read_contents(*directory, id, stamps.data()), unchanged ? known.looks + 1 : 1};
+  return known.seen;
+}
+
+void GenerationReader::keep_only(const std::vector<std::string>& ids) {
+  std::erase_if(known_, [&](const auto& entry) { return std::find(ids.begin(), ids.end(), entry.first) == ids.end(); });
+}
+
+}  // namespace pgcertd::files

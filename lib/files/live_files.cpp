@@ -1,0 +1,130 @@
+#include "files/live_files.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "files/file_io.hpp"
+#include "files/manifest.hpp"
+#include "x509/certificate.hpp"
+#include "x509/private_key.hpp"
+#include "x509/verify.hpp"
+
+namespace pgcertd::files {
+namespace {
+
+bool lies_in(const Resolved& file, const std::string& directory) {
+  struct stat seen {};
+  // By inode: a bind mount is the same place under another name. A directory that is not there holds nothing.
+  if (directory.empty() || ::stat(directory.c_str(), &seen) != 0) return false;
+  return std::any_of(file.inside.begin(), file.inside.end(), [&](const struct stat& one) { return same_file(one, seen); });
+}
+
+bool is_tls_file(std::string_view name) {
+  for (const FileRole role : {FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl})
+    if (name == file_name(role)) return true;
+  return false;
+}
+
+const FileSeen* first_closed(const ServerIdentity& server, const std::vector<FileSeen>& passed) {
+  for (const FileSeen& directory : passed)
+    if (!can_search(server, directory)) return &directory;
+  return nullptr;
+}
+
+Result<void> check_way(const ServerIdentity& server, const Resolved& file) {
+  if (const FileSeen* closed = first_closed(server, file.passed))
+    return fail(Errc::permission, fmt::format("\"{}\": the server's user (uid {}) may not search \"{}\"", file.path, server.uid, closed->path));
+  return {};
+}
+
+Result<std::vector<x509::Certificate>> read_chain(const Resolved& file) {
+  PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
+  PGCERTD_TRY(const std::string bytes, read_all(fd.get(), file.path, certificate_limit));
+  return x509::parse_certificates(bytes, file.path);
+}
+
+Result<x509::PrivateKey> read_key(const Resolved& file) {
+  PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
+  PGCERTD_TRY(const Secret bytes, read_all_secret(fd.get(), file.path, key_limit));
+  return x509::PrivateKey::parse(bytes.view(), file.path);
+}
+
+}  // namespace
+
+bool LiveFileReader::through_current(const std::string& path, const Resolved& file) const {
+  if (!is_tls_file(file.name) || path != places_.cluster_directory + "/current/" + file.name) return false;
+  const auto cluster = resolve(places_.cluster_directory);
+  if (!cluster) return false;
+  const std::string generations = cluster->path + "/generations/";
+  if (!file.path.starts_with(generations) || !file.path.ends_with("/" + file.name)) return false;
+  const std::size_t rest = file.path.size() - generations.size();
+  return rest > file.name.size() + 1 && is_generation_id(file.path.substr(generations.size(), rest - file.name.size() - 1));
+}
+
+Result<Resolved> LiveFileReader::locate(const std::string& path) const {
+  PGCERTD_TRY(Resolved file, resolve(path));
+  bool forbidden = lies_in(file, places_.state_directory);
+  for (const std::string& directory : places_.ca_directories) forbidden = forbidden || lies_in(file, directory);
+  if (forbidden && !through_current(path, file))
+    return fail(Errc::refused, fmt::format("\"{}\" lies where pgcertd keeps keys: it is not read because a server's setting names it", path),
+                "let the server's ssl_*_file settings name files of its own");
+  return file;
+}
+
+Result<ports::LiveFiles::Read> LiveFileReader::read_certificate(const std::string& cert_path, const std::string& key_path) {
+  PGCERTD_TRY(const Resolved file, locate(cert_path));
+  PGCERTD_TRY(const auto chain, read_chain(file));
+  Read out;
+  out.chain_pem = x509::to_pem(chain);
+  const auto key = locate(key_path);
+  out.through_current = key && through_current(cert_path, file) && through_current(key_path, *key);
+  // Some hosts have a real certificate under that name.
+  out.snakeoil = file.path == places_.snakeoil_certificate && chain.front().facts().self_issued;
+  return out;
+}
+
+Result<std::string> LiveFileReader::read_public(const std::string& path, const ServerIdentity& server) {
+  PGCERTD_TRY(const Resolved file, locate(path));
+  PGCERTD_CHECK(check_way(server, file));
+  const FileVerdict verdict = judge_public(server, file_seen(file.path, file.seen));
+  if (verdict == FileVerdict::not_regular) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", file.path));
+  if (verdict != FileVerdict::ok) return fail(Errc::permission, fmt::format("\"{}\" is {}", file.path, to_string(verdict)));
+  PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
+  return read_all(fd.get(), file.path, crl_limit);
+}
+
+// We may read more than the server may. Were a key of another service copied for it, its superuser would have that key.
+Result<void> LiveFileReader::check_key(const Resolved& key) const {
+  const FileSeen seen = file_seen(key.path, key.seen);
+  if (seen.kind == FileSeen::Kind::regular && seen.links != 1)
+    return fail(Errc::refused, fmt::format("private key \"{}\" has {} links", key.path, seen.links), "make it a file of its own: cp --remove-destination");
+  const std::optional<ServerIdentity> server = server_ ? server_() : std::nullopt;
+  if (!server) {
+    if (key.seen.st_uid == ::geteuid()) return {};
+    return fail(Errc::refused, fmt::format("private key \"{}\" is not read before the server's user is known", key.path), "set server_user in the cluster's configuration");
+  }
+  const FileVerdict verdict = judge_key(*server, seen);
+  if (verdict != FileVerdict::ok)
+    return fail(Errc::refused, fmt::format("private key \"{}\" is {}, so the server cannot use it", key.path, to_string(verdict)),
+                "give it to the server's user with mode 0600");
+  return check_way(*server, key);
+}
+
+Result<GenerationContent> LiveFileReader::read_pair(const std::string& cert_path, const std::string& key_path) {
+  PGCERTD_TRY(const Resolved cert_file, locate(cert_path));
+  PGCERTD_TRY(const Resolved key_file, locate(key_path));
+  PGCERTD_TRY(const auto chain, read_chain(cert_file));
+  PGCERTD_CHECK(check_key(key_file));
+  PGCERTD_TRY(const x509::PrivateKey key, read_key(key_file));
+  if (!x509::key_matches(key, chain.front()))
+    return fail(Errc::refused, fmt::format("private key \"{}\" does not belong to certificate \"{}\"", key_path, cert_path));
+  GenerationContent content;
+  content.chain_pem = x509::to_pem(chain);
+  content.key_pem = key.to_pem();
+  content.origin = Origin::adopted;
+  return content;
+}
+
+}  // namespace pgcertd::files
