@@ -22,7 +22,8 @@ Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
-    return fail(Errc::invalid, fmt::format("\"{}\" is too long for a Unix socket: {} bytes at most", path, sizeof address.sun_path - 1),
+    return fail(Errc::invalid,
+                fmt::format("\"{}\" is too long for a Unix socket: {} bytes at most", path, sizeof address.sun_path - 1),
                 "choose a shorter runtime_directory");
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -41,7 +42,8 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return fail(errno_error("socket", path, errno));
   if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN)
-    return fail(Errc::busy, fmt::format("another daemon answers at \"{}\"", path), "stop it first, or choose another runtime_directory");
+    return fail(Errc::busy, fmt::format("another daemon answers at \"{}\"", path),
+                "stop it first, or choose another runtime_directory");
   if (errno != ECONNREFUSED) return fail(errno_error("connect", path, errno));
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(errno_error("unlink", path, errno));
   return {};
@@ -53,7 +55,8 @@ Result<gid_t> group_id(const std::string& name) {
   struct group* found = nullptr;
   const int fault = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   if (fault != 0) return fail(errno_error("getgrnam_r", name, fault));
-  if (!found) return fail(Errc::not_found, fmt::format("there is no group \"{}\"", name), "create it, or correct the configuration");
+  if (!found)
+    return fail(Errc::not_found, fmt::format("there is no group \"{}\"", name), "create it, or correct the configuration");
   return entry.gr_gid;
 }
 
@@ -83,8 +86,13 @@ Result<UniqueFd> bind_socket(const std::string& path, const std::string& group) 
 
 }  // namespace
 
-ControlListener::ControlListener(std::string path, std::string group, std::shared_ptr<Routes> routes, Handler handler, LoopOptions options)
-    : path_(std::move(path)), group_(std::move(group)), routes_(std::move(routes)), handler_(std::move(handler)), options_(options) {}
+ControlListener::ControlListener(std::string path, std::string group, std::shared_ptr<Routes> routes, Handler handler,
+                                 LoopOptions options)
+    : path_(std::move(path)),
+      group_(std::move(group)),
+      routes_(std::move(routes)),
+      handler_(std::move(handler)),
+      options_(options) {}
 
 ControlListener::~ControlListener() { stop(); }
 
@@ -98,7 +106,9 @@ Result<void> ControlListener::start() {
   const Rules rules{.allow = "GET, HEAD, POST", .max_body = max_body, .host_required = false};
   loop_ = std::make_unique<ServerLoop>(
       std::move(fd), rules, options_,
-      [this](const Head& head, const std::string& request, const Peer& peer, bool last) { return respond(head, request, peer, last); },
+      [this](const Head& head, const std::string& request, const Peer& peer, bool last) {
+        return respond(head, request, peer, last);
+      },
       [this](const Reply& reply) { routes_->count(reply.handler, reply.status); });
   return loop_->start();
 }
@@ -106,20 +116,24 @@ Result<void> ControlListener::start() {
 void ControlListener::stop() {
   if (!loop_) return;
   struct stat seen {};
-  if (::lstat(path_.c_str(), &seen) == 0 && seen.st_dev == device_ && seen.st_ino == inode_) (void)::unlink(path_.c_str());   // else: not ours
+  if (::lstat(path_.c_str(), &seen) == 0 && seen.st_dev == device_ && seen.st_ino == inode_)
+    (void)::unlink(path_.c_str());  // else: not ours
   loop_->stop();
   loop_.reset();
 }
 
 Answer ControlListener::respond(const Head& head, const std::string& request, const Peer& peer, bool last) {
-  return engine_.answer(request, head.head_size, last, [&](const Request& r) { return r.method == "POST" ? post(r, peer) : routes_->answer(r); });
+  return engine_.answer(request, head.head_size, last,
+                        [&](const Request& r) { return r.method == "POST" ? post(r, peer) : routes_->answer(r); });
 }
 
 Reply ControlListener::post(const Request& request, const Peer& peer) {
   Reply reply;
   try {
     ControlReply answer = handler_({request.method, request.path, request.query, request.body, peer.uid, peer.gid, peer.pid});
-    reply = {.status = answer.status, .content_type = answer.status < 400 ? "application/json" : "application/problem+json", .body = std::move(answer.body)};
+    reply = {.status = answer.status,
+             .content_type = answer.status < 400 ? "application/json" : "application/problem+json",
+             .body = std::move(answer.body)};
   } catch (const std::exception&) {
     reply = problem_reply(500, "the command could not be carried out");
   }

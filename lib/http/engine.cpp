@@ -45,7 +45,11 @@ struct Call {
 thread_local const Call* current_call = nullptr;
 
 Request request_of(const httplib::Request& in, std::string_view body) {
-  Request out{.method = in.method, .path = in.path, .query = {}, .if_none_match = in.get_header_value("If-None-Match"), .body = std::string(body)};
+  Request out{.method = in.method,
+              .path = in.path,
+              .query = {},
+              .if_none_match = in.get_header_value("If-None-Match"),
+              .body = std::string(body)};
   for (const auto& [key, value] : in.params) out.query.emplace_back(key, value);
   return out;
 }
@@ -76,7 +80,8 @@ class Engine::Impl final : public httplib::Server {
 Engine::Engine() : impl_(std::make_unique<Impl>()) {}
 Engine::~Engine() = default;
 
-Answer Engine::answer(std::string_view request, std::size_t head_size, bool close, const std::function<Reply(const Request&)>& handler) {
+Answer Engine::answer(std::string_view request, std::size_t head_size, bool close,
+                      const std::function<Reply(const Request&)>& handler) {
   const Call call{&handler, request.substr(head_size)};
   current_call = &call;
   MemoryStream stream(request);

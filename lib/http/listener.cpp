@@ -33,7 +33,8 @@ Result<UniqueFd> bind_one(const addrinfo& at, const std::string& address) {
   UniqueFd fd(::socket(at.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, at.ai_protocol));
   if (!fd) return fail(listen_error("socket", address, errno));
   const int on = 1;
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return fail(listen_error("setsockopt", address, errno));
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+    return fail(listen_error("setsockopt", address, errno));
   if (at.ai_family == AF_INET6 && ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
     return fail(listen_error("setsockopt", address, errno));
   if (::bind(fd.get(), at.ai_addr, at.ai_addrlen) != 0) return fail(listen_error("bind", address, errno));
@@ -50,14 +51,16 @@ bool has_host_and_port(const std::string& address) {
 
 Result<UniqueFd> bind_address(const std::string& address) {
   if (!has_host_and_port(address))
-    return fail(Errc::invalid, fmt::format("\"{}\" is no address to listen at", address), "write it like 127.0.0.1:9847 or [::1]:9847");
+    return fail(Errc::invalid, fmt::format("\"{}\" is no address to listen at", address),
+                "write it like 127.0.0.1:9847 or [::1]:9847");
   const std::string host = bare_host(address), port = address.substr(address.rfind(':') + 1);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   AddressList list;
   if (const int fault = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &list.first); fault != 0)
-    return fail(Errc::invalid, fmt::format("getaddrinfo \"{}\": {}", address, ::gai_strerror(fault)), "write it like 127.0.0.1:9847 or [::1]:9847");
+    return fail(Errc::invalid, fmt::format("getaddrinfo \"{}\": {}", address, ::gai_strerror(fault)),
+                "write it like 127.0.0.1:9847 or [::1]:9847");
   Result<UniqueFd> fd = fail(Errc::not_found, fmt::format("\"{}\" stands for no address", address));
   for (const addrinfo* at = list.first; at && !fd; at = at->ai_next) fd = bind_one(*at, address);
   return fd;
@@ -74,7 +77,8 @@ std::uint16_t bound_port(int fd) {
 
 }  // namespace
 
-PublicListener::PublicListener(ListenOptions options, std::shared_ptr<Routes> routes) : options_(std::move(options)), routes_(std::move(routes)) {
+PublicListener::PublicListener(ListenOptions options, std::shared_ptr<Routes> routes)
+    : options_(std::move(options)), routes_(std::move(routes)) {
   hosts_ = {"localhost", bare_host(options_.address)};
   for (const std::string& host : options_.hosts) hosts_.push_back(bare_host(host));
 }
@@ -86,7 +90,9 @@ Result<void> PublicListener::start() {
   port_ = bound_port(fd.get());
   loop_ = std::make_unique<ServerLoop>(
       std::move(fd), Rules{}, options_.loop,
-      [this](const Head& head, const std::string& request, const Peer& peer, bool last) { return respond(head, request, peer, last); },
+      [this](const Head& head, const std::string& request, const Peer& peer, bool last) {
+        return respond(head, request, peer, last);
+      },
       [this](const Reply& reply) { routes_->count(reply.handler, reply.status); });
   return loop_->start();
 }

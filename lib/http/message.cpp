@@ -51,7 +51,8 @@ std::optional<Reply> request_line(std::string_view line, const Rules& rules, Hea
     reply.headers.emplace_back("Allow", rules.allow);
     return reply;
   }
-  if (head.target.size() > rules.max_target) return problem_reply(414, fmt::format("the target is longer than {} bytes", rules.max_target));
+  if (head.target.size() > rules.max_target)
+    return problem_reply(414, fmt::format("the target is longer than {} bytes", rules.max_target));
   const auto odd = [](char c) { return c <= ' ' || c >= 127; };
   if (!head.target.starts_with('/') || std::any_of(head.target.begin(), head.target.end(), odd))
     return problem_reply(400, "the target is no plain path");
@@ -79,9 +80,11 @@ std::optional<Reply> field(std::string_view line, const Rules& rules, Head& head
   } else if (name == "content-length") {
     const auto [end, fault] = std::from_chars(value.data(), value.data() + value.size(), head.body_size);
     if (fault == std::errc::result_out_of_range) return problem_reply(413, "the body is too large");
-    if (fault != std::errc{} || end != value.data() + value.size() || ++seen.lengths > 1) return problem_reply(400, "Content-Length is malformed");
+    if (fault != std::errc{} || end != value.data() + value.size() || ++seen.lengths > 1)
+      return problem_reply(400, "Content-Length is malformed");
     if (head.body_size > rules.max_body)
-      return problem_reply(413, rules.max_body == 0 ? "no body is taken here" : fmt::format("a body may have {} bytes at most", rules.max_body));
+      return problem_reply(
+          413, rules.max_body == 0 ? "no body is taken here" : fmt::format("a body may have {} bytes at most", rules.max_body));
   }
   return std::nullopt;
 }
@@ -136,7 +139,9 @@ std::string_view reason_phrase(int status) noexcept {
 }
 
 Reply problem_reply(int status, std::string_view detail) {
-  return {.status = status, .content_type = "application/problem+json", .body = status::problem_json(status, reason_phrase(status), detail)};
+  return {.status = status,
+          .content_type = "application/problem+json",
+          .body = status::problem_json(status, reason_phrase(status), detail)};
 }
 
 Scan scan(std::string_view bytes, const Rules& rules) {
@@ -144,7 +149,8 @@ Scan scan(std::string_view bytes, const Rules& rules) {
   const std::size_t size = end == std::string_view::npos ? bytes.size() : end + 4;
   // The first line alone tells whether it is the target that is too long.
   const std::size_t line = std::min(bytes.find('\n'), bytes.size());
-  if (line > rules.max_target + 64 + 16) return problem_reply(414, fmt::format("the target is longer than {} bytes", rules.max_target));
+  if (line > rules.max_target + 64 + 16)
+    return problem_reply(414, fmt::format("the target is longer than {} bytes", rules.max_target));
   if (size > rules.max_head) return problem_reply(431, fmt::format("the head is longer than {} bytes", rules.max_head));
   if (end == std::string_view::npos) return Incomplete{};
   return whole_head(bytes.substr(0, size), rules);
@@ -153,8 +159,10 @@ Scan scan(std::string_view bytes, const Rules& rules) {
 std::string refusal_bytes(const Reply& reply, bool with_body) {
   std::string out = fmt::format("HTTP/1.1 {} {}\r\n", reply.status, reason_phrase(reply.status));
   for (const auto& [name, value] : reply.headers) out += fmt::format("{}: {}\r\n", name, value);
-  out += fmt::format("X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-                     reply.content_type, reply.body.size());
+  out += fmt::format(
+      "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: "
+      "{}\r\n\r\n",
+      reply.content_type, reply.body.size());
   return with_body ? out + reply.body : out;
 }
 

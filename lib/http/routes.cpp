@@ -47,7 +47,9 @@ Reply text_reply(bool ok, const char* bad) {
 Reply json_reply(std::string body) { return {.status = 200, .content_type = "application/json", .body = std::move(body)}; }
 
 Reply page(const Context& c) {
-  return {.status = 200, .content_type = "text/html; charset=utf-8", .body = status::page_html(*c.snapshot, c.build, c.source.now()),
+  return {.status = 200,
+          .content_type = "text/html; charset=utf-8",
+          .body = status::page_html(*c.snapshot, c.build, c.source.now()),
           .headers = {{"Content-Security-Policy", page_policy}}};
 }
 
@@ -83,7 +85,8 @@ Reply events(const Context& c) {
   std::int64_t id = 0;
   if (!since.empty()) {
     const auto [end, fault] = std::from_chars(since.data(), since.data() + since.size(), id);
-    if (fault != std::errc{} || end != since.data() + since.size() || id < 0) return problem_reply(400, "since is the id of an event");
+    if (fault != std::errc{} || end != since.data() + since.size() || id < 0)
+      return problem_reply(400, "since is the id of an event");
   }
   return json_reply(status::events_json(c.source.events(id, events_at_once)));
 }
@@ -106,8 +109,11 @@ Reply pki(const Context& c) {
   auto bytes = pki_name(c.name) ? c.source.pki(c.name) : std::nullopt;
   if (!bytes) return problem_reply(404, "there is no such certificate or CRL");
   const bool certificate = c.name == "root.crt";
-  Reply reply{.status = 200, .content_type = certificate ? "application/pem-certificate-chain" : "application/pkix-crl", .body = std::move(*bytes)};
-  reply.headers = {{"Cache-Control", certificate ? "public, max-age=3600" : "public, max-age=300"}, {"ETag", content_tag(reply.body)}};
+  Reply reply{.status = 200,
+              .content_type = certificate ? "application/pem-certificate-chain" : "application/pkix-crl",
+              .body = std::move(*bytes)};
+  reply.headers = {{"Cache-Control", certificate ? "public, max-age=3600" : "public, max-age=300"},
+                   {"ETag", content_tag(reply.body)}};
   return reply;
 }
 
@@ -131,7 +137,9 @@ bool is_prefix(std::string_view path) { return path.size() > 1 && path.ends_with
 
 const Route* find(const std::string& path) {
   for (const Route& route : table)
-    if (is_prefix(route.path) ? path.starts_with(route.path) && path.size() > std::string_view(route.path).size() : path == route.path) return &route;
+    if (is_prefix(route.path) ? path.starts_with(route.path) && path.size() > std::string_view(route.path).size()
+                              : path == route.path)
+      return &route;
   return nullptr;
 }
 
@@ -186,9 +194,11 @@ Reply Routes::answer(const Request& request) {
     } else if (route->needs_snapshot && !snapshot) {
       reply = problem_reply(503, "nothing is known yet");
     } else {
-      reply = route->answer({source_, build_, request, *this, snapshot.get(), request.path.substr(std::string_view(route->path).size())});
+      reply = route->answer(
+          {source_, build_, request, *this, snapshot.get(), request.path.substr(std::string_view(route->path).size())});
       // Weak: the same answer may be sent compressed.
-      if (route->tagged && reply.status == 200) reply.headers.emplace_back("ETag", fmt::format("W/\"{}-{}\"", build_.boot_id, snapshot->version));
+      if (route->tagged && reply.status == 200)
+        reply.headers.emplace_back("ETag", fmt::format("W/\"{}-{}\"", build_.boot_id, snapshot->version));
     }
   } catch (const std::exception&) {
     reply = problem_reply(500, "the answer could not be made");

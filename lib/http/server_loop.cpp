@@ -68,7 +68,11 @@ Peer peer_of(int fd) {
 class ServerLoop::Impl {
  public:
   Impl(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused)
-      : listener_(std::move(listener)), rules_(std::move(rules)), options_(options), responder_(std::move(responder)), refused_(std::move(refused)) {}
+      : listener_(std::move(listener)),
+        rules_(std::move(rules)),
+        options_(options),
+        responder_(std::move(responder)),
+        refused_(std::move(refused)) {}
 
   Result<void> start() {
     wake_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -160,7 +164,8 @@ class ServerLoop::Impl {
     for (auto it = connections_.begin(); it != connections_.end(); ++it) {
       const Connection& c = it->second;
       if (c.phase != Phase::reading && c.phase != Phase::draining) continue;
-      if (victim == connections_.end() || std::pair(rank(c), c.since) < std::pair(rank(victim->second), victim->second.since)) victim = it;
+      if (victim == connections_.end() || std::pair(rank(c), c.since) < std::pair(rank(victim->second), victim->second.since))
+        victim = it;
     }
     if (victim == connections_.end()) return false;
     connections_.erase(victim);

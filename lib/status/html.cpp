@@ -12,10 +12,12 @@ std::string_view shape(Severity severity) {
   switch (severity) {
     case Severity::ok: return R"(<circle cx="12" cy="12" r="11"/><path class="sign" d="M7 12.5l3.4 3.4L17 9"/>)";
     case Severity::warning: return R"(<path d="M12 1.6 23.4 21.8H.6z"/><path class="sign" d="M12 8.6v6.2M12 18v.4"/>)";
-    case Severity::critical: return R"(<path d="M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z"/><path class="sign" d="M8 8l8 8M16 8l-8 8"/>)";
+    case Severity::critical:
+      return R"(<path d="M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z"/><path class="sign" d="M8 8l8 8M16 8l-8 8"/>)";
     case Severity::unknown: break;
   }
-  return R"(<rect x="1" y="1" width="22" height="22" rx="6"/><path class="sign" d="M9 9.4a3 3 0 1 1 4.3 2.7c-.9.5-1.3 1-1.3 2.2M12 17.6v.4"/>)";
+  return R"(<rect x="1" y="1" width="22" height="22" rx="6"/>)"
+         R"(<path class="sign" d="M9 9.4a3 3 0 1 1 4.3 2.7c-.9.5-1.3 1-1.3 2.2M12 17.6v.4"/>)";
 }
 
 }  // namespace
@@ -41,13 +43,14 @@ std::string when(const std::optional<TimePoint>& at, TimePoint now) {
   if (!at || *at == TimePoint{}) return "–";
   if (*at >= no_expiry) return "no end";
   const std::string iso = to_rfc3339(*at);
-  return fmt::format(R"(<time datetime="{}">{} {} UTC</time> <span class="rel">· {}</span>)", iso, iso.substr(0, 10), iso.substr(11, 5),
-                     relative_text(*at, now));
+  return fmt::format(R"(<time datetime="{}">{} {} UTC</time> <span class="rel">· {}</span>)", iso, iso.substr(0, 10),
+                     iso.substr(11, 5), relative_text(*at, now));
 }
 
 std::string icon(Severity severity, int pixels) {
-  return fmt::format(R"(<svg class="icon {}" width="{}" height="{}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{}</svg>)",
-                     to_string(severity), pixels, pixels, shape(severity));
+  return fmt::format(
+      R"(<svg class="icon {}" width="{}" height="{}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{}</svg>)",
+      to_string(severity), pixels, pixels, shape(severity));
 }
 
 std::string pill(Severity severity) {

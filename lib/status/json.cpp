@@ -114,7 +114,9 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
   const IssuerSeen& seen = view.seen;
   json ca = nullptr, root = nullptr;
   if (seen.issuing)
-    ca = {{"not_before", time(seen.issuing->not_before)}, {"not_after", time(seen.issuing->not_after)}, {"renew_at", time(view.renew_at)}};
+    ca = {{"not_before", time(seen.issuing->not_before)},
+          {"not_after", time(seen.issuing->not_after)},
+          {"renew_at", time(view.renew_at)}};
   if (seen.root)
     root = {{"fingerprint_sha256", text(seen.root->fingerprint_sha256)}, {"not_after", time(seen.root->not_after)}};
   const auto pending = [](const PendingSeen& p) -> json {
@@ -144,24 +146,26 @@ json rotation_history(const ClusterView& c) {
   const ClusterMemory& m = c.memory;
   json out{{"cluster", text(c.name)}};
   out.update(rotation(c));
-  out.update({{"generation_id", text_or_null(c.generation_id)},
-              {"next_step", text_or_null(c.next_step)},
-              {"reasons", list(c.reasons, [](const std::string& r) { return text(r); })},
-              {"last_attempt_at", time(m.last_attempt_at)},
-              {"last_duration_seconds", m.last_rotation_took ? json(static_cast<double>(m.last_rotation_took->count()) / 1000) : json(nullptr)},
-              {"retry_at", time(m.retry_at)},
-              {"consecutive_failures", m.consecutive_failures},
-              {"last_failure", failure(m.last_failure)},
-              {"proved", list(m.proved, proved)},
-              {"totals", {{"success", m.rotations_proved}, {"failure", m.rotations_failed}, {"rolled_back", m.rotations_rolled_back}}}});
+  out.update(
+      {{"generation_id", text_or_null(c.generation_id)},
+       {"next_step", text_or_null(c.next_step)},
+       {"reasons", list(c.reasons, [](const std::string& r) { return text(r); })},
+       {"last_attempt_at", time(m.last_attempt_at)},
+       {"last_duration_seconds",
+        m.last_rotation_took ? json(static_cast<double>(m.last_rotation_took->count()) / 1000) : json(nullptr)},
+       {"retry_at", time(m.retry_at)},
+       {"consecutive_failures", m.consecutive_failures},
+       {"last_failure", failure(m.last_failure)},
+       {"proved", list(m.proved, proved)},
+       {"totals", {{"success", m.rotations_proved}, {"failure", m.rotations_failed}, {"rolled_back", m.rotations_rolled_back}}}});
   return out;
 }
 
 json event(const Event& e) {
   json fields = json::object();
   for (const auto& [key, value] : e.fields) fields[printable(key)] = text(value);
-  return {{"id", e.id}, {"at", time(e.at)}, {"cluster", text_or_null(e.cluster)}, {"kind", text(e.kind)}, {"message", text(e.message)},
-          {"fields", std::move(fields)}};
+  return {{"id", e.id},           {"at", time(e.at)},           {"cluster", text_or_null(e.cluster)},
+          {"kind", text(e.kind)}, {"message", text(e.message)}, {"fields", std::move(fields)}};
 }
 
 json part(const Snapshot& snapshot, const char* name, json items) {
@@ -211,7 +215,8 @@ std::string plan_json(const Plan& plan) {
             {"message", text(f.message)}, {"remedy", text(f.remedy)}};
   };
   json step = nullptr;
-  if (plan.action) step = {{"name", name(*plan.action)}, {"track", to_string(track(*plan.action))}, {"description", text(describe(*plan.action))}};
+  if (plan.action)
+    step = {{"name", name(*plan.action)}, {"track", to_string(track(*plan.action))}, {"description", text(describe(*plan.action))}};
   return dump({{"schema", 1},
                {"need", to_string(plan.need)},
                {"stage", to_string(plan.stage)},

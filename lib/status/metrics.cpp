@@ -77,8 +77,14 @@ void certificates(MetricSet& set, const Snapshot& s) {
     not_after.add_time(who, v.leaf.not_after);
     chain.add_time(who, v.chain_not_after);
     renewal.add_time(who, v.renew_at);
-    info.add(who + Labels{{"role", "server"}, {"path", v.path}, {"subject", v.leaf.subject}, {"issuer", v.leaf.issuer},
-                          {"serial", v.leaf.serial}, {"fingerprint_sha256", v.leaf.fingerprint_sha256}, {"key", v.leaf.key_name}}, 1);
+    info.add(who + Labels{{"role", "server"},
+                          {"path", v.path},
+                          {"subject", v.leaf.subject},
+                          {"issuer", v.leaf.issuer},
+                          {"serial", v.leaf.serial},
+                          {"fingerprint_sha256", v.leaf.fingerprint_sha256},
+                          {"key", v.leaf.key_name}},
+             1);
   }
 }
 
@@ -133,7 +139,8 @@ void crls(MetricSet& set, const Snapshot& s) {
 }
 
 void authorities(MetricSet& set, const Snapshot& s) {
-  auto& not_after = set.gauge("ca_not_after_timestamp_seconds", "notAfter of the CA's certificate; NAME is the issuing CA, NAME/root the root.");
+  auto& not_after =
+      set.gauge("ca_not_after_timestamp_seconds", "notAfter of the CA's certificate; NAME is the issuing CA, NAME/root the root.");
   auto& key = set.gauge("ca_key_available", "1 when the CA's key can be used now.");
   auto& certificates = set.gauge("ca_certificates", "Certificates in the CA's registry.");
   for (const IssuerView& i : s.issuers) {
@@ -152,7 +159,9 @@ void runways(MetricSet& set, const Snapshot& s) {
   auto& oldest = set.gauge("pending_request_oldest_timestamp_seconds", "Since when the oldest of them waits.");
   for (const ClusterView& c : s.clusters) {
     const Labels who = cluster_label(c);
-    const auto limit = [&](RunwayLimit l, const std::optional<TimePoint>& at) { end.add_time(who + Labels{{"limit", to_string(l)}}, at); };
+    const auto limit = [&](RunwayLimit l, const std::optional<TimePoint>& at) {
+      end.add_time(who + Labels{{"limit", to_string(l)}}, at);
+    };
     if (c.runway.ends_at) limit(c.runway.limited_by, c.runway.ends_at);
     if (const IssuerView* i = issuer_of(s, c)) {
       if (i->seen.issuing) limit(RunwayLimit::issuing_ca, i->seen.issuing->not_after);
@@ -176,7 +185,9 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
   for (const ClusterView& c : s.clusters) {
     const ClusterMemory& m = c.memory;
     const Labels who = cluster_label(c);
-    const auto tell = [&](MetricSet::Family& f, std::string_view result, std::uint64_t n) { f.add(who + Labels{{"result", result}}, count(n)); };
+    const auto tell = [&](MetricSet::Family& f, std::string_view result, std::uint64_t n) {
+      f.add(who + Labels{{"result", result}}, count(n));
+    };
     tell(total, "success", m.rotations_proved);
     tell(total, "failure", m.rotations_failed);
     tell(total, "rolled_back", m.rotations_rolled_back);
@@ -217,7 +228,8 @@ void servers(MetricSet& set, const Snapshot& s) {
   auto& ssl = set.gauge("postgresql_ssl_enabled", "1 when its setting ssl is on.");
   auto& restart = set.gauge("postgresql_pending_restart", "1 when an ssl setting waits for a restart.");
   auto& start = set.gauge("postgresql_start_timestamp_seconds", "When the postmaster started.");
-  auto& load = set.gauge("postgresql_config_load_timestamp_seconds", "When it last read its configuration; no proof that it took it.");
+  auto& load =
+      set.gauge("postgresql_config_load_timestamp_seconds", "When it last read its configuration; no proof that it took it.");
   for (const ClusterView& c : s.clusters) {
     const Labels who = cluster_label(c);
     up.add(who, flag(c.server.reachable()));
@@ -239,7 +251,8 @@ void files(MetricSet& set, const Snapshot& s) {
       const Labels who = cluster_label(c) + Labels{{"file", file_name(*role)}};
       compliant.add(who + Labels{{"check", "type"}}, flag(verdict != FileVerdict::missing && verdict != FileVerdict::not_regular));
       compliant.add(who + Labels{{"check", "owner"}}, flag(verdict != FileVerdict::wrong_owner));
-      compliant.add(who + Labels{{"check", "mode"}}, flag(verdict != FileVerdict::group_or_world && verdict != FileVerdict::unreadable));
+      compliant.add(who + Labels{{"check", "mode"}},
+                    flag(verdict != FileVerdict::group_or_world && verdict != FileVerdict::unreadable));
     }
 }
 
@@ -247,7 +260,8 @@ void daemon_itself(MetricSet& set, const Snapshot& s, const BuildInfo& build, co
   set.gauge("build_info", "Which program this is; always 1.")
       .add({{"version", build.version}, {"revision", build.revision}, {"compiler", build.compiler}}, 1);
   set.gauge("config_last_reload_successful", "1 when the last load of the configuration was good.").add({}, flag(s.config_ok));
-  set.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.").add_time({}, known(s.config_loaded_at));
+  set.gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was loaded.")
+      .add_time({}, known(s.config_loaded_at));
   auto& last_run = set.gauge("task_last_run_timestamp_seconds", "When a task last ran to its end.");
   auto& interval = set.gauge("task_interval_seconds", "How often it should.");
   auto& errors = set.counter("task_errors_total", "Its runs that failed.");
@@ -271,7 +285,8 @@ void process_metrics(MetricSet& set, const ProcessFacts& p) {
   tell("process_open_fds", "Number of open file descriptors.", p.open_fds);
   tell("process_max_fds", "Maximum number of open file descriptors.", p.max_fds);
   tell("process_threads", "Number of threads.", p.threads);
-  set.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.").add_time({}, known(p.started_at));
+  set.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
+      .add_time({}, known(p.started_at));
 }
 
 }  // namespace

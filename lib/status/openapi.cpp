@@ -32,7 +32,8 @@ constexpr std::array paths{
     Path{"/v1/rotations", "rotations", "Rotations of each cluster", "application/json", "Object", "304 503"},
     Path{"/v1/events", "events", "The history, oldest first", "application/json", "Object", "400"},
     Path{"/v1/runway", "runway", "How long each cluster survives without the root", "application/json", "Object", "304 503"},
-    Path{"/pki/root.crt", "rootCertificate", "Trust bundle; compare its fingerprint before trusting it", "application/pem-certificate-chain", "", "404"},
+    Path{"/pki/root.crt", "rootCertificate", "Trust bundle; compare its fingerprint before trusting it",
+         "application/pem-certificate-chain", "", "404"},
     Path{"/pki/root.crl", "rootCrl", "The root's CRL (DER)", "application/pkix-crl", "", "404"},
     Path{"/pki/{issuer}.crl", "issuerCrl", "An issuing CA's CRL (DER)", "application/pkix-crl", "", "404"},
     Path{"/openapi.json", "openapi", "This description", "application/json", "Object", ""},
@@ -47,7 +48,8 @@ json parameters(const std::string& path) {
   const auto brace = path.find('{');
   if (brace != std::string::npos) {
     const std::string name = path.substr(brace + 1, path.find('}') - brace - 1);
-    out.push_back({{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}, {"pattern", "^[a-z0-9_-]{1,63}$"}}}});
+    out.push_back(
+        {{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}, {"pattern", "^[a-z0-9_-]{1,63}$"}}}});
   }
   if (path == "/health") {
     out.push_back(query("cluster", "only this cluster", {{"type", "string"}}));

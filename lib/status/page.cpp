@@ -54,8 +54,9 @@ const ClusterView* next_renewal(const Snapshot& s) {
 
 std::string problem_card(const Told& told, TimePoint now) {
   const Finding& f = told.problem->finding;
-  std::string out = fmt::format("<li class=\"problem {}\"><div class=\"head\">{}<h3>{}</h3><span class=\"where\">{}</span></div>\n<p>{}</p>\n",
-                                to_string(f.severity), pill(f.severity), to_string(f.code), html(told.where, 80), html(f.message, 1000));
+  std::string out =
+      fmt::format("<li class=\"problem {}\"><div class=\"head\">{}<h3>{}</h3><span class=\"where\">{}</span></div>\n<p>{}</p>\n",
+                  to_string(f.severity), pill(f.severity), to_string(f.code), html(told.where, 80), html(f.message, 1000));
   if (!row(f.code).effect.empty()) out += fmt::format("<p class=\"effect\">What clients feel: {}.</p>\n", html(row(f.code).effect));
   if (!f.remedy.empty()) out += fmt::format("<p class=\"remedy\"><span>Remedy</span> <code>{}</code></p>\n", html(f.remedy, 1000));
   return out + fmt::format("<p class=\"age\">Stands since {}</p></li>\n", when(known(told.problem->since), now));
@@ -69,21 +70,28 @@ std::string problem_list(const std::vector<Told>& problems, TimePoint now) {
 }
 
 std::string favicon(Severity s) {
-  const char* colour = s == Severity::ok ? "1f7a4d" : s == Severity::warning ? "946200" : s == Severity::critical ? "b3261e" : "5b5f8a";
-  return fmt::format("<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 16 16%22%3E"
-                     "%3Ccircle cx=%228%22 cy=%228%22 r=%227%22 fill=%22%23{}%22/%3E%3C/svg%3E\">\n", colour);
+  const char* colour = s == Severity::ok         ? "1f7a4d"
+                       : s == Severity::warning  ? "946200"
+                       : s == Severity::critical ? "b3261e"
+                                                 : "5b5f8a";
+  return fmt::format(
+      "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 viewBox=%220 0 16 16%22%3E"
+      "%3Ccircle cx=%228%22 cy=%228%22 r=%227%22 fill=%22%23{}%22/%3E%3C/svg%3E\">\n",
+      colour);
 }
 
 std::string head(const Snapshot& s) {
   return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n" +
-         fmt::format("<title>{} · pgcertd</title>\n", word(s.status)) + favicon(s.status) + "<style>\n" + std::string(page_style()) +
-         "</style>\n</head>\n";
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
+         "dark\">\n" +
+         fmt::format("<title>{} · pgcertd</title>\n", word(s.status)) + favicon(s.status) + "<style>\n" +
+         std::string(page_style()) + "</style>\n</head>\n";
 }
 
 std::string banner(const Snapshot& s, TimePoint now) {
-  std::string out = fmt::format("<section class=\"banner {}\" aria-labelledby=\"state\">{}<div><h1 id=\"state\">{}</h1>\n<p>{}</p>\n",
-                                to_string(s.status), icon(s.status, 56), word(s.status), html(sentence(s, now), 1200));
+  std::string out =
+      fmt::format("<section class=\"banner {}\" aria-labelledby=\"state\">{}<div><h1 id=\"state\">{}</h1>\n<p>{}</p>\n",
+                  to_string(s.status), icon(s.status, 56), word(s.status), html(sentence(s, now), 1200));
   if (now - s.generated_at > minutes{10})
     out += fmt::format("<p class=\"stale\">This picture is old: it was taken {}.</p>\n", relative_text(s.generated_at, now));
   return out + "</div></section>\n";
@@ -91,7 +99,8 @@ std::string banner(const Snapshot& s, TimePoint now) {
 
 constexpr std::string_view masthead =
     "<header><span class=\"brand\"><svg width=\"26\" height=\"26\" viewBox=\"0 0 24 24\" aria-hidden=\"true\" focusable=\"false\">"
-    "<path d=\"M12 1.5 3.5 4.6v6.3c0 5.4 3.5 9.6 8.5 11.6 5-2 8.5-6.2 8.5-11.6V4.6z\"/><path class=\"sign\" d=\"M8 12l2.8 2.8L16 9.4\"/></svg>"
+    "<path d=\"M12 1.5 3.5 4.6v6.3c0 5.4 3.5 9.6 8.5 11.6 5-2 8.5-6.2 8.5-11.6V4.6z\"/><path class=\"sign\" d=\"M8 12l2.8 2.8L16 "
+    "9.4\"/></svg>"
     "pgcertd</span><nav aria-label=\"Other views\"><a href=\"/v1/status\">JSON</a><a href=\"/metrics\">Metrics</a>"
     "<a href=\"/health\">Health</a><a href=\"/v1/events\">Events</a><a href=\"/openapi.json\">API</a></nav></header>\n";
 
@@ -101,14 +110,16 @@ std::string sentence(const Snapshot& s, TimePoint now) {
   const std::vector<Told> problems = problems_of(s);
   if (!problems.empty()) {
     const bool one = problems.size() == 1;
-    return fmt::format("{} {}{} in {}: {}", counts(problems), one ? "stands" : "stand", one ? "," : ". Most pressing,", problems.front().where,
-                       problems.front().problem->finding.message);
+    return fmt::format("{} {}{} in {}: {}", counts(problems), one ? "stands" : "stand", one ? "," : ". Most pressing,",
+                       problems.front().where, problems.front().problem->finding.message);
   }
   if (!s.first_pass_done) return "The first look at the clusters is not finished yet.";
   if (s.clusters.empty()) return "No cluster is configured yet.";
   if (s.status != Severity::ok) return "Nothing is known to be wrong, but not everything could be looked at.";
-  std::string out = s.clusters.size() == 1 ? fmt::format("PostgreSQL cluster {} serves the certificate it should, proved by a handshake.", s.clusters.front().name)
-                                           : fmt::format("All {} PostgreSQL clusters serve the certificate they should, proved by handshakes.", s.clusters.size());
+  std::string out =
+      s.clusters.size() == 1
+          ? fmt::format("PostgreSQL cluster {} serves the certificate it should, proved by a handshake.", s.clusters.front().name)
+          : fmt::format("All {} PostgreSQL clusters serve the certificate they should, proved by handshakes.", s.clusters.size());
   if (const ClusterView* next = next_renewal(s))
     out += fmt::format(" The next renewal{} is planned {}.", s.clusters.size() == 1 ? "" : " (" + next->name + ")",
                        relative_text(*next_attempt(*next), now));
@@ -124,8 +135,10 @@ std::string page_html(const Snapshot& snapshot, const BuildInfo& build, TimePoin
     for (const IssuerView& issuer : snapshot.issuers) out += issuer_section(snapshot, issuer, now);
     out += "</div>\n</section>\n";
   }
-  out += fmt::format("</main>\n<footer><p>Picture {} taken {}</p>\n<p>pgcertd {}. This page changes nothing and holds no secret.</p></footer>\n</body>\n</html>\n",
-                     snapshot.version, when(known(snapshot.generated_at), now), html(build.version, 60));
+  out += fmt::format(
+      "</main>\n<footer><p>Picture {} taken {}</p>\n<p>pgcertd {}. This page changes nothing and holds no "
+      "secret.</p></footer>\n</body>\n</html>\n",
+      snapshot.version, when(known(snapshot.generated_at), now), html(build.version, 60));
   return out;
 }
 

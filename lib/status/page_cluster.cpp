@@ -27,10 +27,10 @@ std::string certificate_facts(const ClusterView& c, TimePoint now) {
   const CertificateView& v = *c.certificate;
   std::string names;
   for (const std::string& n : all_names(v.leaf.names)) names += (names.empty() ? "" : ", ") + html(n);
-  return facts(fact("Names", names.empty() ? "–" : names) + fact("Subject", html(v.leaf.subject)) + fact("Issued by", html(v.leaf.issuer)) +
-               fact("Key", html(v.leaf.key_name)) + fact("Valid until", when(v.leaf.not_after, now)) +
-               fact("Renewal", when(v.renew_at, now)) + fact("Serial", mono(v.leaf.serial)) +
-               fact("SHA-256", mono(v.leaf.fingerprint_sha256)) + fact("File", mono(v.path)));
+  return facts(fact("Names", names.empty() ? "–" : names) + fact("Subject", html(v.leaf.subject)) +
+               fact("Issued by", html(v.leaf.issuer)) + fact("Key", html(v.leaf.key_name)) +
+               fact("Valid until", when(v.leaf.not_after, now)) + fact("Renewal", when(v.renew_at, now)) +
+               fact("Serial", mono(v.leaf.serial)) + fact("SHA-256", mono(v.leaf.fingerprint_sha256)) + fact("File", mono(v.path)));
 }
 
 std::string history(const ClusterMemory& m) {
@@ -46,7 +46,8 @@ std::string rotation_facts(const ClusterView& c, TimePoint now) {
   if (m.pause) rows += fact("Paused until", when(m.pause->until, now) + " " + html(m.pause->reason));
   rows += fact("Generation", fmt::format("{} {}", c.generation, c.generation_id.empty() ? "" : mono(c.generation_id)));
   rows += fact("Last proved", when(m.last_success_at, now));
-  if (m.last_rotation_took) rows += fact("It took", fmt::format("{:.2f} s", static_cast<double>(m.last_rotation_took->count()) / 1000));
+  if (m.last_rotation_took)
+    rows += fact("It took", fmt::format("{:.2f} s", static_cast<double>(m.last_rotation_took->count()) / 1000));
   rows += fact("So far", history(m));
   if (m.last_failure)
     rows += fact("Last failure", fmt::format("<strong class=\"different\">{}</strong>: {} {}", html(m.last_failure->stage),
@@ -76,18 +77,20 @@ std::string file_row(const FileSeen& file, const ClusterView& c) {
   const bool key = role_of(file) == FileRole::key;
   const std::string user = c.server.server_user.empty() ? "the server" : html(c.server.server_user, 40);
   const std::string expected = key ? user + " 0600, or root 0640" : "readable by " + user;
-  const std::string actual = file.kind == FileSeen::Kind::missing ? "missing" : fmt::format("{} {:04o}", owner(file, c.server), file.mode);
+  const std::string actual =
+      file.kind == FileSeen::Kind::missing ? "missing" : fmt::format("{} {:04o}", owner(file, c.server), file.mode);
   const bool ok = verdict == FileVerdict::ok;
   const std::string name = file.path.substr(file.path.rfind('/') + 1);
-  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"{}\">{}{}</td></tr>\n", mono(name), expected, actual,
-                     ok ? "same" : "different", ok ? "✓ " : "✗ ", to_string(verdict));
+  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"{}\">{}{}</td></tr>\n", mono(name), expected,
+                     actual, ok ? "same" : "different", ok ? "✓ " : "✗ ", to_string(verdict));
 }
 
 std::string permissions(const ClusterView& c) {
   if (c.files.empty()) return "<p>No generation is on disk yet.</p>\n";
   std::string rows;
   for (const FileSeen& file : c.files) rows += file_row(file, c);
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Permissions\"><table><thead><tr><th scope=\"col\">File</th>"
+  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Permissions\"><table><thead><tr><th "
+         "scope=\"col\">File</th>"
          "<th scope=\"col\">Expected</th><th scope=\"col\">Actual</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n" +
          rows + "</tbody></table></div>\n";
 }
@@ -99,15 +102,16 @@ std::string endpoint_row(const ServedView& v, TimePoint now) {
                                   ? html(p.detail.empty() ? to_string(p.outcome) : std::string_view(p.detail))
                                   : html(v.verify);
   return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"{}\">{}{}</td><td>{}</td></tr>\n", mono(p.endpoint),
-                     p.tls_version.empty() ? "–" : html(p.tls_version + " " + p.cipher), ok ? "same" : "different", ok ? "✓ " : "✗ ", verdict,
-                     known(p.probed_at) ? relative_text(p.probed_at, now) : "–");
+                     p.tls_version.empty() ? "–" : html(p.tls_version + " " + p.cipher), ok ? "same" : "different",
+                     ok ? "✓ " : "✗ ", verdict, known(p.probed_at) ? relative_text(p.probed_at, now) : "–");
 }
 
 std::string endpoints(const ClusterView& c, TimePoint now) {
   if (c.served.empty()) return "<p>No endpoint has been probed: the server listens on no TCP address, or is down.</p>\n";
   std::string rows;
   for (const ServedView& v : c.served) rows += endpoint_row(v, now);
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Handshakes\"><table><thead><tr><th scope=\"col\">Endpoint</th>"
+  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Handshakes\"><table><thead><tr><th "
+         "scope=\"col\">Endpoint</th>"
          "<th scope=\"col\">TLS</th><th scope=\"col\">Verify</th><th scope=\"col\">Probed</th></tr></thead>\n<tbody>\n" +
          rows + "</tbody></table></div>\n";
 }
@@ -116,10 +120,12 @@ std::string endpoints(const ClusterView& c, TimePoint now) {
 
 std::string cluster_section(const Snapshot& snapshot, const ClusterView& c, TimePoint now, std::size_t index) {
   const std::vector<Bar> rows = bars(snapshot, c);
-  std::string out = fmt::format("<section class=\"cluster\" aria-labelledby=\"c{0}\">\n<div class=\"head\"><h2 id=\"c{0}\">Cluster {1}</h2>{2}</div>\n",
-                                index, html(c.name, 63), pill(c.status));
+  std::string out = fmt::format(
+      "<section class=\"cluster\" aria-labelledby=\"c{0}\">\n<div class=\"head\"><h2 id=\"c{0}\">Cluster {1}</h2>{2}</div>\n",
+      index, html(c.name, 63), pill(c.status));
   out += fmt::format("<p class=\"sub\">{}</p>\n", server_line(c.server));
-  out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now) + "</div>\n<div class=\"grid\">\n";
+  out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now) +
+         "</div>\n<div class=\"grid\">\n";
   out += card("Certificate in the file", certificate_facts(c, now)) + card("Rotation", rotation_facts(c, now)) +
          card("Handshakes", endpoints(c, now)) + card("Permissions", permissions(c)) + card("Runway", runway_facts(c.runway, now));
   out += fmt::format("</div>\n<p class=\"age\">Seen {}</p>\n</section>\n", when(known(c.seen_at), now));

@@ -26,7 +26,8 @@ struct Window {
 };
 
 Bar bar_of(std::string kind, std::string label, const CertFacts& cert) {
-  return {.kind = std::move(kind), .label = std::move(label), .serial = cert.serial, .from = cert.not_before, .until = cert.not_after};
+  return {
+      .kind = std::move(kind), .label = std::move(label), .serial = cert.serial, .from = cert.not_before, .until = cert.not_after};
 }
 
 Bar bar_of(std::string label, const CrlFacts& crl) {
@@ -37,7 +38,8 @@ Bar served_bar(const ServedView& view) {
   const ProbeSeen& probe = view.probe;
   const std::string label = "Served at " + probe.endpoint;
   if (probe.chain.empty())
-    return {.kind = "served", .label = label, .missing = probe.detail.empty() ? std::string(to_string(probe.outcome)) : probe.detail};
+    return {
+        .kind = "served", .label = label, .missing = probe.detail.empty() ? std::string(to_string(probe.outcome)) : probe.detail};
   Bar bar = bar_of("served", label, probe.chain.front());
   bar.join = view.matches_file ? Bar::Join::same : Bar::Join::different;
   return bar;
@@ -65,8 +67,8 @@ std::string state_text(const Bar& bar, TimePoint now) {
 bool is_bad(const Bar& bar, TimePoint now) { return (bar.until && *bar.until < now) || (!bar.until && !bar.from); }
 
 std::string label_svg(const Bar& bar, TimePoint now, int y) {
-  return fmt::format("<text class=\"label\" x=\"0\" y=\"{0}\">{1}</text><text class=\"until{2}\" x=\"100%\" y=\"{0}\">{3}</text>\n", y + 14,
-                     html(bar.label, 34), is_bad(bar, now) ? " bad" : "", html(state_text(bar, now), 48));
+  return fmt::format("<text class=\"label\" x=\"0\" y=\"{0}\">{1}</text><text class=\"until{2}\" x=\"100%\" y=\"{0}\">{3}</text>\n",
+                     y + 14, html(bar.label, 34), is_bad(bar, now) ? " bad" : "", html(state_text(bar, now), 48));
 }
 
 std::string bar_svg(const Bar& bar, const Window& w, TimePoint now, int y) {
@@ -77,8 +79,8 @@ std::string bar_svg(const Bar& bar, const Window& w, TimePoint now, int y) {
   const auto piece = [&](TimePoint a, TimePoint b, std::string_view part) {
     const double x = w.at(a), width = w.at(b) - x;
     if (width <= 0) return;
-    out += fmt::format(R"(<rect class="bar {}{}{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="10"/>)", bar.kind, part, bad ? " gone" : "", x,
-                       y + 22, width);
+    out += fmt::format(R"(<rect class="bar {}{}{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="10"/>)", bar.kind, part,
+                       bad ? " gone" : "", x, y + 22, width);
   };
   piece(*bar.from, std::min(end, now), " past");
   piece(std::max(*bar.from, now), end, "");
@@ -90,8 +92,8 @@ std::string bar_svg(const Bar& bar, const Window& w, TimePoint now, int y) {
 
 std::string join_svg(Bar::Join join, int y) {
   const bool same = join == Bar::Join::same;
-  return fmt::format(R"(<g class="join {}"><path d="M5 {}v{}"/><text x="14" y="{}">{}</text></g>)", same ? "same" : "different", y - 8,
-                     join_height + 4, y + 8, same ? "✓ same certificate" : "✗ DIFFERENT certificate");
+  return fmt::format(R"(<g class="join {}"><path d="M5 {}v{}"/><text x="14" y="{}">{}</text></g>)", same ? "same" : "different",
+                     y - 8, join_height + 4, y + 8, same ? "✓ same certificate" : "✗ DIFFERENT certificate");
 }
 
 std::string tick_text(TimePoint at, const Window& w) {
@@ -108,8 +110,9 @@ std::string axis_svg(const Window& w, int y) {
   std::string out = fmt::format(R"(<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>)", y);
   for (const int part : {1, 3, 5, 7, 9}) {
     const TimePoint at = w.from + (w.to - w.from) * part / 10;
-    out += fmt::format(R"(<line class="axis" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/><text class="date" x="{0}%" y="{3}">{4}</text>)",
-                       part * 10, y, y + 5, y + 19, tick_text(at, w));
+    out +=
+        fmt::format(R"(<line class="axis" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/><text class="date" x="{0}%" y="{3}">{4}</text>)",
+                    part * 10, y, y + 5, y + 19, tick_text(at, w));
   }
   return out + "\n";
 }
@@ -127,8 +130,9 @@ std::string description(const std::vector<Bar>& rows, TimePoint now) {
 
 std::string vertical(std::string_view kind, std::string_view label, TimePoint at, const Window& w, int bottom) {
   if (!w.holds(at)) return {};
-  return fmt::format(R"(<line class="{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="16" y2="{2}"/><text class="{0}" x="{1:.2f}%" y="11">{3}</text>)", kind,
-                     w.at(at), bottom, label);
+  return fmt::format(
+      R"(<line class="{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="16" y2="{2}"/><text class="{0}" x="{1:.2f}%" y="11">{3}</text>)", kind,
+      w.at(at), bottom, label);
 }
 
 std::string picture(const std::vector<Bar>& rows, const Runway& runway, TimePoint now, const Window& w, const std::string& id) {
@@ -180,18 +184,20 @@ std::string timeline_html(const std::vector<Bar>& rows, const Runway& runway, Ti
   std::string controls, plots;
   for (std::size_t i = 0; i < scales.size(); ++i) {
     const std::string id = fmt::format("t{}-{}", index, i);
-    controls += fmt::format("<input type=\"radio\" class=\"r{}\" name=\"scale-{}\" id=\"{}\"{}><label for=\"{}\">{}</label>\n", i, index, id,
-                            i == 1 ? " checked" : "", id, scales[i].name);
+    controls += fmt::format("<input type=\"radio\" class=\"r{}\" name=\"scale-{}\" id=\"{}\"{}><label for=\"{}\">{}</label>\n", i,
+                            index, id, i == 1 ? " checked" : "", id, scales[i].name);
     plots += fmt::format("<div class=\"plot p{}\">{}</div>\n", i, picture(rows, runway, now, scales[i].window, id));
   }
   return "<fieldset class=\"timeline\"><legend>Validity</legend>\n" + controls + plots +
-         "<p class=\"legend\"><span><span class=\"k now\"></span>now</span> <span><span class=\"k tick\"></span>planned renewal</span> "
+         "<p class=\"legend\"><span><span class=\"k now\"></span>now</span> <span><span class=\"k tick\"></span>planned "
+         "renewal</span> "
          "<span><span class=\"k end\"></span>end of the runway</span></p>\n</fieldset>\n";
 }
 
 std::string timeline_table(const std::vector<Bar>& rows, TimePoint now) {
   std::string out =
-      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Validity as a table\"><table class=\"broad\"><caption>The same as a table</caption>\n<thead><tr>"
+      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Validity as a table\"><table class=\"broad\"><caption>The "
+      "same as a table</caption>\n<thead><tr>"
       "<th scope=\"col\">What</th><th scope=\"col\">Valid from</th><th scope=\"col\">Valid until</th>"
       "<th scope=\"col\">Renewal</th><th scope=\"col\">Serial or number</th></tr></thead>\n<tbody>\n";
   for (const Bar& bar : rows) {
@@ -200,9 +206,10 @@ std::string timeline_table(const std::vector<Bar>& rows, TimePoint now) {
     if (bar.join == Bar::Join::different) note = " <span class=\"different\">✗ DIFFERENT</span>";
     const bool gone = bar.until && *bar.until < now;
     const std::string until = !bar.from ? html(bar.missing) : bar.until ? when(bar.until, now) : "no end";
-    out += fmt::format("<tr><th scope=\"row\">{}{}</th><td class=\"d\">{}</td><td>{}{}</td><td class=\"d\">{}</td><td>{}</td></tr>\n", html(bar.label), note,
-                       bar.from ? day_text(*bar.from) : "–", gone ? "<strong class=\"different\">expired</strong> " : "", until,
-                       bar.tick ? day_text(*bar.tick) : "–", bar.serial.empty() ? "–" : mono(bar.serial));
+    out += fmt::format(
+        "<tr><th scope=\"row\">{}{}</th><td class=\"d\">{}</td><td>{}{}</td><td class=\"d\">{}</td><td>{}</td></tr>\n",
+        html(bar.label), note, bar.from ? day_text(*bar.from) : "–", gone ? "<strong class=\"different\">expired</strong> " : "",
+        until, bar.tick ? day_text(*bar.tick) : "–", bar.serial.empty() ? "–" : mono(bar.serial));
   }
   return out + "</tbody></table></div>\n";
 }

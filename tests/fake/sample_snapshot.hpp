@@ -49,7 +49,8 @@ inline IssuerView issuer() {
   view.seen.name = "local";
   view.seen.available = view.seen.key_available = true;
   view.seen.root = cert("CN=Example Root CA,O=Example", "CN=Example Root CA,O=Example", '1', now - days{400}, now + days{7000});
-  view.seen.issuing = cert("CN=Example Issuing CA,O=Example", "CN=Example Root CA,O=Example", '2', now - days{200}, now + days{1500});
+  view.seen.issuing =
+      cert("CN=Example Issuing CA,O=Example", "CN=Example Root CA,O=Example", '2', now - days{200}, now + days{1500});
   view.seen.crl = crl("CN=Example Issuing CA,O=Example", "41", now - hours{5}, now + days{30});
   view.seen.root_crl = crl("CN=Example Root CA,O=Example", "3", now - days{100}, now + days{265});
   view.seen.issued = 12;
@@ -171,14 +172,16 @@ inline Snapshot critical() {
   main.memory.reloads_not_applied = 1;
   main.memory.consecutive_failures = 2;
   main.memory.retry_at = now + minutes{4};
-  main.memory.last_failure = {"verify", "127.0.0.1:5432 still serves 6e6e6e6e after two reloads", "look into PostgreSQL's log", true, now - minutes{3}};
-  main.problems = {
-      problem(ProblemCode::served_stale, "127.0.0.1:5432 serves serial 6e6e6e6e, the file holds 7e7e7e7e", "pgcertctl rotate main --wait",
-              "127.0.0.1:5432", minutes{34}),
-      problem(ProblemCode::served_stale, "[::1]:5432 serves serial 6e6e6e6e, the file holds 7e7e7e7e", "pgcertctl rotate main --wait",
-              "[::1]:5432", minutes{34}),
-      problem(ProblemCode::key_exposed, "server.key was readable by others (mode 0644)", "pgcertctl rotate main --force", "server.key", hours{2}),
-      problem(ProblemCode::hba_plaintext, "pg_hba.conf line 97 lets 10.0.0.0/8 in without TLS", "change host to hostssl in line 97", "97", days{3})};
+  main.memory.last_failure = {"verify", "127.0.0.1:5432 still serves 6e6e6e6e after two reloads", "look into PostgreSQL's log",
+                              true, now - minutes{3}};
+  main.problems = {problem(ProblemCode::served_stale, "127.0.0.1:5432 serves serial 6e6e6e6e, the file holds 7e7e7e7e",
+                           "pgcertctl rotate main --wait", "127.0.0.1:5432", minutes{34}),
+                   problem(ProblemCode::served_stale, "[::1]:5432 serves serial 6e6e6e6e, the file holds 7e7e7e7e",
+                           "pgcertctl rotate main --wait", "[::1]:5432", minutes{34}),
+                   problem(ProblemCode::key_exposed, "server.key was readable by others (mode 0644)",
+                           "pgcertctl rotate main --force", "server.key", hours{2}),
+                   problem(ProblemCode::hba_plaintext, "pg_hba.conf line 97 lets 10.0.0.0/8 in without TLS",
+                           "change host to hostssl in line 97", "97", days{3})};
   ClusterView down = cluster("reporting");
   down.status = Severity::critical;
   down.server.fault = ServerFault::down;
@@ -188,12 +191,15 @@ inline Snapshot critical() {
   down.served.clear();
   down.memory.pause = Pause{now + hours{2}, "migration <b>tonight</b>"};
   down.pending = {{"reporting", repeated("c0", 32), "", now - days{9}, KeyType::ecdsa_p256, {}}};
-  down.problems = {problem(ProblemCode::cert_expired, "the certificate ended 2025-12-27", "pgcertctl rotate reporting --wait", "", days{5})};
+  down.problems = {
+      problem(ProblemCode::cert_expired, "the certificate ended 2025-12-27", "pgcertctl rotate reporting --wait", "", days{5})};
   s.clusters.push_back(std::move(down));
   s.issuers.front().seen.crl->this_update = now - days{32};
   s.issuers.front().seen.crl->next_update = now - days{2};
-  s.issuers.front().problems = {problem(ProblemCode::crl_expired, "the CRL of local ended 2025-12-30", "pgcertctl crl refresh", "local", days{2})};
-  s.problems = {problem(ProblemCode::clock_jump, "the clock jumped by 3h; nothing is issued until it is stable", "check the time service", "", minutes{2})};
+  s.issuers.front().problems = {
+      problem(ProblemCode::crl_expired, "the CRL of local ended 2025-12-30", "pgcertctl crl refresh", "local", days{2})};
+  s.problems = {problem(ProblemCode::clock_jump, "the clock jumped by 3h; nothing is issued until it is stable",
+                        "check the time service", "", minutes{2})};
   s.tasks.push_back({"cluster:reporting", now - minutes{1}, minutes{1}, 4});
   return s;
 }

@@ -74,9 +74,15 @@ TEST(Scan, SaysWhichMethodsAreAllowed) {
 }
 
 TEST(BareHost, DropsPortBracketsCaseAndDot) {
-  const struct { const char* from; const char* to; } rows[] = {{"Example.ORG:9847", "example.org"}, {"example.org.", "example.org"},
-                                                               {"[::1]:9847", "::1"}, {"[::1]", "::1"}, {"::1", "::1"}, {"10.0.0.5", "10.0.0.5"},
-                                                               {"", ""}, {"[", ""}};
+  const struct { const char* from; const char* to;
+  } rows[] = {{"Example.ORG:9847", "example.org"},
+              {"example.org.", "example.org"},
+              {"[::1]:9847", "::1"},
+              {"[::1]", "::1"},
+              {"::1", "::1"},
+              {"10.0.0.5", "10.0.0.5"},
+              {"", ""},
+              {"[", ""}};
   for (const auto& row : rows) EXPECT_EQ(bare_host(row.from), row.to);
 }
 

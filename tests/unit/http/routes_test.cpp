@@ -98,7 +98,8 @@ TEST(Routes, EventsSince) {
   test::World world;
   const auto routes = world.routes();
   EXPECT_EQ(json::parse(routes->answer(request("/v1/events", {{"since", "41"}})).body)["events"][0]["id"], 42);
-  for (const char* bad : {"x", "-1", "1x", "99999999999999999999"}) EXPECT_EQ(routes->answer(request("/v1/events", {{"since", bad}})).status, 400) << bad;
+  for (const char* bad : {"x", "-1", "1x", "99999999999999999999"})
+    EXPECT_EQ(routes->answer(request("/v1/events", {{"since", bad}})).status, 400) << bad;
 }
 
 TEST(Routes, NotModified) {

@@ -36,7 +36,9 @@ class Client {
   }
   [[nodiscard]] bool connected() const { return connected_; }
   [[nodiscard]] int fd() const { return fd_.get(); }
-  bool send(std::string_view bytes) { return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()); }
+  bool send(std::string_view bytes) {
+    return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
   void finish() { (void)::shutdown(fd_.get(), SHUT_WR); }
 
   // One response; HEAD and 304 have no body. Empty: closed, or nothing came within `limit`.
@@ -103,20 +105,29 @@ struct World {
   bool broken = false;      // callbacks throw
 
   Source source() {
-    return {.snapshot = [this] { if (broken) throw std::runtime_error("secret detail"); return snapshot; },
-            .events = [](std::int64_t since, std::size_t) { return std::vector<Event>{{since + 1, sample::now, "main", "rotation-proved", "proved", {}}}; },
+    return {.snapshot =
+                [this] {
+                  if (broken) throw std::runtime_error("secret detail");
+                  return snapshot;
+                },
+            .events =
+                [](std::int64_t since, std::size_t) {
+                  return std::vector<Event>{{since + 1, sample::now, "main", "rotation-proved", "proved", {}}};
+                },
             .alive = [this] { return alive; },
             .process = [] { return status::ProcessFacts{}; },
             .pki = [](const std::string& name) -> std::optional<std::string> {
               if (name == "root.crt") return "-----BEGIN CERTIFICATE-----\n";
               if (name == "local.crl") return std::string("\x30\x00\xff", 3);
-              if (name == "big.crl") return std::string(8 << 20, 'x');   // more than the kernel keeps for a client that does not read
+              if (name == "big.crl")
+                return std::string(8 << 20, 'x');  // more than the kernel keeps for a client that does not read
               return std::nullopt;
             },
             .now = [] { return sample::now; }};
   }
   std::shared_ptr<Routes> routes() {
-    return std::make_shared<Routes>(source(), status::BuildInfo{.version = "0.1.0", .revision = "", .compiler = "", .boot_id = "b00t"});
+    return std::make_shared<Routes>(source(),
+                                    status::BuildInfo{.version = "0.1.0", .revision = "", .compiler = "", .boot_id = "b00t"});
   }
 };
 

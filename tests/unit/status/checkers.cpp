@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <vector>
@@ -14,7 +14,6 @@ namespace pgcertd::check {
 namespace {
 
 const std::set<std::string_view> void_tags{"meta", "link", "input", "br", "hr", "img"};
-// Drawn without content here, and always closed with "/>".
 bool word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 struct Tag {
@@ -52,6 +51,40 @@ std::string read_tag(std::string_view html, std::size_t at, Tag& tag) {
   return {};
 }
 
+std::size_t skip_name(std::string_view line, std::size_t at) {
+  while (at < line.size() && (word(line[at]) || line[at] == '_')) ++at;
+  return at;
+}
+
+// Behind `="…"`, in which only \\, \" and \n stand escaped; npos where it is not so.
+std::size_t skip_value(std::string_view line, std::size_t at) {
+  if (!line.substr(at).starts_with("=\"")) return std::string_view::npos;
+  for (at += 2; at < line.size() && line[at] != '"'; ++at)
+    if (line[at] == '\\' && (++at >= line.size() || std::string_view("\\\"n").find(line[at]) == std::string_view::npos))
+      return std::string_view::npos;
+  return at < line.size() ? at + 1 : std::string_view::npos;
+}
+
+// Name of the series on this line, or empty when it is no well-formed sample.
+std::string sample_name(const std::string& line) {
+  std::size_t at = skip_name(line, 0);
+  const std::string name = line.substr(0, at);
+  if (at < line.size() && line[at] == '{') {
+    do {
+      const std::size_t label = at + 1;
+      at = skip_name(line, label);
+      if (at == label) return {};
+      at = skip_value(line, at);
+      if (at >= line.size()) return {};
+    } while (line[at] == ',');
+    if (line[at++] != '}') return {};
+  }
+  if (at + 1 >= line.size() || line[at] != ' ') return {};
+  char* end = nullptr;
+  (void)std::strtod(line.c_str() + at + 1, &end);   // only where it ends is of interest
+  return *end == '\0' ? name : std::string();
+}
+
 }  // namespace
 
 bool valid_utf8(std::string_view text) {
@@ -78,7 +111,8 @@ std::string html_fault(std::string_view html) {
       if (!ids.insert(id).second) return fmt::format("id {} twice", id);
     if (tag.name == "script") return "a script";
     if (tag.closing) {
-      if (open.empty() || open.back() != tag.name) return fmt::format("</{}> closes {}", tag.name, open.empty() ? "nothing" : open.back());
+      if (open.empty() || open.back() != tag.name)
+        return fmt::format("</{}> closes {}", tag.name, open.empty() ? "nothing" : open.back());
       open.pop_back();
     } else if (!tag.alone && !void_tags.contains(tag.name)) {
       open.push_back(tag.name);
@@ -89,10 +123,8 @@ std::string html_fault(std::string_view html) {
 }
 
 std::string metrics_fault(std::string_view text) {
-  static const std::regex sample(R"re(([a-z_][a-z0-9_]*)(?:\{((?:[a-z_][a-z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[0-9.e+-]+|\+Inf|NaN))re");
   if (!valid_utf8(text)) return "not UTF-8";
-  std::map<std::string, std::string> types;
-  std::set<std::string> helped, series, ended;
+  std::set<std::string> helped, typed, series;
   std::string current, line;
   std::istringstream in{std::string(text)};
   while (std::getline(in, line)) {
@@ -102,14 +134,13 @@ std::string metrics_fault(std::string_view text) {
     if (hash == "#" && kind == "HELP") {
       if (rest.empty() || !helped.insert(name).second) return "HELP empty or twice: " + name;
     } else if (hash == "#") {
-      if (kind != "TYPE" || !types.emplace(name, rest).second) return "TYPE twice: " + name;
+      if (kind != "TYPE" || !typed.insert(name).second) return "TYPE twice: " + name;
       current = name;
       if ((rest == "counter") != name.ends_with("_total")) return "a counter ends in _total, nothing else does: " + name;
     } else {
       if (line.size() > 4096) return "a line longer than any of ours should be";
-      std::smatch match;
-      if (!std::regex_match(line, match, sample)) return "no sample: " + line;
-      if (match[1] != current || !helped.contains(current)) return "outside its family: " + line;
+      if (sample_name(line).empty()) return "no sample: " + line;
+      if (sample_name(line) != current || !helped.contains(current)) return "outside its family: " + line;
       if (!series.insert(line.substr(0, line.rfind(' '))).second) return "doubled: " + line;
     }
   }

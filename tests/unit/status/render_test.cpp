@@ -74,18 +74,20 @@ TEST(Json, StatusHasTheAgreedShape) {
   using testing::UnorderedElementsAre;
   EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems"));
   const json& c = s["clusters"][0];
-  EXPECT_THAT(keys(c), UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "problems"));
+  EXPECT_THAT(keys(c),
+              UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "problems"));
   EXPECT_THAT(keys(c["server"]), UnorderedElementsAre("reachable", "version", "data_directory", "ssl", "pending_restart"));
-  EXPECT_THAT(keys(c["certificate"]), UnorderedElementsAre("path", "serial", "fingerprint_sha256", "subject", "issuer", "names", "not_before",
-                                                           "not_after", "key_type", "renew_at"));
-  EXPECT_THAT(keys(c["served"][0]), UnorderedElementsAre("endpoint", "probed_at", "serial", "fingerprint_sha256", "not_after", "tls_version",
-                                                         "matches_file", "verify"));
+  EXPECT_THAT(keys(c["certificate"]), UnorderedElementsAre("path", "serial", "fingerprint_sha256", "subject", "issuer", "names",
+                                                           "not_before", "not_after", "key_type", "renew_at"));
+  EXPECT_THAT(keys(c["served"][0]), UnorderedElementsAre("endpoint", "probed_at", "serial", "fingerprint_sha256", "not_after",
+                                                         "tls_version", "matches_file", "verify"));
   EXPECT_THAT(keys(c["rotation"]),
               UnorderedElementsAre("stage", "need", "paused_until", "generation", "last_success_at", "last_error", "next_at"));
   EXPECT_THAT(keys(c["runway"]), UnorderedElementsAre("ends_at", "needed_at", "limited_by"));
   EXPECT_THAT(keys(c["problems"][0]), UnorderedElementsAre("code", "severity", "since", "message", "remedy"));
   const json& i = s["issuers"][0];
-  EXPECT_THAT(keys(i), UnorderedElementsAre("name", "type", "key_available", "certificate", "root", "crl", "pending_requests", "client_certificates"));
+  EXPECT_THAT(keys(i), UnorderedElementsAre("name", "type", "key_available", "certificate", "root", "crl", "pending_requests",
+                                            "client_certificates"));
   EXPECT_THAT(keys(i["certificate"]), UnorderedElementsAre("not_before", "not_after", "renew_at"));
   EXPECT_THAT(keys(i["root"]), UnorderedElementsAre("fingerprint_sha256", "not_after"));
   EXPECT_THAT(keys(i["crl"]), UnorderedElementsAre("number", "next_update", "revoked"));
@@ -103,8 +105,9 @@ TEST(Json, WhatIsUnknownIsNull) {
   EXPECT_TRUE(j["generated_at"].is_null());
   EXPECT_EQ(j["status"], "unknown");
   const json& c = j["clusters"][0];
-  for (const char* path : {"/server/version", "/server/ssl", "/server/pending_restart", "/certificate", "/rotation/last_error", "/rotation/next_at",
-                           "/runway/ends_at", "/runway/limited_by", "/served/0/serial", "/served/0/matches_file", "/served/0/probed_at"})
+  for (const char* path :
+       {"/server/version", "/server/ssl", "/server/pending_restart", "/certificate", "/rotation/last_error", "/rotation/next_at",
+        "/runway/ends_at", "/runway/limited_by", "/served/0/serial", "/served/0/matches_file", "/served/0/probed_at"})
     EXPECT_TRUE(c.at(json::json_pointer(path)).is_null()) << path;
   EXPECT_EQ(c["server"]["reachable"], false);
   for (const char* key : {"certificate", "root", "crl"}) EXPECT_TRUE(j["issuers"][0][key].is_null()) << key;
@@ -118,7 +121,8 @@ TEST(Json, ClusterByName) {
 
 TEST(Json, EventsTellWhereToGoOn) {
   EXPECT_TRUE(json::parse(events_json({}))["next"].is_null());
-  const json j = json::parse(events_json({{1, sample::now, "main", "rotation-proved", "m", {{"serial", "7e"}}}, {9, sample::now, "", "x", "\xff", {}}}));
+  const json j = json::parse(
+      events_json({{1, sample::now, "main", "rotation-proved", "m", {{"serial", "7e"}}}, {9, sample::now, "", "x", "\xff", {}}}));
   EXPECT_EQ(j["next"], 9);
   EXPECT_EQ(j["events"][0]["fields"]["serial"], "7e");
   EXPECT_TRUE(j["events"][1]["cluster"].is_null());
@@ -143,9 +147,9 @@ TEST(Json, PlanTellsStepAndReasons) {
 
 TEST(Health, StatusAndThresholds) {
   struct Row { Severity severity; bool fail_on_warn; const char* word; bool healthy; };
-  for (const Row& row : {Row{Severity::ok, false, "pass", true}, Row{Severity::ok, true, "pass", true}, Row{Severity::warning, false, "warn", true},
-                         Row{Severity::warning, true, "fail", false}, Row{Severity::critical, false, "fail", false},
-                         Row{Severity::unknown, false, "fail", false}}) {
+  for (const Row& row : {Row{Severity::ok, false, "pass", true}, Row{Severity::ok, true, "pass", true},
+                         Row{Severity::warning, false, "warn", true}, Row{Severity::warning, true, "fail", false},
+                         Row{Severity::critical, false, "fail", false}, Row{Severity::unknown, false, "fail", false}}) {
     Snapshot s = sample::healthy();
     s.status = s.clusters[0].status = row.severity;
     for (const char* which : {"", "main"}) {
@@ -166,14 +170,16 @@ TEST(Metrics, WellFormedAndNeverDoubled) {
   doubled.clusters[0].served.push_back(doubled.clusters[0].served[0]);
   doubled.clusters[0].files.push_back(doubled.clusters[0].files[0]);
   doubled.tasks.push_back(doubled.tasks[0]);
-  for (const Snapshot& s : {sample::healthy(), sample::critical(), sample::hostile(), Snapshot{}, doubled}) EXPECT_EQ(check::metrics_fault(metrics(s)), "");
+  for (const Snapshot& s : {sample::healthy(), sample::critical(), sample::hostile(), Snapshot{}, doubled})
+    EXPECT_EQ(check::metrics_fault(metrics(s)), "");
 }
 
 TEST(Metrics, CheckerFindsFaults) {
   const std::string head = "# HELP a_b text\n# TYPE a_b gauge\n";
   EXPECT_EQ(check::metrics_fault(head + "a_b{x=\"1\"} 1\na_b 2\n"), "");
-  for (const std::string& bad : {head + "a_b 1\na_b 2\n", head + "a_c 1\n", head + "a_b{x=\"\n\"} 1\n", head + "a_b{x=\"\xff\"} 1\n", head + head + "a_b 1\n",
-                                 std::string("a_b 1\n"), std::string("# HELP a_b t\n# TYPE a_b counter\na_b 1\n"), std::string()})
+  for (const std::string& bad :
+       {head + "a_b 1\na_b 2\n", head + "a_c 1\n", head + "a_b{x=\"\n\"} 1\n", head + "a_b{x=\"\xff\"} 1\n",
+        head + head + "a_b 1\n", std::string("a_b 1\n"), std::string("# HELP a_b t\n# TYPE a_b counter\na_b 1\n"), std::string()})
     EXPECT_NE(check::metrics_fault(bad), "") << bad;
 }
 
@@ -182,23 +188,30 @@ TEST(Metrics, EnumeratedValuesExistFromTheStart) {
   s.clusters.resize(1);
   s.clusters[0].name = "main";
   const std::string text = metrics(s);
-  for (const char* series :
-       {"pgcertd_status{cluster=\"main\"} 3", "pgcertd_problems{cluster=\"main\",severity=\"critical\"} 0", "pgcertd_certificate_readable{cluster=\"main\",certificate=\"server\"} 0",
-        "pgcertd_certificate_check_ok{cluster=\"main\",certificate=\"server\",check=\"key_match\"} 0", "pgcertd_rotations_total{cluster=\"main\",result=\"rolled_back\"} 0",
-        "pgcertd_rotation_stage_failures_total{cluster=\"main\",stage=\"keygen\"} 0", "pgcertd_reloads_total{cluster=\"main\",result=\"not_applied\"} 0",
-        "pgcertd_postgresql_up{cluster=\"main\"} 0", "pgcertd_state_write_failures_total 0"})
+  for (const char* series : {"pgcertd_status{cluster=\"main\"} 3", "pgcertd_problems{cluster=\"main\",severity=\"critical\"} 0",
+                             "pgcertd_certificate_readable{cluster=\"main\",certificate=\"server\"} 0",
+                             "pgcertd_certificate_check_ok{cluster=\"main\",certificate=\"server\",check=\"key_match\"} 0",
+                             "pgcertd_rotations_total{cluster=\"main\",result=\"rolled_back\"} 0",
+                             "pgcertd_rotation_stage_failures_total{cluster=\"main\",stage=\"keygen\"} 0",
+                             "pgcertd_reloads_total{cluster=\"main\",result=\"not_applied\"} 0",
+                             "pgcertd_postgresql_up{cluster=\"main\"} 0", "pgcertd_state_write_failures_total 0"})
     EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
-  for (const char* unknown : {"sessions", "client_certificate", "postgresql_ssl_enabled", "not_after_timestamp"}) EXPECT_THAT(text, Not(HasSubstr(unknown)));
+  for (const char* unknown : {"sessions", "client_certificate", "postgresql_ssl_enabled", "not_after_timestamp"})
+    EXPECT_THAT(text, Not(HasSubstr(unknown)));
 }
 
 TEST(Metrics, SayWhatIsWrong) {
   const std::string text = metrics(sample::critical());
   for (const char* series :
-       {"pgcertd_problem{cluster=\"main\",code=\"served-stale\",severity=\"critical\"} 1", "pgcertd_problem{ca=\"local\",code=\"crl-expired\",severity=\"critical\"} 1",
+       {"pgcertd_problem{cluster=\"main\",code=\"served-stale\",severity=\"critical\"} 1",
+        "pgcertd_problem{ca=\"local\",code=\"crl-expired\",severity=\"critical\"} 1",
         "pgcertd_problem{code=\"clock-jump\",severity=\"warning\"} 1", "pgcertd_problems{cluster=\"main\",severity=\"critical\"} 3",
-        "pgcertd_served_matches_file{cluster=\"main\",endpoint=\"127.0.0.1:5432\"} 0", "pgcertd_served_probe_success{cluster=\"main\",endpoint=\"127.0.0.1:5432\"} 1",
-        "pgcertd_certificate_check_ok{cluster=\"reporting\",certificate=\"server\",check=\"time\"} 0", "pgcertd_file_compliant{cluster=\"main\",file=\"server.key\",check=\"mode\"} 0",
-        "pgcertd_rotation_paused{cluster=\"reporting\"} 1", "pgcertd_rotation_in_progress{cluster=\"main\"} 1", "pgcertd_pending_requests{cluster=\"reporting\"} 1",
+        "pgcertd_served_matches_file{cluster=\"main\",endpoint=\"127.0.0.1:5432\"} 0",
+        "pgcertd_served_probe_success{cluster=\"main\",endpoint=\"127.0.0.1:5432\"} 1",
+        "pgcertd_certificate_check_ok{cluster=\"reporting\",certificate=\"server\",check=\"time\"} 0",
+        "pgcertd_file_compliant{cluster=\"main\",file=\"server.key\",check=\"mode\"} 0",
+        "pgcertd_rotation_paused{cluster=\"reporting\"} 1", "pgcertd_rotation_in_progress{cluster=\"main\"} 1",
+        "pgcertd_pending_requests{cluster=\"reporting\"} 1",
         "pgcertd_rotation_next_attempt_timestamp_seconds{cluster=\"main\"} 1767225840", "pgcertd_crl_number{crl=\"local/root\"} 3",
         "pgcertd_runway_end_timestamp_seconds{cluster=\"main\",limit=\"root_crl\"} 1790121600", "process_cpu_seconds_total 1.25"})
     EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
@@ -229,7 +242,8 @@ TEST(Page, BalancedForEverySnapshot) {
 TEST(Page, CheckerFindsFaults) {
   const std::string d = "<!DOCTYPE html>\n";
   EXPECT_EQ(check::html_fault(d + "<p class=\"a\">x<br></p><svg><path d=\"M1\"/></svg>"), "");
-  for (const char* bad : {"<p>", "</p>", "<p><b></p></b>", "<p a='b'></p>", "a < b", "<p id=\"x\"></p><p id=\"x\"></p>", "<script></script>", "<p a=\"<\"></p>", "<p \xff></p>"})
+  for (const char* bad : {"<p>", "</p>", "<p><b></p></b>", "<p a='b'></p>", "a < b", "<p id=\"x\"></p><p id=\"x\"></p>",
+                          "<script></script>", "<p a=\"<\"></p>", "<p \xff></p>"})
     EXPECT_NE(check::html_fault(d + bad), "") << bad;
   EXPECT_NE(check::html_fault("<p></p>"), "");
 }
@@ -245,13 +259,16 @@ TEST(Hostile, NothingGoesThroughRaw) {
   }
   EXPECT_LT(page.size(), 400'000U);
   const json j = json::parse(status_json(s, build));
-  EXPECT_THAT(j["clusters"][0]["certificate"]["subject"].get<std::string>(), HasSubstr("\"><script>alert(1)</script>'&\\x0a\\u{202e}gnp.exe\\xff"));
+  EXPECT_THAT(j["clusters"][0]["certificate"]["subject"].get<std::string>(),
+              HasSubstr("\"><script>alert(1)</script>'&\\x0a\\u{202e}gnp.exe\\xff"));
 }
 
 TEST(Page, SaysTheSentence) {
-  EXPECT_EQ(sentence(sample::healthy(), sample::now),
-            "PostgreSQL cluster main serves the certificate it should, proved by a handshake. The next renewal is planned in 29 days.");
-  EXPECT_THAT(sentence(sample::critical(), sample::now), HasSubstr("5 critical problems and 2 warnings stand. Most pressing, in cluster reporting: the certificate ended"));
+  EXPECT_EQ(
+      sentence(sample::healthy(), sample::now),
+      "PostgreSQL cluster main serves the certificate it should, proved by a handshake. The next renewal is planned in 29 days.");
+  EXPECT_THAT(sentence(sample::critical(), sample::now),
+              HasSubstr("5 critical problems and 2 warnings stand. Most pressing, in cluster reporting: the certificate ended"));
   EXPECT_EQ(sentence(Snapshot{}, sample::now), "The first look at the clusters is not finished yet.");
   Snapshot empty;
   empty.first_pass_done = true;
@@ -259,19 +276,24 @@ TEST(Page, SaysTheSentence) {
   Snapshot two = sample::healthy();
   two.clusters.push_back(sample::cluster("a"));
   two.clusters[1].certificate->renew_at = sample::now + days{3};
-  EXPECT_EQ(sentence(two, sample::now), "All 2 PostgreSQL clusters serve the certificate they should, proved by handshakes. The next renewal (a) is planned in 3 days.");
+  EXPECT_EQ(sentence(two, sample::now),
+            "All 2 PostgreSQL clusters serve the certificate they should, proved by handshakes. The next renewal (a) is planned in "
+            "3 days.");
   two.status = Severity::unknown;
   EXPECT_THAT(sentence(two, sample::now), HasSubstr("not everything could be looked at"));
 }
 
 TEST(Page, ShowsServedBesideTheFile) {
-  EXPECT_THAT(page_html(sample::healthy(), build, sample::now), testing::AllOf(HasSubstr("✓ same certificate"), Not(HasSubstr("✗ DIFFERENT"))));
-  EXPECT_THAT(page_html(sample::critical(), build, sample::now), testing::AllOf(HasSubstr("✗ DIFFERENT certificate"), HasSubstr("EXPIRED 5 days ago")));
+  EXPECT_THAT(page_html(sample::healthy(), build, sample::now),
+              testing::AllOf(HasSubstr("✓ same certificate"), Not(HasSubstr("✗ DIFFERENT"))));
+  EXPECT_THAT(page_html(sample::critical(), build, sample::now),
+              testing::AllOf(HasSubstr("✗ DIFFERENT certificate"), HasSubstr("EXPIRED 5 days ago")));
 }
 
 TEST(Page, SaysThatThePictureIsOld) {
   EXPECT_THAT(page_html(sample::healthy(), build, sample::now), Not(HasSubstr("This picture is old")));
-  EXPECT_THAT(page_html(sample::healthy(), build, sample::now + hours{3}), HasSubstr("This picture is old: it was taken 3 hours ago."));
+  EXPECT_THAT(page_html(sample::healthy(), build, sample::now + hours{3}),
+              HasSubstr("This picture is old: it was taken 3 hours ago."));
 }
 
 TEST(Html, EscapesAndCuts) {
@@ -287,7 +309,9 @@ TEST(OpenApi, DescribesEveryPath) {
   EXPECT_EQ(j["paths"].size(), 15U);
   for (const auto& [path, item] : j["paths"].items()) {
     EXPECT_TRUE(item["get"]["responses"].contains("200")) << path;
-    EXPECT_EQ(path.find('{') != std::string::npos, item["get"].contains("parameters") && item["get"]["parameters"][0]["in"] == "path") << path;
+    EXPECT_EQ(path.find('{') != std::string::npos,
+              item["get"].contains("parameters") && item["get"]["parameters"][0]["in"] == "path")
+        << path;
   }
 }
 
