@@ -13,7 +13,9 @@ struct Limit {
 };
 
 // The moment at `numerator`/`denominator` of a life. Divided first: a life may be 8000 years of milliseconds.
-TimePoint part_of(TimePoint from, TimePoint to, int numerator, int denominator) { return from + (to - from) / denominator * numerator; }
+TimePoint part_of(TimePoint from, TimePoint to, int numerator, int denominator) {
+  return from + (to - from) / denominator * numerator;
+}
 
 void add(Runway& runway, const Limit& limit) {
   if (limit.ends_at == no_expiry) return;

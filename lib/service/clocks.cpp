@@ -19,7 +19,9 @@ constexpr Duration reading_error{5};
 }  // namespace
 
 ClockReading read_clocks() {
-  return {.wall = TimePoint{read_clock(CLOCK_REALTIME)}, .monotonic = read_clock(CLOCK_MONOTONIC), .boottime = read_clock(CLOCK_BOOTTIME)};
+  return {.wall = TimePoint{read_clock(CLOCK_REALTIME)},
+          .monotonic = read_clock(CLOCK_MONOTONIC),
+          .boottime = read_clock(CLOCK_BOOTTIME)};
 }
 
 Duration suspended_between(const ClockReading& before, const ClockReading& after) {

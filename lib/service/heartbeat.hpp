@@ -27,7 +27,9 @@ class Heartbeats {
   void idle(const std::string& worker);
   void forget(const std::string& worker);          // it has ended
   [[nodiscard]] Pulses pulses() const;
-  [[nodiscard]] std::vector<std::string> stale(SteadyTime now, Duration limit) const { return service::stale(pulses(), now, limit); }
+  [[nodiscard]] std::vector<std::string> stale(SteadyTime now, Duration limit) const {
+    return service::stale(pulses(), now, limit);
+  }
 
  private:
   mutable std::mutex mutex_;

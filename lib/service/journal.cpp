@@ -123,7 +123,8 @@ void JournalSink::write(const LogRecord& record) noexcept {
 bool stream_is_journal(int fd, const char* journal_stream) {
   struct stat seen {};
   if (journal_stream == nullptr || fstat(fd, &seen) < 0) return false;
-  return journal_stream == fmt::format("{}:{}", static_cast<unsigned long long>(seen.st_dev), static_cast<unsigned long long>(seen.st_ino));
+  return journal_stream ==
+         fmt::format("{}:{}", static_cast<unsigned long long>(seen.st_dev), static_cast<unsigned long long>(seen.st_ino));
 }
 
 std::unique_ptr<LogSink> make_log_sink(LogFormat format, Clock clock) {

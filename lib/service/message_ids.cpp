@@ -15,14 +15,17 @@ constexpr std::array table{
     MessageRow{"config-loaded", "60e35a5c16ec43e2b1dad62267772477", "A configuration was loaded and is in force."},
     MessageRow{"config-refused", "94482a7c43fc483ca61c648ba3f8c962", "A configuration was refused; the former one stays in force."},
     MessageRow{"certificate-issued", "c97d676fe6e14422bef0d553f20896c4", "An issuer has signed a certificate."},
-    MessageRow{"generation-staged", "b5ed0a844ecf4bafa1046a7e242aa7fc", "A new generation of files was written; it is not live yet."},
+    MessageRow{"generation-staged", "b5ed0a844ecf4bafa1046a7e242aa7fc",
+               "A new generation of files was written; it is not live yet."},
     MessageRow{"preflight-refused", "947cc82558a54e96b6ef5f75baa5e2b5",
                "A new generation was refused before it was published; nothing live was touched."},
-    MessageRow{"generation-published", "0cb71bb8f9d541b48e42178021e8c0fa", "A generation was made the current one; it is not proved yet."},
+    MessageRow{"generation-published", "0cb71bb8f9d541b48e42178021e8c0fa",
+               "A generation was made the current one; it is not proved yet."},
     MessageRow{"settings-changed", "08f1c6d60afe4554a40914a78e0ed08d", "ssl settings of the server were changed."},
     MessageRow{"reload-asked", "b3d6963a4af34f4cb436aac7ad587809", "The server was asked to reload; that proves nothing."},
     MessageRow{"rotation-proved", "07230aa78b734823a6f9d764dab5cbf1", "A handshake showed the new certificate."},
-    MessageRow{"rolled-back", "4f5f02c932544bae82acc73e4c9610fa", "The server did not serve the new certificate; the last proved pair is back."},
+    MessageRow{"rolled-back", "4f5f02c932544bae82acc73e4c9610fa",
+               "The server did not serve the new certificate; the last proved pair is back."},
     MessageRow{"rotation-failed", "edf507e776d448ecad0ab627c7df9fbe", "A rotation failed; it is tried again later."},
     MessageRow{"file-repaired", "f0b32016abb947da9811fed04e09e77f", "Owner or mode of an installed file was repaired."},
     MessageRow{"file-changed", "05a32c36fed7476a980e3e2a56290986", "Somebody else changed an installed file."},
@@ -51,7 +54,8 @@ const MessageRow* message_row(std::string_view event) noexcept {
 std::string journal_catalog() {
   std::string out;
   for (const MessageRow& row : table)
-    fmt::format_to(std::back_inserter(out), "-- {}\nSubject: pgcertd: {}\nDefined-By: pgcertd\n\n{}\n\n", row.id, row.event, row.text);
+    fmt::format_to(std::back_inserter(out), "-- {}\nSubject: pgcertd: {}\nDefined-By: pgcertd\n\n{}\n\n", row.id, row.event,
+                   row.text);
   return out;
 }
 

@@ -18,7 +18,8 @@ void send(std::string_view state, std::string_view text) noexcept {
     // A newline in the text would start a field of its own.
     (void)sd_notify(0, fmt::format("{}STATUS={}", state, printable(text)).c_str());   // nothing can be done about a deaf manager
   } catch (const std::exception&) {
-    (void)sd_notify(0, std::string_view(state).data());   // out of memory: the text is lost, the state is not (callers pass literals)
+    // Out of memory: the text is lost, the state is not (callers pass literals, which end with a zero byte).
+    (void)sd_notify(0, state.data());
   }
 }
 

@@ -93,8 +93,10 @@ std::string remedy_for(Errc code, const Request& request) {
   const std::string unit = printable(request.unit);
   switch (code) {
     case Errc::permission:
-      return fmt::format("allow pgcertd's user the action org.freedesktop.systemd1.manage-units with unit \"{}\" and verb \"{}\" by a "
-                         "rule in /etc/polkit-1/rules.d (pgcertctl setup writes it; the unit must not use DynamicUser)", unit, request.verb);
+      return fmt::format(
+          "allow pgcertd's user the action org.freedesktop.systemd1.manage-units with unit \"{}\" and verb \"{}\" by a "
+          "rule in /etc/polkit-1/rules.d (pgcertctl setup writes it; the unit must not use DynamicUser)",
+          unit, request.verb);
     case Errc::not_found: return "systemctl list-units --all 'postgresql*' shows the names";
     case Errc::network: return "systemd does not answer on this bus: set reload = \"sql\" for the cluster";
     default: return fmt::format("systemctl status {}", unit);
@@ -105,7 +107,8 @@ std::string remedy_for(Errc code, const Request& request) {
 Error call_error(const Request& request, const sd_bus_error& error, int result) {
   if (result == -ETIMEDOUT) return timed_out(request, "no answer came");
   if (error.name == nullptr) return no_bus(request, -result);
-  const auto* row = std::find_if(bus_errors.begin(), bus_errors.end(), [&](const auto& each) { return each.bus_name == error.name; });
+  const auto* row =
+      std::find_if(bus_errors.begin(), bus_errors.end(), [&](const auto& each) { return each.bus_name == error.name; });
   const Errc code = row == bus_errors.end() ? Errc::refused : row->code;
   return make_error(code, fmt::format("{}: {}", request.name(), printable(error.message != nullptr ? error.message : error.name)),
                     remedy_for(code, request));
@@ -127,7 +130,8 @@ Result<SlotPtr> watch_jobs(sd_bus* bus, const Request& request, Ended& ended) {
     return fail(call_error(request, SD_BUS_ERROR_NULL, result));
   SlotPtr slot{raw};
   BusErrorFree error;
-  if (const int result = sd_bus_call_method(bus, systemd_name, manager_path, manager, "Subscribe", &error.error, nullptr, ""); result < 0)
+  if (const int result = sd_bus_call_method(bus, systemd_name, manager_path, manager, "Subscribe", &error.error, nullptr, "");
+      result < 0)
     return fail(call_error(request, error.error, result));
   return slot;
 }
@@ -155,7 +159,8 @@ Result<std::string> wait_for_job(sd_bus* bus, const Request& request, const std:
     const int processed = sd_bus_process(bus, nullptr);
     if (processed < 0) return fail(no_bus(request, -processed));
     if (processed > 0) continue;
-    if (const int waited = sd_bus_wait(bus, request.usec_left()); waited < 0 && waited != -EINTR) return fail(no_bus(request, -waited));
+    if (const int waited = sd_bus_wait(bus, request.usec_left()); waited < 0 && waited != -EINTR)
+      return fail(no_bus(request, -waited));
   }
 }
 

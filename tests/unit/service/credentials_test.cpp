@@ -80,7 +80,8 @@ TEST(ReadSecret, CredentialsComeFromSystemdsDirectory) {
   const auto absent = read_secret(credential("absent"));
   EXPECT_EQ(absent.error().code, Errc::not_found);
   EXPECT_NE(absent.error().remedy.find("LoadCredential=absent:"), std::string::npos);
-  for (const char* name : {"", ".", "..", "../x", "/etc/passwd", "a/b"}) EXPECT_EQ(read_secret(credential(name)).error().code, Errc::invalid) << name;
+  for (const char* name : {"", ".", "..", "../x", "/etc/passwd", "a/b"})
+    EXPECT_EQ(read_secret(credential(name)).error().code, Errc::invalid) << name;
 }
 
 TEST(ReadSecret, WithoutSystemdTheRemedySaysWhatToAdd) {

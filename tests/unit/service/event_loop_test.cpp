@@ -248,7 +248,8 @@ TEST(EventLoop, AnIdleLoopSleeps) {
 TEST(Clocks, ASuspendAndASetClockAreToldApart) {
   const ClockReading before{.wall = from_unix(1000), .monotonic = seconds{50}, .boottime = seconds{80}};
   const auto later = [&](Duration wall, Duration monotonic, Duration boottime) {
-    return ClockReading{.wall = before.wall + wall, .monotonic = before.monotonic + monotonic, .boottime = before.boottime + boottime};
+    return ClockReading{
+        .wall = before.wall + wall, .monotonic = before.monotonic + monotonic, .boottime = before.boottime + boottime};
   };
   struct { ClockReading after; Duration suspended, jump; } const rows[] = {
       {later(seconds{10}, seconds{10}, seconds{10}), seconds{0}, seconds{0}},

@@ -22,7 +22,8 @@ namespace {
 const TimePoint at = from_unix(1767225600);   // 2026-01-01T00:00:00Z
 
 LogRecord record_of(std::string message) {
-  return {.level = LogLevel::warning, .message = std::move(message), .event = "rolled-back", .fields = {{"PGCERTD_CLUSTER", "main"}}};
+  return {
+      .level = LogLevel::warning, .message = std::move(message), .event = "rolled-back", .fields = {{"PGCERTD_CLUSTER", "main"}}};
 }
 
 LogRecord plain(std::string message) { return {.level = LogLevel::info, .message = std::move(message), .event = {}, .fields = {}}; }
@@ -35,7 +36,8 @@ TEST(LogLines, ForPeopleAndForTheManager) {
 TEST(LogLines, StayOneLineWhateverTheMessage) {
   using namespace std::string_literals;
   const std::string hostile = "a\nb\r\x1b[31m\"\\\xff\0c"s + "ü \u202e";
-  for (const std::string& line : {text_line(record_of(hostile), at), manager_line(record_of(hostile)), json_line(record_of(hostile), at)}) {
+  for (const std::string& line :
+       {text_line(record_of(hostile), at), manager_line(record_of(hostile)), json_line(record_of(hostile), at)}) {
     EXPECT_EQ(line.find_first_of("\n\r\x1b"), std::string::npos) << line;
     EXPECT_NE(line.find("ü"), std::string::npos) << line;
   }
@@ -60,7 +62,8 @@ TEST(JournalFields, CarryPriorityIdAndOurFieldsOnly) {
   record.fields.emplace_back(std::string(65, 'A'), "x");
   EXPECT_EQ(journal_fields(record),
             (std::vector<std::string>{"MESSAGE=main: rolled back", "PRIORITY=4", "SYSLOG_IDENTIFIER=pgcertd",
-                                      "MESSAGE_ID=4f5f02c932544bae82acc73e4c9610fa", "PGCERTD_EVENT=rolled-back", "PGCERTD_CLUSTER=main"}));
+                                      "MESSAGE_ID=4f5f02c932544bae82acc73e4c9610fa", "PGCERTD_EVENT=rolled-back",
+                                      "PGCERTD_CLUSTER=main"}));
   EXPECT_EQ(journal_fields(plain("plain")),
             (std::vector<std::string>{"MESSAGE=plain", "PRIORITY=6", "SYSLOG_IDENTIFIER=pgcertd"}));
 }
@@ -87,7 +90,8 @@ TEST(StreamIsJournal, ComparesDeviceAndInode) {
   ASSERT_EQ(fstat(file.get(), &seen), 0);
   const std::string same = std::to_string(seen.st_dev) + ":" + std::to_string(seen.st_ino);
   EXPECT_TRUE(stream_is_journal(file.get(), same.c_str()));
-  for (const char* other : {static_cast<const char*>(nullptr), "", "1:2", "nonsense", "8:"}) EXPECT_FALSE(stream_is_journal(file.get(), other));
+  for (const char* other : {static_cast<const char*>(nullptr), "", "1:2", "nonsense", "8:"})
+    EXPECT_FALSE(stream_is_journal(file.get(), other));
   EXPECT_FALSE(stream_is_journal(file.get(), (same + "0").c_str()));
   EXPECT_FALSE(stream_is_journal(-1, same.c_str()));
 }
@@ -103,7 +107,9 @@ TEST(LineSink, KeepsLinesWholeBetweenThreads) {
   LineSink sink(file.get(), [](const LogRecord& record) { return record.message; });
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&, letter = static_cast<char>('a' + t)] { for (int i = 0; i < 200; ++i) sink.write(plain(std::string(200, letter))); });
+    threads.emplace_back([&, letter = static_cast<char>('a' + t)] {
+      for (int i = 0; i < 200; ++i) sink.write(plain(std::string(200, letter)));
+    });
   }
   for (auto& thread : threads) thread.join();
   std::ifstream lines(dir.path("log"));
@@ -159,7 +165,8 @@ TEST(JournalSink, SendsFieldsToTheJournalsSocket) {
     char buffer[4096];
     const ssize_t size = recv(socket.get(), buffer, sizeof buffer, 0);
     const std::string sent(buffer, size < 0 ? 0 : static_cast<std::size_t>(size));
-    for (const char* field : {"MESSAGE=main: rolled back\n", "PRIORITY=4\n", "MESSAGE_ID=4f5f02c932544bae82acc73e4c9610fa\n", "PGCERTD_CLUSTER=main\n"}) {
+    for (const char* field : {"MESSAGE=main: rolled back\n", "PRIORITY=4\n", "MESSAGE_ID=4f5f02c932544bae82acc73e4c9610fa\n",
+                              "PGCERTD_CLUSTER=main\n"}) {
       if (sent.find(field) == std::string::npos) return 3;
     }
     return sent.find("CODE_FILE") == std::string::npos ? 0 : 4;

@@ -46,8 +46,10 @@ TEST(UnitFile, SystemdUnderstandsEachLine) {
 
 TEST(UnitFile, ExposureStaysLow) {
   if (!installed("/usr/bin/systemd-analyze")) GTEST_SKIP() << "systemd-analyze is not installed";
-  const Output judged = output_of(std::string("systemd-analyze security --offline=true --no-pager --threshold=22 ") + units + "/pgcertd.service");
-  EXPECT_EQ(judged.status, 0) << judged.text.substr(judged.text.rfind("Overall") == std::string::npos ? 0 : judged.text.rfind("Overall"));
+  const Output judged =
+      output_of(std::string("systemd-analyze security --offline=true --no-pager --threshold=22 ") + units + "/pgcertd.service");
+  EXPECT_EQ(judged.status, 0) << judged.text.substr(
+      judged.text.rfind("Overall") == std::string::npos ? 0 : judged.text.rfind("Overall"));
 }
 
 TEST(UnitFile, SettingsStandUnderAReason) {
@@ -63,7 +65,8 @@ TEST(UnitFile, SettingsStandUnderAReason) {
 }
 
 TEST(UnitFile, SysusersAndTmpfilesMakeAStateThatOnlyTheDaemonChanges) {
-  if (!installed("/usr/bin/systemd-sysusers") || !installed("/usr/bin/systemd-tmpfiles")) GTEST_SKIP() << "systemd's tools are not installed";
+  if (!installed("/usr/bin/systemd-sysusers") || !installed("/usr/bin/systemd-tmpfiles"))
+    GTEST_SKIP() << "systemd's tools are not installed";
   if (geteuid() != 0) GTEST_SKIP() << "needs root to make users below a root directory";
   const TempDir dir;
   fs::create_directories(dir.path("etc"));
@@ -72,8 +75,10 @@ TEST(UnitFile, SysusersAndTmpfilesMakeAStateThatOnlyTheDaemonChanges) {
   ASSERT_EQ(users.status, 0) << users.text;
   const Output files = output_of("systemd-tmpfiles --create --root=" + dir.path() + ' ' + units + "/pgcertd.tmpfiles");
   ASSERT_EQ(files.status, 0) << files.text;
-  struct { const char* path; mode_t mode; } const rows[] = {
-      {"var/lib/pgcertd", 0711}, {"var/lib/pgcertd/clusters", 0711}, {"var/lib/pgcertd/pending", 0700}, {"var/lib/pgcertd/requests", 0700}};
+  struct { const char* path; mode_t mode; } const rows[] = {{"var/lib/pgcertd", 0711},
+                    {"var/lib/pgcertd/clusters", 0711},
+                    {"var/lib/pgcertd/pending", 0700},
+                    {"var/lib/pgcertd/requests", 0700}};
   for (const auto& row : rows) {
     struct stat seen {};
     ASSERT_EQ(stat(dir.path(row.path).c_str(), &seen), 0) << row.path;

@@ -75,7 +75,8 @@ class FakeSystemd {
     self->last_call = std::string(sd_bus_message_get_member(message)) + ' ' + unit + ' ' + mode;
     const std::string name = unit;
     if (name == "mute.service") return 1;   // no answer at all
-    if (name == "absent.service") return sd_bus_error_set(error, "org.freedesktop.systemd1.NoSuchUnit", "Unit absent.service not found.");
+    if (name == "absent.service")
+      return sd_bus_error_set(error, "org.freedesktop.systemd1.NoSuchUnit", "Unit absent.service not found.");
     if (name == "denied.service")
       return sd_bus_error_set(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "Interactive authentication required.");
     if (name == "strange.service") return sd_bus_error_set(error, "org.example.Strange", "Odd\nthings.");
