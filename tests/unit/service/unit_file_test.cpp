@@ -47,7 +47,7 @@ TEST(UnitFile, SystemdUnderstandsEachLine) {
 TEST(UnitFile, ExposureStaysLow) {
   if (!installed("/usr/bin/systemd-analyze")) GTEST_SKIP() << "systemd-analyze is not installed";
   const Output judged =
-      output_of(std::string("systemd-analyze security --offline=true --no-pager --threshold=22 ") + units + "/pgcertd.service");
+      output_of(std::string("systemd-analyze security --offline=true --no-pager --threshold=20 ") + units + "/pgcertd.service");
   EXPECT_EQ(judged.status, 0) << judged.text.substr(
       judged.text.rfind("Overall") == std::string::npos ? 0 : judged.text.rfind("Overall"));
 }
