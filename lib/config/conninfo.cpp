@@ -33,9 +33,12 @@ constexpr std::string_view use_password = "write password = \"credential:NAME\" 
 constexpr std::array<Forbidden, 9> forbidden{{
     {"password", "a password must not stand in the configuration", use_password},
     {"passfile", "password files are not read", use_password},
-    {"service", "service files are not read", "write host, port, dbname and user here, and password = \"credential:NAME\" in the cluster's table"},
-    {"servicefile", "service files are not read", "write host, port, dbname and user here, and password = \"credential:NAME\" in the cluster's table"},
-    {"sslpassword", "a passphrase must not stand in the configuration", "log in by peer, or write password = \"credential:NAME\" in the cluster's table"},
+    {"service", "service files are not read",
+     "write host, port, dbname and user here, and password = \"credential:NAME\" in the cluster's table"},
+    {"servicefile", "service files are not read",
+     "write host, port, dbname and user here, and password = \"credential:NAME\" in the cluster's table"},
+    {"sslpassword", "a passphrase must not stand in the configuration",
+     "log in by peer, or write password = \"credential:NAME\" in the cluster's table"},
     {"oauth_client_secret", "a secret must not stand in the configuration", use_password},
     {"scram_client_key", "a secret must not stand in the configuration", use_password},
     {"scram_server_key", "a secret must not stand in the configuration", use_password},
@@ -43,7 +46,8 @@ constexpr std::array<Forbidden, 9> forbidden{{
 }};
 
 tl::unexpected<Error> syntax(std::string_view why) {
-  return fail(Errc::parse, fmt::format("no conninfo: {}", why), "write it like host=/run/postgresql port=5432 dbname=postgres user=pgcertd");
+  return fail(Errc::parse, fmt::format("no conninfo: {}", why),
+              "write it like host=/run/postgresql port=5432 dbname=postgres user=pgcertd");
 }
 
 bool space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }

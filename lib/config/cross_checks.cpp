@@ -14,7 +14,8 @@ namespace {
 
 class Checks {
  public:
-  Checks(const Config& config, const Node& root, std::vector<ConfigIssue>& issues) : config_(config), root_(root), issues_(issues) {}
+  Checks(const Config& config, const Node& root, std::vector<ConfigIssue>& issues)
+      : config_(config), root_(root), issues_(issues) {}
 
   void run() {
     http();
@@ -31,8 +32,12 @@ class Checks {
     const Place& place = place_of(root_, way);
     std::vector<std::string> shown;
     for (const std::string_view key : way) shown.push_back(printable(key, 80));
-    issues_.push_back({.file = place.file, .line = place.line, .column = place.column, .key = fmt::format("{}", fmt::join(shown, ".")),
-                       .message = std::move(message), .remedy = std::move(remedy)});
+    issues_.push_back({.file = place.file,
+                       .line = place.line,
+                       .column = place.column,
+                       .key = fmt::format("{}", fmt::join(shown, ".")),
+                       .message = std::move(message),
+                       .remedy = std::move(remedy)});
   }
 
   std::vector<std::string> issuer_names() const {
@@ -48,7 +53,8 @@ class Checks {
   }
 
   void http() {
-    if (!config_.http.issuer.empty() && !config_.issuers.contains(config_.http.issuer)) unknown_issuer({"http", "issuer"}, config_.http.issuer);
+    if (!config_.http.issuer.empty() && !config_.issuers.contains(config_.http.issuer))
+      unknown_issuer({"http", "issuer"}, config_.http.issuer);
     if (!config_.http.client_ca.empty() && config_.http.issuer.empty())
       report({"http", "client_ca"}, "client certificates can be asked for over TLS only", "set http.issuer, or remove client_ca");
   }
@@ -59,7 +65,8 @@ class Checks {
              fmt::format("{} is longer than runway_warning, {}", to_text(issuer.runway_critical), to_text(issuer.runway_warning)),
              "make it shorter, so that the warning comes first");
     if (issuer.type == IssuerType::self_signed && !issuer.directory.empty())
-      report({"issuer", issuer.name, "directory"}, "a self-signed issuer has no CA directory", "remove it, or set type = \"local\"");
+      report({"issuer", issuer.name, "directory"}, "a self-signed issuer has no CA directory",
+             "remove it, or set type = \"local\"");
   }
 
   void cluster(const ClusterConfig& cluster) {
@@ -69,7 +76,8 @@ class Checks {
     else if (!config_.issuers.contains(cluster.issuer))
       unknown_issuer({"cluster", cluster.name, "issuer"}, cluster.issuer);
     if (cluster.restart == RestartPolicy::window && cluster.restart_window.empty())
-      report({"cluster", cluster.name, "restart_window"}, "it is missing, and restart is \"window\"", "restart_window = \"Sun 02:00-04:00\"");
+      report({"cluster", cluster.name, "restart_window"}, "it is missing, and restart is \"window\"",
+             "restart_window = \"Sun 02:00-04:00\"");
   }
 
   // Two clusters that connect to the same place would rotate the same files in turn.
@@ -98,16 +106,20 @@ class Checks {
     std::vector<UsedPath> out{{Use::state, config_.daemon.state_directory, {}, "state_directory", "the state directory"},
                               {Use::runtime, config_.daemon.runtime_directory, {}, "runtime_directory", "the runtime directory"}};
     for (const auto& [name, issuer] : config_.issuers)
-      if (!issuer.directory.empty()) out.push_back({Use::ca, issuer.directory, name, "directory", fmt::format("the directory of issuer \"{}\"", name)});
+      if (!issuer.directory.empty())
+        out.push_back({Use::ca, issuer.directory, name, "directory", fmt::format("the directory of issuer \"{}\"", name)});
     for (const auto& [name, cluster] : config_.clusters)
       if (!cluster.data_directory.empty())
-        out.push_back({Use::data, cluster.data_directory, name, "data_directory", fmt::format("the data directory of cluster \"{}\"", name)});
+        out.push_back(
+            {Use::data, cluster.data_directory, name, "data_directory", fmt::format("the data directory of cluster \"{}\"", name)});
     for (const auto& path : config_.daemon.allowed_directories)
       out.push_back({Use::allowed, path, {}, "allowed_directories", fmt::format("the allowed directory \"{}\"", path)});
     return out;
   }
 
-  static bool inside(const std::string& path, const std::string& directory) { return path == directory || path.starts_with(directory + "/"); }
+  static bool inside(const std::string& path, const std::string& directory) {
+    return path == directory || path.starts_with(directory + "/");
+  }
 
   // May `later` and `earlier` (as used_paths() orders them) be as they are?
   bool compatible(const UsedPath& earlier, const UsedPath& later) const {
@@ -117,15 +129,16 @@ class Checks {
     if (earlier.use == Use::state && later.use == Use::runtime) return true;
     // A CA may live in the state directory, but not where clusters and requests have their places.
     if (earlier.use == Use::state && later.use == Use::ca)
-      return inside(later.path, earlier.path) && std::ranges::none_of(std::initializer_list<const char*>{"clusters", "pending", "requests"},
-                                                                      [&](const char* taken) { return inside(later.path, earlier.path + "/" + taken); });
+      return inside(later.path, earlier.path) &&
+             std::ranges::none_of(std::initializer_list<const char*>{"clusters", "pending", "requests"},
+                                  [&](const char* taken) { return inside(later.path, earlier.path + "/" + taken); });
     return false;
   }
 
   void report_clash(const UsedPath& path, const UsedPath& other) {
     const std::string message = fmt::format("{} and {} {}: \"{}\", \"{}\"", path.what, other.what,
-                                            path.path == other.path ? "are the same" : "lie in one another", printable(path.path, 200),
-                                            printable(other.path, 200));
+                                            path.path == other.path ? "are the same" : "lie in one another",
+                                            printable(path.path, 200), printable(other.path, 200));
     const std::string remedy = "give each a directory of its own";
     if (path.use == Use::ca) report({"issuer", path.owner, path.key}, message, remedy);
     else if (path.use == Use::data) report({"cluster", path.owner, path.key}, message, remedy);
@@ -166,7 +179,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 void fill_defaults(Config& config) {
   if (config.issuers.empty() && (!config.clusters.empty() || !config.http.issuer.empty())) config.issuers["local"].name = "local";
   for (auto& [name, issuer] : config.issuers)
-    if (issuer.directory.empty() && issuer.type != IssuerType::self_signed) issuer.directory = config.daemon.state_directory + "/ca";
+    if (issuer.directory.empty() && issuer.type != IssuerType::self_signed)
+      issuer.directory = config.daemon.state_directory + "/ca";
   if (config.issuers.size() != 1) return;
   for (auto& [name, cluster] : config.clusters)
     if (cluster.issuer.empty()) cluster.issuer = config.issuers.begin()->first;

@@ -35,10 +35,12 @@ Result<ConfigFile> read_file(const std::string& path) {
   if (!fd) return failed("open", path, "name the configuration with --config, and let pgcertd's user read it");
   struct stat facts {};
   if (::fstat(fd.get(), &facts) != 0) return failed("fstat", path, {});
-  if (!S_ISREG(facts.st_mode)) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", path), "put a TOML file there, or remove it");
+  if (!S_ISREG(facts.st_mode))
+    return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", path), "put a TOML file there, or remove it");
   ConfigFile out{.name = path, .bytes = {}};
   for (std::size_t filled = 0;;) {
-    if (filled > largest_file) return fail(Errc::invalid, fmt::format("\"{}\" is larger than 4 MiB", path), "it is no configuration of pgcertd");
+    if (filled > largest_file)
+      return fail(Errc::invalid, fmt::format("\"{}\" is larger than 4 MiB", path), "it is no configuration of pgcertd");
     out.bytes.resize(filled + 65536);
     const ssize_t got = ::read(fd.get(), out.bytes.data() + filled, out.bytes.size() - filled);
     if (got < 0 && errno == EINTR) continue;

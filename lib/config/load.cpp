@@ -60,14 +60,16 @@ void read_named(const Field& outer, std::span<const Row<Owner>> rows, std::map<s
   for (const auto& [name, node] : outer.node.members) {
     const Field table{.node = node, .key = path_of(outer.key, name), .issues = outer.issues};
     if (node.kind != Node::Kind::table) {
-      table.reject(fmt::format("wrong type: it must be a table, and is {}", to_string(node.kind)), fmt::format("write [{}.NAME] above the keys", outer.key));
+      table.reject(fmt::format("wrong type: it must be a table, and is {}", to_string(node.kind)),
+                   fmt::format("write [{}.NAME] above the keys", outer.key));
       continue;
     }
     if (const auto good = section_name(name); !good) table.reject(good.error());
     Owner& owner = out[name];
     owner.name = name;
     read_rows(table, rows, owner);
-    if constexpr (std::is_same_v<Owner, ClusterConfig>) require(table, "conninfo", "conninfo = \"host=/run/postgresql port=5432 dbname=postgres user=pgcertd\"");
+    if constexpr (std::is_same_v<Owner, ClusterConfig>)
+      require(table, "conninfo", "conninfo = \"host=/run/postgresql port=5432 dbname=postgres user=pgcertd\"");
     if constexpr (std::is_same_v<Owner, CrlSourceConfig>) require(table, "urls", "urls = [\"https://pki.example.org/ca.crl\"]");
   }
 }
@@ -90,7 +92,8 @@ Config read_tree(const Node& root, std::vector<ConfigIssue>& issues) {
 void add_new(std::vector<ConfigIssue> found, std::vector<ConfigIssue>& issues) {
   const auto said = issues.size();
   for (auto& issue : found)
-    if (std::none_of(issues.begin(), issues.begin() + static_cast<std::ptrdiff_t>(said), [&](const ConfigIssue& old) { return old.key == issue.key; }))
+    if (std::none_of(issues.begin(), issues.begin() + static_cast<std::ptrdiff_t>(said),
+                     [&](const ConfigIssue& old) { return old.key == issue.key; }))
       issues.push_back(std::move(issue));
 }
 

@@ -16,7 +16,8 @@ class Scanner {
       const char c = toml_[at_];
       if (c == '#') skip_comment();
       else if (c == '"' || c == '\'') skip_string(c);
-      else if (const char* why = count(c)) return TooDeep{.line = line_, .column = static_cast<unsigned>(at_ - line_start_ + 1), .why = why};
+      else if (const char* why = count(c))
+        return TooDeep{.line = line_, .column = static_cast<unsigned>(at_ - line_start_ + 1), .why = why};
       else step();
     }
     return std::nullopt;

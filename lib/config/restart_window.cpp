@@ -26,7 +26,8 @@ bool is_days(std::string_view text) {
 }
 
 bool is_number(std::string_view text, int limit) {
-  return text.size() == 2 && text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9' && (text[0] - '0') * 10 + text[1] - '0' < limit;
+  return text.size() == 2 && text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9' &&
+         (text[0] - '0') * 10 + text[1] - '0' < limit;
 }
 
 bool is_clock(std::string_view text) {
@@ -35,7 +36,8 @@ bool is_clock(std::string_view text) {
 
 // "02:00-04:00"; one that ends before it begins crosses midnight.
 bool is_times(std::string_view text) {
-  return text.size() == 11 && text[5] == '-' && is_clock(text.substr(0, 5)) && is_clock(text.substr(6)) && text.substr(0, 5) != text.substr(6);
+  return text.size() == 11 && text[5] == '-' && is_clock(text.substr(0, 5)) && is_clock(text.substr(6)) &&
+         text.substr(0, 5) != text.substr(6);
 }
 
 }  // namespace

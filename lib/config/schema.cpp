@@ -32,13 +32,16 @@ struct WordsOf;
   struct WordsOf<Enum> {                                                                         \
     static constexpr std::array<std::pair<Enum, std::string_view>, count> value{{__VA_ARGS__}}; \
   }
-PGCERTD_WORDS(IssuerType, 3, {IssuerType::local, "local"}, {IssuerType::offline, "offline"}, {IssuerType::self_signed, "self-signed"});
+PGCERTD_WORDS(IssuerType, 3, {IssuerType::local, "local"}, {IssuerType::offline, "offline"},
+              {IssuerType::self_signed, "self-signed"});
 PGCERTD_WORDS(TakeoverPolicy, 2, {TakeoverPolicy::ask, "ask"}, {TakeoverPolicy::always, "always"});
 PGCERTD_WORDS(Layout, 2, {Layout::managed, "managed"}, {Layout::in_place, "in-place"});
-PGCERTD_WORDS(ClientCaPolicy, 3, {ClientCaPolicy::automatic, "auto"}, {ClientCaPolicy::merge, "merge"}, {ClientCaPolicy::off, "off"});
+PGCERTD_WORDS(ClientCaPolicy, 3, {ClientCaPolicy::automatic, "auto"}, {ClientCaPolicy::merge, "merge"},
+              {ClientCaPolicy::off, "off"});
 PGCERTD_WORDS(ForeignChangePolicy, 2, {ForeignChangePolicy::report, "report"}, {ForeignChangePolicy::replace, "replace"});
 PGCERTD_WORDS(ReloadGuard, 3, {ReloadGuard::report, "report"}, {ReloadGuard::wait, "wait"}, {ReloadGuard::off, "off"});
-PGCERTD_WORDS(RestartPolicy, 3, {RestartPolicy::never, "never"}, {RestartPolicy::when_required, "when-required"}, {RestartPolicy::window, "window"});
+PGCERTD_WORDS(RestartPolicy, 3, {RestartPolicy::never, "never"}, {RestartPolicy::when_required, "when-required"},
+              {RestartPolicy::window, "window"});
 PGCERTD_WORDS(KeyType, 6, {KeyType::ecdsa_p256, "ecdsa-p256"}, {KeyType::ecdsa_p384, "ecdsa-p384"}, {KeyType::rsa_2048, "rsa-2048"},
               {KeyType::rsa_3072, "rsa-3072"}, {KeyType::rsa_4096, "rsa-4096"}, {KeyType::ed25519, "ed25519"});
 #undef PGCERTD_WORDS
@@ -157,7 +160,8 @@ constexpr Row<OwnerOf<Member>> texts(std::string_view key) {
             each_text(field, [&](const Field& element, const std::string& value) {
               auto parsed = Parse(value);
               if (!parsed) element.reject(parsed.error());
-              else if (std::ranges::find(list, *parsed) != list.end()) element.reject("it stands in the list already", "remove one of them");
+              else if (std::ranges::find(list, *parsed) != list.end())
+                element.reject("it stands in the list already", "remove one of them");
               else list.push_back(std::move(*parsed));
             });
           }, print<Member>};
@@ -169,8 +173,10 @@ Result<Duration> duration(const std::string& text) {
   constexpr auto remedy = "write it like 90d, 12h, 30m, 45s or 1d12h";
   if (text.starts_with('-')) return fail(Errc::invalid, "a duration is never negative", remedy);
   PGCERTD_TRY(const Duration parsed, parse_duration(printable(text, 60)));
-  if (parsed < least) return fail(Errc::invalid, fmt::format("{} is too short", to_text(parsed)), fmt::format("{} is the least", to_text(least)));
-  if (parsed > longest) return fail(Errc::invalid, fmt::format("{} is too long", printable(text, 60)), fmt::format("{} is the most", to_text(longest)));
+  if (parsed < least)
+    return fail(Errc::invalid, fmt::format("{} is too short", to_text(parsed)), fmt::format("{} is the least", to_text(least)));
+  if (parsed > longest)
+    return fail(Errc::invalid, fmt::format("{} is too long", printable(text, 60)), fmt::format("{} is the most", to_text(longest)));
   return parsed;
 }
 constexpr auto one_second = duration<1'000>;
@@ -188,14 +194,16 @@ void read_renew_at(const Field& field, ClusterConfig& cluster) {
   if (!whole && !field.is(Node::Kind::real)) return;
   const double value = whole ? static_cast<double>(field.node.integer) : field.node.real;
   // The comparison is written so that nan fails it.
-  if (!(value > 0.05 && value < 0.95)) field.reject(fmt::format("{} is no fraction of a lifetime between 0.05 and 0.95", value), "0.667 renews after two thirds");
+  if (!(value > 0.05 && value < 0.95))
+    field.reject(fmt::format("{} is no fraction of a lifetime between 0.05 and 0.95", value), "0.667 renews after two thirds");
   else cluster.renew_at = value;
 }
 
 void read_crl_max_entries(const Field& field, ClusterConfig& cluster) {
   if (!field.is(Node::Kind::integer)) return;
   constexpr std::int64_t most = 1'000'000'000;
-  if (field.node.integer < 1 || field.node.integer > most) field.reject(fmt::format("{} is not between 1 and {}", field.node.integer, most), "1000000 is the default");
+  if (field.node.integer < 1 || field.node.integer > most)
+    field.reject(fmt::format("{} is not between 1 and {}", field.node.integer, most), "1000000 is the default");
   else cluster.crl_max_entries = static_cast<std::uint64_t>(field.node.integer);
 }
 

@@ -49,7 +49,8 @@ void merge(Node& base, Node&& over) {
 }
 
 ConfigIssue issue(const Place& at, std::string_view message, std::string remedy) {
-  return {.file = at.file, .line = at.line, .column = at.column, .key = {}, .message = printable(message), .remedy = std::move(remedy)};
+  return {
+      .file = at.file, .line = at.line, .column = at.column, .key = {}, .message = printable(message), .remedy = std::move(remedy)};
 }
 
 }  // namespace
@@ -69,7 +70,8 @@ std::string_view to_string(Node::Kind kind) noexcept {
 
 void read_toml(const ConfigFile& file, Node& root, std::vector<ConfigIssue>& issues) {
   if (const auto deep = too_deep(file.bytes)) {
-    issues.push_back(issue({.file = file.name, .line = deep->line, .column = deep->column}, deep->why, "see docs/CONFIGURATION.md for the keys there are"));
+    issues.push_back(issue({.file = file.name, .line = deep->line, .column = deep->column}, deep->why,
+                           "see docs/CONFIGURATION.md for the keys there are"));
     return;
   }
   try {

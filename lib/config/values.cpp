@@ -40,7 +40,8 @@ std::string_view why_no_label(std::string_view label) {
   if (label.empty()) return "a label is empty";
   if (label.size() > 63) return "a label is longer than 63 bytes";
   if (label.front() == '-' || label.back() == '-') return "a label begins or ends with a hyphen";
-  if (!std::ranges::all_of(label, [](char c) { return alphanumeric(c) || c == '-'; })) return "only letters, digits, hyphens and dots stand in one";
+  if (!std::ranges::all_of(label, [](char c) { return alphanumeric(c) || c == '-'; }))
+    return "only letters, digits, hyphens and dots stand in one";
   return {};
 }
 
@@ -106,12 +107,15 @@ Result<std::string> host_and_port(const std::string& text, const std::string& po
 
 // systemd's own rule for names of units; ".service" is understood.
 Result<std::string> service_unit(const std::string& text) {
-  constexpr std::array<std::string_view, 10> others{".socket", ".target", ".timer", ".path", ".mount", ".automount", ".swap", ".slice", ".scope", ".device"};
-  const bool characters = std::ranges::all_of(text, [](char c) { return alphanumeric(c) || std::string_view(":-_.\\@").find(c) != std::string_view::npos; });
+  constexpr std::array<std::string_view, 10> others{".socket",    ".target", ".timer", ".path",  ".mount",
+                                                    ".automount", ".swap",   ".slice", ".scope", ".device"};
+  const bool characters = std::ranges::all_of(
+      text, [](char c) { return alphanumeric(c) || std::string_view(":-_.\\@").find(c) != std::string_view::npos; });
   const bool other = std::ranges::any_of(others, [&](std::string_view suffix) { return text.ends_with(suffix); });
   const std::string unit = text.ends_with(".service") ? text : text + ".service";
   if (text.empty() || text == ".service" || !characters || other || unit.ends_with("@.service") || unit.size() > 255)
-    return fail(Errc::invalid, fmt::format("{} is no name of a service", quoted(text)), "write it like systemd:postgresql@15-main.service");
+    return fail(Errc::invalid, fmt::format("{} is no name of a service", quoted(text)),
+                "write it like systemd:postgresql@15-main.service");
   return unit;
 }
 
@@ -140,7 +144,8 @@ Result<std::string> absolute_path(const std::string& text) {
 Result<std::string> account(const std::string& text) {
   const auto inside = [](char c) { return alphanumeric(c) || c == '_' || c == '-' || c == '.'; };
   const std::string_view stem(text.data(), text.ends_with('$') ? text.size() - 1 : text.size());
-  if (stem.empty() || text.size() > 32 || digit(stem.front()) || stem.front() == '-' || stem.front() == '.' || !std::ranges::all_of(stem, inside))
+  if (stem.empty() || text.size() > 32 || digit(stem.front()) || stem.front() == '-' || stem.front() == '.' ||
+      !std::ranges::all_of(stem, inside))
     return fail(Errc::invalid, fmt::format("{} is no name of a user or group", quoted(text)), "see getent passwd, getent group");
   return text;
 }
@@ -169,11 +174,14 @@ Result<std::string> http_url(const std::string& text) {
     return fail(Errc::invalid, fmt::format("{} is no http or https URL", quoted(text)), remedy);
   const std::string authority = text.substr(colon + 3, text.find_first_of("/?#", colon + 3) - colon - 3);
   // Not repeated: what stands before the @ may be a password.
-  if (authority.find('@') != std::string::npos) return fail(Errc::refused, "the URL holds a user or a password", "remove what stands before the @");
-  if (!std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F && std::string_view("\"<>\\^`{|}").find(c) == std::string_view::npos; }))
+  if (authority.find('@') != std::string::npos)
+    return fail(Errc::refused, "the URL holds a user or a password", "remove what stands before the @");
+  if (!std::ranges::all_of(
+          text, [](char c) { return c > 0x20 && c < 0x7F && std::string_view("\"<>\\^`{|}").find(c) == std::string_view::npos; }))
     return fail(Errc::invalid, fmt::format("{} holds characters that must be percent-encoded", quoted(text)), remedy);
   if (text.size() > 2000) return fail(Errc::invalid, "the URL is longer than 2000 bytes");
-  if (auto good = host_and_port(authority, "80"); !good) return fail(Errc::invalid, fmt::format("{}: {}", quoted(text), good.error().what), remedy);
+  if (auto good = host_and_port(authority, "80"); !good)
+    return fail(Errc::invalid, fmt::format("{}: {}", quoted(text), good.error().what), remedy);
   return text;
 }
 
@@ -188,13 +196,16 @@ Result<SecretSource> secret_source(const std::string& text) {
     std::string name = text.substr(11);
     const bool characters = std::ranges::all_of(name, [](char c) { return c > 0x20 && c < 0x7F && c != '/' && c != ':'; });
     if (name.empty() || name == "." || name == ".." || name.size() > 255 || !characters)
-      return fail(Errc::invalid, "what follows \"credential:\" is no name of a credential", "name it as LoadCredential= of the unit does");
+      return fail(Errc::invalid, "what follows \"credential:\" is no name of a credential",
+                  "name it as LoadCredential= of the unit does");
     return SecretSource{.kind = Kind::credential, .name = std::move(name)};
   }
   if (text.starts_with("pkcs11:"))
-    return fail(Errc::refused, "a passphrase or password is wanted here, and a pkcs11: URI names a key", "write file:/PATH or credential:NAME");
+    return fail(Errc::refused, "a passphrase or password is wanted here, and a pkcs11: URI names a key",
+                "write file:/PATH or credential:NAME");
   // The value is not repeated: it may be the secret itself.
-  return fail(Errc::refused, "the value does not say where the secret is found", "write file:/PATH or credential:NAME; a secret never stands in the configuration");
+  return fail(Errc::refused, "the value does not say where the secret is found",
+              "write file:/PATH or credential:NAME; a secret never stands in the configuration");
 }
 
 Result<ReloadMethod> reload_method(const std::string& text) {
@@ -226,7 +237,8 @@ Result<void> add_name(const std::string& text, Names& names) {
   }
   const bool wildcard = text.starts_with("*.");
   if (!wildcard && text.find('*') != std::string::npos)
-    return fail(Errc::invalid, fmt::format("{} has a wildcard that no client matches", quoted(text)), "\"*\" may only be the whole leftmost label: *.example.org");
+    return fail(Errc::invalid, fmt::format("{} has a wildcard that no client matches", quoted(text)),
+                "\"*\" may only be the whole leftmost label: *.example.org");
   if (const auto why = why_no_host(std::string_view(text).substr(wildcard ? 2 : 0)); !why.empty()) return no_host(text, why);
   add(names.dns, to_lower(text));
   return {};

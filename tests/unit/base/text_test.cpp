@@ -96,10 +96,11 @@ TEST(Error, FindsTheCodeThatFitsErrno) {
     int number;
     Errc code;
   };
-  for (const auto& [number, code] : {Row{2, Errc::not_found}, Row{20, Errc::not_found}, Row{1, Errc::permission}, Row{17, Errc::exists},
-                                     Row{39, Errc::exists}, Row{28, Errc::no_space}, Row{122, Errc::no_space}, Row{30, Errc::read_only},
-                                     Row{16, Errc::busy}, Row{11, Errc::busy}, Row{110, Errc::timeout}, Row{111, Errc::network},
-                                     Row{104, Errc::network}, Row{113, Errc::network}, Row{125, Errc::cancelled}, Row{5, Errc::io}})
+  for (const auto& [number, code] :
+       {Row{2, Errc::not_found}, Row{20, Errc::not_found}, Row{1, Errc::permission}, Row{17, Errc::exists}, Row{39, Errc::exists},
+        Row{28, Errc::no_space}, Row{122, Errc::no_space}, Row{30, Errc::read_only}, Row{16, Errc::busy}, Row{11, Errc::busy},
+        Row{110, Errc::timeout}, Row{111, Errc::network}, Row{104, Errc::network}, Row{113, Errc::network},
+        Row{125, Errc::cancelled}, Row{5, Errc::io}})
     EXPECT_EQ(errno_error("call", "object", number).code, code) << number;
 }
 

@@ -50,8 +50,9 @@ TEST(Conninfo, IsReadAsLibpqReadsIt) {
 }
 
 TEST(Conninfo, RefusesWhatLibpqCouldNotRead) {
-  for (const char* text : {"host", "host port=1", "=x", "user='open", "user='open\\'", "user='it''s'", "/run/postgresql", "postgresql://[::1", "postgresql://[::1]x", "postgresql://h?x",
-                           "postgresql://h/%", "postgresql://h/%4", "postgresql://h/%zz", "postgresql://h/%00", "prot=5432", "HOST=x"}) {
+  for (const char* text : {"host", "host port=1", "=x", "user='open", "user='open\\'", "user='it''s'", "/run/postgresql",
+                           "postgresql://[::1", "postgresql://[::1]x", "postgresql://h?x", "postgresql://h/%", "postgresql://h/%4",
+                           "postgresql://h/%zz", "postgresql://h/%00", "prot=5432", "HOST=x"}) {
     const auto checked = checked_conninfo(text);
     ASSERT_FALSE(checked) << text;
     EXPECT_FALSE(checked.error().remedy.empty()) << text;
@@ -62,17 +63,34 @@ TEST(Conninfo, RefusesWhatLibpqCouldNotRead) {
 }
 
 TEST(Conninfo, SecretsAreRefusedWhereverTheyHideAndNeverRepeated) {
-  for (const char* text : {"host=x password=hunter2", "password = 'hunter2'", "host=x pass\\word=hunter2", "service=hunter2", "passfile=/hunter2", "sslpassword=hunter2",
-                           "servicefile=/hunter2", "scram_client_key=hunter2", "oauth_client_secret=hunter2", "sslkeylogfile=/hunter2", "postgresql://u:hunter2@h/d",
-                           "postgres://u:hunter2@h", "postgresql://h/d?password=hunter2", "postgresql://h?p%61ssword=hunter2", "postgresql://h/d?sslpassword=hunter2",
-                           "dbname='password=hunter2'", "dbname=postgresql://u:hunter2@h", "postgresql:///postgresql%3A%2F%2Fu%3Ahunter2@h",
-                           "password", "host=x password hunter2", "password='hunter2"}) {
+  for (const char* text : {"host=x password=hunter2",
+                           "password = 'hunter2'",
+                           "host=x pass\\word=hunter2",
+                           "service=hunter2",
+                           "passfile=/hunter2",
+                           "sslpassword=hunter2",
+                           "servicefile=/hunter2",
+                           "scram_client_key=hunter2",
+                           "oauth_client_secret=hunter2",
+                           "sslkeylogfile=/hunter2",
+                           "postgresql://u:hunter2@h/d",
+                           "postgres://u:hunter2@h",
+                           "postgresql://h/d?password=hunter2",
+                           "postgresql://h?p%61ssword=hunter2",
+                           "postgresql://h/d?sslpassword=hunter2",
+                           "dbname='password=hunter2'",
+                           "dbname=postgresql://u:hunter2@h",
+                           "postgresql:///postgresql%3A%2F%2Fu%3Ahunter2@h",
+                           "password",
+                           "host=x password hunter2",
+                           "password='hunter2"}) {
     const auto checked = checked_conninfo(text);
     ASSERT_FALSE(checked) << text;
     EXPECT_THAT(checked.error().what + checked.error().remedy, Not(HasSubstr("hunter2"))) << text;
   }
   for (const char* keyword : {"password", "passfile", "service", "sslpassword"})
-    EXPECT_THAT(checked_conninfo(std::string(keyword) + "=x").error().remedy, HasSubstr("password = \"credential:NAME\"")) << keyword;
+    EXPECT_THAT(checked_conninfo(std::string(keyword) + "=x").error().remedy, HasSubstr("password = \"credential:NAME\""))
+        << keyword;
 }
 
 TEST(Conninfo, OneServerHasOneAddress) {

@@ -24,7 +24,8 @@ std::string file_text(const std::string& name) {
 std::string uncommented(const std::string& toml) {
   std::istringstream in(toml);
   std::string out;
-  for (std::string line; std::getline(in, line);) out += (line.size() > 1 && line[0] == '#' && line[1] != ' ' ? line.substr(1) : line) + "\n";
+  for (std::string line; std::getline(in, line);)
+    out += (line.size() > 1 && line[0] == '#' && line[1] != ' ' ? line.substr(1) : line) + "\n";
   return out;
 }
 

@@ -24,7 +24,9 @@ class ReadConfigFiles : public testing::Test {
     fs::create_directory(directory / "conf.d");
   }
   ~ReadConfigFiles() override { fs::remove_all(directory); }
-  void write(const std::string& name, const std::string& bytes) const { std::ofstream(directory / name, std::ios::binary) << bytes; }
+  void write(const std::string& name, const std::string& bytes) const {
+    std::ofstream(directory / name, std::ios::binary) << bytes;
+  }
   [[nodiscard]] auto read() const { return read_config_files(directory / "pgcertd.toml"); }
 
   fs::path directory;
@@ -32,7 +34,8 @@ class ReadConfigFiles : public testing::Test {
 
 TEST_F(ReadConfigFiles, MainFileThenDropInsInNameOrder) {
   write("pgcertd.toml", "main");
-  for (const char* name : {"20-b.toml", "10-a.toml", "9.toml", "ignored.toml.bak", ".hidden.toml", "README", "Z.toml"}) write(std::string("conf.d/") + name, name);
+  for (const char* name : {"20-b.toml", "10-a.toml", "9.toml", "ignored.toml.bak", ".hidden.toml", "README", "Z.toml"})
+    write(std::string("conf.d/") + name, name);
   const auto files = read();
   ASSERT_TRUE(files) << files.error().text();
   std::string order;

@@ -132,10 +132,16 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_EQ(c.http.issuer, "b-2");
   EXPECT_EQ(c.http.client_ca, "/etc/ca.pem");
 
-  const IssuerConfig offline{.name = "a_1", .type = IssuerType::offline, .directory = "/srv/offline",
-                             .passphrase = {.kind = SecretSource::Kind::file, .name = "/etc/secret"}, .crl_lifetime = std::chrono::seconds{10},
-                             .crl_url = "HTTP://pki.example.org:8080/a.crl?x=%20", .root_certificate = "/etc/root.pem", .request_lead = days{2},
-                             .runway_warning = days{3}, .runway_critical = days{3}};
+  const IssuerConfig offline{.name = "a_1",
+                             .type = IssuerType::offline,
+                             .directory = "/srv/offline",
+                             .passphrase = {.kind = SecretSource::Kind::file, .name = "/etc/secret"},
+                             .crl_lifetime = std::chrono::seconds{10},
+                             .crl_url = "HTTP://pki.example.org:8080/a.crl?x=%20",
+                             .root_certificate = "/etc/root.pem",
+                             .request_lead = days{2},
+                             .runway_warning = days{3},
+                             .runway_critical = days{3}};
   EXPECT_EQ(c.issuers.at("a_1"), offline);
   EXPECT_EQ(c.issuers.at("b-2").directory, "/srv/state/ca");
   EXPECT_EQ(c.issuers.at("b-2").passphrase, (SecretSource{.kind = SecretSource::Kind::credential, .name = "ca.key"}));
@@ -143,17 +149,29 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_EQ(c.issuers.at("c").directory, "");
   EXPECT_EQ(c.crls.at("partner").urls, (std::vector<std::string>{"https://pki.example.org/partner.crl", "http://[2001:db8::1]/x"}));
 
-  const ClusterConfig one{.name = "one", .conninfo = "postgresql://pgcertd@[::1]:5433/postgres?sslmode=verify-full",
-                          .password = {.kind = SecretSource::Kind::credential, .name = "one"}, .data_directory = "/srv/data", .server_user = "postgres",
-                          .issuer = "a_1",
-                          .names = {.dns = {"db1.example.org", "*.example.org"}, .ip = {"10.0.0.5", "2001:db8::5", "::ffff:10.0.0.6"}},
-                          .key_type = KeyType::rsa_4096, .lifetime = std::chrono::seconds{10}, .renew_at = 0.5, .takeover = TakeoverPolicy::always,
-                          .layout = Layout::in_place, .enable_ssl = false, .client_ca = ClientCaPolicy::merge, .crl_max_entries = 5,
-                          .on_foreign_change = ForeignChangePolicy::replace,
-                          .reload = {.kind = ReloadMethod::Kind::systemd, .unit = "postgresql@15-main.service"}, .reload_guard = ReloadGuard::wait,
-                          .restart = RestartPolicy::window, .restart_window = "Sat,Sun 23:00-01:00, Mon..Fri 01:00-02:00,03:00-04:00",
-                          .restart_command = {.kind = RestartCommand::Kind::systemd, .unit = "postgresql.service"},
-                          .endpoints = {"10.0.0.5:5433", "[::1]:5432", "db1:5432"}};
+  const ClusterConfig one{
+      .name = "one",
+      .conninfo = "postgresql://pgcertd@[::1]:5433/postgres?sslmode=verify-full",
+      .password = {.kind = SecretSource::Kind::credential, .name = "one"},
+      .data_directory = "/srv/data",
+      .server_user = "postgres",
+      .issuer = "a_1",
+      .names = {.dns = {"db1.example.org", "*.example.org"}, .ip = {"10.0.0.5", "2001:db8::5", "::ffff:10.0.0.6"}},
+      .key_type = KeyType::rsa_4096,
+      .lifetime = std::chrono::seconds{10},
+      .renew_at = 0.5,
+      .takeover = TakeoverPolicy::always,
+      .layout = Layout::in_place,
+      .enable_ssl = false,
+      .client_ca = ClientCaPolicy::merge,
+      .crl_max_entries = 5,
+      .on_foreign_change = ForeignChangePolicy::replace,
+      .reload = {.kind = ReloadMethod::Kind::systemd, .unit = "postgresql@15-main.service"},
+      .reload_guard = ReloadGuard::wait,
+      .restart = RestartPolicy::window,
+      .restart_window = "Sat,Sun 23:00-01:00, Mon..Fri 01:00-02:00,03:00-04:00",
+      .restart_command = {.kind = RestartCommand::Kind::systemd, .unit = "postgresql.service"},
+      .endpoints = {"10.0.0.5:5433", "[::1]:5432", "db1:5432"}};
   EXPECT_EQ(c.clusters.at("one"), one);
   const ClusterConfig& two = c.clusters.at("two");
   EXPECT_EQ(two.client_ca, ClientCaPolicy::off);
@@ -179,9 +197,10 @@ TEST(ToToml, HoldsEveryKeyOfEverySection) {
 }
 
 TEST(ParseConfig, LaterFilesAddAndOverride) {
-  const auto loaded = parse_config({{.name = "pgcertd.toml", .bytes = minimal + "names = ['a', 'b']\nlifetime = '30d'\n"},
-                                    {.name = "conf.d/10.toml", .bytes = "[cluster.main]\nnames = ['c']\n[cluster.other]\nconninfo = 'port=5433'\n"},
-                                    {.name = "conf.d/20.toml", .bytes = "cluster.main.key_type = 'ed25519'\n[daemon]\ncheck_interval = '5s'"}});
+  const auto loaded =
+      parse_config({{.name = "pgcertd.toml", .bytes = minimal + "names = ['a', 'b']\nlifetime = '30d'\n"},
+                    {.name = "conf.d/10.toml", .bytes = "[cluster.main]\nnames = ['c']\n[cluster.other]\nconninfo = 'port=5433'\n"},
+                    {.name = "conf.d/20.toml", .bytes = "cluster.main.key_type = 'ed25519'\n[daemon]\ncheck_interval = '5s'"}});
   ASSERT_TRUE(loaded.config) << all_text(loaded);
   const ClusterConfig& main = loaded.config->clusters.at("main");
   EXPECT_EQ(main.names.dns, std::vector<std::string>{"c"});
@@ -197,11 +216,13 @@ TEST(ParseConfig, AnIssueNamesTheFileThatWroteTheKey) {
   ASSERT_EQ(loaded.issues.size(), 1U);
   EXPECT_FALSE(loaded.config);
   EXPECT_EQ(loaded.issues[0].text(),
-            "conf.d/10.toml:3:3: cluster.main.lifetime: \"long\" is no duration: a number is missing (write it like 90d, 12h, 30m, 45s or 1d12h)");
+            "conf.d/10.toml:3:3: cluster.main.lifetime: \"long\" is no duration: a number is missing (write it like 90d, 12h, 30m, "
+            "45s or 1d12h)");
 }
 
 TEST(ParseConfig, AllIssuesAreSaidAtOnceEachAtItsPlace) {
-  const auto loaded = load("[daemon]\ncheck_interval = '0s'\nclock_bund = '1m'\n[cluster.main]\nrenew_at = 2\nnames = ['ok', 'not ok']\n");
+  const auto loaded =
+      load("[daemon]\ncheck_interval = '0s'\nclock_bund = '1m'\n[cluster.main]\nrenew_at = 2\nnames = ['ok', 'not ok']\n");
   ASSERT_EQ(loaded.issues.size(), 5U) << all_text(loaded);
   const auto at = [&](const std::string& key) {
     for (const auto& issue : loaded.issues)
@@ -210,7 +231,7 @@ TEST(ParseConfig, AllIssuesAreSaidAtOnceEachAtItsPlace) {
   };
   EXPECT_EQ(at("daemon.check_interval"), "2:1");
   EXPECT_EQ(at("daemon.clock_bund"), "3:1");
-  EXPECT_EQ(at("cluster.main.conninfo"), "4:10");   // missing: the table's place
+  EXPECT_EQ(at("cluster.main.conninfo"), "4:10");  // missing: the table's place
   EXPECT_EQ(at("cluster.main.renew_at"), "5:1");
   EXPECT_EQ(at("cluster.main.names[1]"), "6:16");
 }
@@ -220,8 +241,8 @@ TEST(ParseConfig, BrokenTomlIsNamedInEachFileWithItsPlace) {
     std::string toml;
     unsigned line, column;
   };
-  for (const auto& [toml, line, column] : {Row{"[daemon\n", 1, 8}, Row{"a = 1\na = 2\n", 2, 5}, Row{"\nx = 'open\n", 2, 10}, Row{"x = \xff\n", 1, 5},
-                                           Row{"x = 1 y = 2\n", 1, 7}, Row{"[a]\n[a]\n", 2, 1}}) {
+  for (const auto& [toml, line, column] : {Row{"[daemon\n", 1, 8}, Row{"a = 1\na = 2\n", 2, 5}, Row{"\nx = 'open\n", 2, 10},
+                                           Row{"x = \xff\n", 1, 5}, Row{"x = 1 y = 2\n", 1, 7}, Row{"[a]\n[a]\n", 2, 1}}) {
     const auto loaded = load(toml);
     ASSERT_EQ(loaded.issues.size(), 1U) << toml;
     EXPECT_FALSE(loaded.config);
@@ -235,7 +256,7 @@ TEST(ParseConfig, BrokenTomlIsNamedInEachFileWithItsPlace) {
 struct Refused {
   const char* toml;
   const char* key;
-  const char* says;      // part of message and remedy
+  const char* says;  // part of message and remedy
 };
 
 TEST(ParseConfig, RefusesKeysAndTypesThatDoNotExist) {
@@ -341,27 +362,36 @@ TEST(ParseConfig, RefusesValuesThatCannotBe) {
 }
 
 TEST(ParseConfig, RefusesNamesThatAreNoNames) {
-  for (const std::string name : {"", ".", "a..b", ".a", "a.", "-a", "a-", "a_b", "a b", "ä.example.org", "*", "*.", "a.*.b", "*a.b", "**.b", "*.*.b", "10.0.0.256",
-                                 "10.0.5", "1", "a.5", "::g", "[::1]", "fe80::1%eth0", "a/b", "https://a", "a:5432", "10.0.0.5/24", "a,DNS:b"})
+  for (const std::string name :
+       {"",    ".",     "a..b",         ".a",   "a.",        "-a",     "a-",          "a_b",    "a b", "ä.example.org",
+        "*",   "*.",    "a.*.b",        "*a.b", "**.b",      "*.*.b",  "10.0.0.256",  "10.0.5", "1",   "a.5",
+        "::g", "[::1]", "fe80::1%eth0", "a/b",  "https://a", "a:5432", "10.0.0.5/24", "a,DNS:b"})
     EXPECT_EQ(with_setting("names = ['" + name + "']").issues.size(), 1U) << name;
   EXPECT_FALSE(with_setting("names = ['" + std::string(64, 'a') + "']").config);
-  EXPECT_FALSE(with_setting("names = ['" + std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(63, 'c') + "." + std::string(62, 'd') + "']").config);
-  for (const std::string name : {"db1", "DB1", "1a", "3com.example", "xn--bcher-kva.example", "*.example.org", "*.internal", "10.0.0.5", "::", "::1", "2001:db8::5"})
+  EXPECT_FALSE(with_setting("names = ['" + std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(63, 'c') + "." +
+                            std::string(62, 'd') + "']")
+                   .config);
+  for (const std::string name : {"db1", "DB1", "1a", "3com.example", "xn--bcher-kva.example", "*.example.org", "*.internal",
+                                 "10.0.0.5", "::", "::1", "2001:db8::5"})
     EXPECT_TRUE(with_setting("names = ['" + name + "']").config) << name;
 }
 
 TEST(ParseConfig, WindowsOfTime) {
-  for (const std::string window : {"Sun 02:00-04:00", "Mon..Fri 01:00-02:00", "02:00-03:00", "Sat..Mon 23:30-00:30", "Sat,Sun 02:00-04:00",
-                                   "Sat 02:00-04:00,Sun 03:00-04:00", "Sat 02:00-04:00, 05:00-06:00", "Mon..Wed,Fri 00:00-23:59"})
-    EXPECT_TRUE(with_setting("restart_window = '" + window + "'").config) << window << all_text(with_setting("restart_window = '" + window + "'"));
-  for (const std::string window : {"Sun", "Sunday 02:00-04:00", "sun 02:00-04:00", "Sun 2:00-4:00", "Sun 02:00", "Sun 02:00-24:00", "02:60-03:00", "02:00-02:00",
-                                   "Sat,02:00-03:00", "Sun 02:00-04:00,", ",", "Mon.Fri 02:00-03:00", "Mon..Foo 02:00-03:00", "02:00-03:00 Sun", " "})
+  for (const std::string window :
+       {"Sun 02:00-04:00", "Mon..Fri 01:00-02:00", "02:00-03:00", "Sat..Mon 23:30-00:30", "Sat,Sun 02:00-04:00",
+        "Sat 02:00-04:00,Sun 03:00-04:00", "Sat 02:00-04:00, 05:00-06:00", "Mon..Wed,Fri 00:00-23:59"})
+    EXPECT_TRUE(with_setting("restart_window = '" + window + "'").config)
+        << window << all_text(with_setting("restart_window = '" + window + "'"));
+  for (const std::string window : {"Sun", "Sunday 02:00-04:00", "sun 02:00-04:00", "Sun 2:00-4:00", "Sun 02:00", "Sun 02:00-24:00",
+                                   "02:60-03:00", "02:00-02:00", "Sat,02:00-03:00", "Sun 02:00-04:00,", ",", "Mon.Fri 02:00-03:00",
+                                   "Mon..Foo 02:00-03:00", "02:00-03:00 Sun", " "})
     EXPECT_EQ(with_setting("restart_window = '" + window + "'").issues.size(), 1U) << window;
 }
 
 TEST(ParseConfig, UrlsOfCrls) {
-  for (const std::string url : {"ftp://a/b", "file:///etc/passwd", "ldap://a/b", "//a/b", "a/b", "http://", "http:///x", "http://user:secret@a/b", "http://a b/c",
-                                "http://a/ä", "http://a:x/", "http://a:/", "http://-a/", "javascript:alert(1)"}) {
+  for (const std::string url :
+       {"ftp://a/b", "file:///etc/passwd", "ldap://a/b", "//a/b", "a/b", "http://", "http:///x", "http://user:secret@a/b",
+        "http://a b/c", "http://a/ä", "http://a:x/", "http://a:/", "http://-a/", "javascript:alert(1)"}) {
     const auto loaded = load("[crl.p]\nurls = ['" + url + "']");
     EXPECT_EQ(loaded.issues.size(), 1U) << url;
     EXPECT_THAT(all_text(loaded), testing::Not(HasSubstr("secret")));
@@ -378,13 +408,17 @@ TEST(ParseConfig, WhatTwoKeysTogetherMakeImpossible) {
     const char* says;
   };
   const std::vector<Row> rows{
-      {minimal + "[cluster.other]\nconninfo = 'dbname=x user=other'", "cluster.other.conninfo", "the same server as that of cluster \"main\""},
+      {minimal + "[cluster.other]\nconninfo = 'dbname=x user=other'", "cluster.other.conninfo",
+       "the same server as that of cluster \"main\""},
       {minimal + "[cluster.other]\nconninfo = 'host=/var/run/postgresql/'", "cluster.other.conninfo", "the same server"},
       {minimal + "[cluster.other]\nconninfo = 'postgresql://%2Frun%2Fpostgresql/x'", "cluster.other.conninfo", "the same server"},
-      {two + "data_directory = '/d'\n[cluster.third]\nconninfo = 'port=1'\ndata_directory = '/d/'", "cluster.third.data_directory", "are the same"},
-      {two + "data_directory = '/d'\n[cluster.third]\nconninfo = 'port=1'\ndata_directory = '/d/e'", "cluster.third.data_directory", "lie in one another"},
+      {two + "data_directory = '/d'\n[cluster.third]\nconninfo = 'port=1'\ndata_directory = '/d/'", "cluster.third.data_directory",
+       "are the same"},
+      {two + "data_directory = '/d'\n[cluster.third]\nconninfo = 'port=1'\ndata_directory = '/d/e'", "cluster.third.data_directory",
+       "lie in one another"},
       {minimal + "data_directory = '/var/lib'", "cluster.main.data_directory", "the state directory"},
-      {minimal + "data_directory = '/d'\n[issuer.local]\ndirectory = '/d/ca'", "cluster.main.data_directory", "the directory of issuer \"local\""},
+      {minimal + "data_directory = '/d'\n[issuer.local]\ndirectory = '/d/ca'", "cluster.main.data_directory",
+       "the directory of issuer \"local\""},
       {minimal + "[issuer.local]\ndirectory = '/var/lib/pgcertd'", "issuer.local.directory", "are the same"},
       {minimal + "[issuer.local]\ndirectory = '/var/lib'", "issuer.local.directory", "lie in one another"},
       {minimal + "[issuer.local]\ndirectory = '/var/lib/pgcertd/clusters/x'", "issuer.local.directory", "lie in one another"},
@@ -424,15 +458,17 @@ TEST(ParseConfig, DepthIsBoundedBeforeTheParserRecurses) {
     for (std::size_t i = 0; i < count; ++i) out += text;
     return out;
   };
-  for (const std::string& toml : {many(200'000, "a.") + "a = 1", "[" + many(200'000, "a.") + "a]", "x = " + many(100'000, "["), "x = " + many(100'000, "{a="),
-                                  "x = [" + many(10'000, "\n{a=[") + "1", "\"\"\"\\\"\"\"\"\" = 1\n" + many(100'000, "a.") + "a=1"}) {
+  for (const std::string& toml :
+       {many(200'000, "a.") + "a = 1", "[" + many(200'000, "a.") + "a]", "x = " + many(100'000, "["), "x = " + many(100'000, "{a="),
+        "x = [" + many(10'000, "\n{a=[") + "1", "\"\"\"\\\"\"\"\"\" = 1\n" + many(100'000, "a.") + "a=1"}) {
     const auto loaded = load(toml);
     EXPECT_FALSE(loaded.config);
     ASSERT_FALSE(loaded.issues.empty());
     EXPECT_GT(loaded.issues[0].line, 0U);
   }
   // Dots and brackets in strings and comments do not count.
-  const auto loaded = load("# " + many(100, "[.") + "\n" + minimal + "names = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.0.6', "
+  const auto loaded = load("# " + many(100, "[.") + "\n" + minimal +
+                           "names = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.0.6', "
                            "'10.0.0.7', '10.0.0.8', '10.0.0.9', \"10.0.0.10\", \"10.0.0.11\", \"a.b.c.d\"] # ...............\n");
   EXPECT_TRUE(loaded.config) << all_text(loaded);
 }

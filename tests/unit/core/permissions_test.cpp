@@ -22,8 +22,11 @@ struct Owner {
   uid_t uid;
   gid_t gid;
 };
-const std::vector<Owner> owners{{"the server's user", postgres, foreign_group}, {"root, group the server's", 0, postgres_group},
-                                {"root, a further group of the server", 0, ssl_cert}, {"root:root", 0, 0}, {"anyone else", somebody, postgres_group}};
+const std::vector<Owner> owners{{"the server's user", postgres, foreign_group},
+                                {"root, group the server's", 0, postgres_group},
+                                {"root, a further group of the server", 0, ssl_cert},
+                                {"root:root", 0, 0},
+                                {"anyone else", somebody, postgres_group}};
 
 // What PostgreSQL 15 accepted when it was tried with each owner: the modes that are written down, and nothing else.
 const std::set<mode_t> accepted_own{0400, 0500, 0600, 0700};
@@ -43,7 +46,8 @@ FileVerdict restated(const Owner& owner, mode_t mode) {
 TEST(JudgeKey, EveryModeOfEveryOwner) {
   for (const Owner& owner : owners)
     for (mode_t mode = 0; mode <= 0777; ++mode)
-      EXPECT_EQ(judge_key(server, file(owner.uid, owner.gid, mode)), restated(owner, mode)) << owner.name << " " << std::oct << mode;
+      EXPECT_EQ(judge_key(server, file(owner.uid, owner.gid, mode)), restated(owner, mode))
+          << owner.name << " " << std::oct << mode;
 }
 
 struct Fact {
@@ -57,8 +61,10 @@ TEST(JudgeKey, WhatWasTriedWithPostgreSQL) {
                                 {owners[3], {}, {0400, 0440, 0600, 0640, 0644, 0660, 0604}},
                                 {owners[4], {}, {0400, 0440, 0600, 0640, 0644, 0660, 0604, 0777}}};
   for (const auto& [owner, accepted, refused] : facts) {
-    for (const mode_t mode : accepted) EXPECT_EQ(judge_key(server, file(owner.uid, owner.gid, mode)), FileVerdict::ok) << owner.name << std::oct << mode;
-    for (const mode_t mode : refused) EXPECT_NE(judge_key(server, file(owner.uid, owner.gid, mode)), FileVerdict::ok) << owner.name << std::oct << mode;
+    for (const mode_t mode : accepted)
+      EXPECT_EQ(judge_key(server, file(owner.uid, owner.gid, mode)), FileVerdict::ok) << owner.name << std::oct << mode;
+    for (const mode_t mode : refused)
+      EXPECT_NE(judge_key(server, file(owner.uid, owner.gid, mode)), FileVerdict::ok) << owner.name << std::oct << mode;
   }
 }
 
@@ -80,9 +86,11 @@ TEST(JudgePublic, EveryModeOfEveryOwner) {
     for (mode_t mode = 0; mode <= 0777; ++mode) {
       const FileSeen seen = file(owner.uid, owner.gid, mode);
       EXPECT_EQ(can_read(server, seen), reads(owner, mode)) << owner.name << " " << std::oct << mode;
-      EXPECT_EQ(judge_public(server, seen), reads(owner, mode) ? FileVerdict::ok : FileVerdict::unreadable) << owner.name << " " << std::oct << mode;
+      EXPECT_EQ(judge_public(server, seen), reads(owner, mode) ? FileVerdict::ok : FileVerdict::unreadable)
+          << owner.name << " " << std::oct << mode;
       // Search is to a directory what execution is to a file: one bit to the right of reading, twice.
-      EXPECT_EQ(can_search(server, file(owner.uid, owner.gid, mode, FileSeen::Kind::directory)), reads(owner, (mode & 0111) << 2U)) << owner.name << std::oct << mode;
+      EXPECT_EQ(can_search(server, file(owner.uid, owner.gid, mode, FileSeen::Kind::directory)), reads(owner, (mode & 0111) << 2U))
+          << owner.name << std::oct << mode;
     }
   EXPECT_EQ(judge_public(server, file(postgres, 0, 0644, FileSeen::Kind::missing)), FileVerdict::missing);
   EXPECT_EQ(judge_public(server, file(postgres, 0, 0644, FileSeen::Kind::other)), FileVerdict::not_regular);
@@ -98,8 +106,8 @@ TEST(Permissions, RootReadsAndSearchesEverything) {
 
 TEST(Permissions, EveryVerdictAndRoleHasAWordOfItsOwn) {
   std::set<std::string_view> words;
-  for (const auto verdict : {FileVerdict::ok, FileVerdict::missing, FileVerdict::not_regular, FileVerdict::wrong_owner, FileVerdict::group_or_world,
-                             FileVerdict::unreadable})
+  for (const auto verdict : {FileVerdict::ok, FileVerdict::missing, FileVerdict::not_regular, FileVerdict::wrong_owner,
+                             FileVerdict::group_or_world, FileVerdict::unreadable})
     words.insert(to_string(verdict));
   for (const auto role : {FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl}) words.insert(file_name(role));
   EXPECT_EQ(words.size(), 10U);
