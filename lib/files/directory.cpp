@@ -48,7 +48,7 @@ Result<struct stat> status_of(int fd, const std::string& path) {
 void fit_mode(int fd, const struct stat& seen, mode_t mode) {
   const mode_t has = seen.st_mode & permission_bits;
   const mode_t wanted = (has | mode) & ~mode_t{022};
-  if (seen.st_uid == ::geteuid() && wanted != has) (void)::fchmod(fd, wanted);
+  if (seen.st_uid == ::geteuid() && wanted != has && ::fchmod(fd, wanted) == 0) (void)::fsync(fd);
 }
 
 }  // namespace
@@ -158,11 +158,11 @@ Result<void> Directory::set_link(const std::string& name, const std::string& tar
 
 Result<void> Directory::open_to_group(const ServerIdentity& server) const {
   PGCERTD_TRY(const struct stat seen, status_of(fd_.get(), path_));
-  if (server.uid != ::geteuid() && seen.st_gid != server.gid && ::fchown(fd_.get(), static_cast<uid_t>(-1), server.gid) != 0)
-    return fail(needs_chown(errno_error("fchown", path_, errno)));
   constexpr mode_t mode = 0750;
-  if ((seen.st_mode & permission_bits) != mode && ::fchmod(fd_.get(), mode) != 0) return fail(errno_error("fchmod", path_, errno));
-  return {};
+  const bool give = server.uid != ::geteuid() && seen.st_gid != server.gid, open = (seen.st_mode & permission_bits) != mode;
+  if (give && ::fchown(fd_.get(), static_cast<uid_t>(-1), server.gid) != 0) return fail(needs_chown(errno_error("fchown", path_, errno)));
+  if (open && ::fchmod(fd_.get(), mode) != 0) return fail(errno_error("fchmod", path_, errno));
+  return give || open ? sync() : Result<void>{};
 }
 
 FileSeen file_seen(std::string path, const std::optional<struct stat>& status) {

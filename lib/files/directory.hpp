@@ -40,7 +40,7 @@ class Directory {
   [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) const;
   // Makes the link `name` or replaces it by one rename; durable.
   [[nodiscard]] Result<void> set_link(const std::string& name, const std::string& target) const;
-  // For the group of `server` to search, when the server is not our own user.
+  // 0750 for the group of `server`, when the server is not our own user; durable.
   [[nodiscard]] Result<void> open_to_group(const ServerIdentity& server) const;
 
  private:
