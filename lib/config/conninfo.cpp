@@ -64,7 +64,8 @@ class KeywordValues {
       const std::string keyword(rest_.begin(), end);
       rest_.remove_prefix(keyword.size());
       skip_space();
-      if (!rest_.starts_with('=')) return syntax(fmt::format("\"=\" is missing after \"{}\"", printable(keyword.substr(0, 30))));
+      // The word is not repeated: it may be the second one of a password.
+      if (!rest_.starts_with('=')) return syntax("a keyword has no \"=\", or a value with a space has no quotes");
       if (keyword.empty()) return syntax("a keyword is missing before \"=\"");
       rest_.remove_prefix(1);
       skip_space();
@@ -203,18 +204,20 @@ class Uri {
 
 bool is_uri(std::string_view text) { return text.starts_with("postgresql://") || text.starts_with("postgres://"); }
 
-Result<void> check_keyword(const std::string& keyword, const std::string& value) {
+Result<void> check_secret(const std::string& keyword, const std::string& value) {
   if (const auto row = std::ranges::find(forbidden, keyword, &Forbidden::keyword); row != forbidden.end())
     return fail(Errc::refused, fmt::format("{}: {}", keyword, row->why), std::string(row->remedy));
-  if (std::ranges::find(keywords, keyword) == keywords.end()) {
-    const std::vector<std::string> all(keywords.begin(), keywords.end());
-    return fail(Errc::invalid, fmt::format("\"{}\" is no keyword of libpq", printable(keyword.substr(0, 30))),
-                fmt::format("the nearest one is {}", nearest(keyword, all)));
-  }
   // libpq may read such a name as a conninfo of its own, with a password in it.
   if (keyword == "dbname" && (is_uri(value) || value.find('=') != std::string::npos))
     return fail(Errc::refused, "dbname holds a conninfo of its own", "write the keywords beside it");
   return {};
+}
+
+Result<void> check_keyword(const std::string& keyword) {
+  if (std::ranges::find(keywords, keyword) != keywords.end()) return {};
+  const std::vector<std::string> all(keywords.begin(), keywords.end());
+  return fail(Errc::invalid, fmt::format("\"{}\" is no keyword of libpq", printable(keyword.substr(0, 30))),
+              fmt::format("the nearest one is {}", nearest(keyword, all)));
 }
 
 }  // namespace
@@ -227,7 +230,9 @@ Result<ConninfoValues> conninfo_values(const std::string& text) {
 Result<std::string> checked_conninfo(const std::string& text) {
   PGCERTD_TRY(const ConninfoValues values, conninfo_values(text));
   if (values.empty()) return syntax("it is empty");
-  for (const auto& [keyword, value] : values) PGCERTD_CHECK(check_keyword(keyword, value));
+  // Secrets first: behind one, what looks like a keyword may be a piece of it.
+  for (const auto& [keyword, value] : values) PGCERTD_CHECK(check_secret(keyword, value));
+  for (const auto& [keyword, value] : values) PGCERTD_CHECK(check_keyword(keyword));
   return text;
 }
 

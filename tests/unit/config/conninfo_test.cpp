@@ -83,7 +83,7 @@ TEST(Conninfo, SecretsAreRefusedWhereverTheyHideAndNeverRepeated) {
                            "postgresql:///postgresql%3A%2F%2Fu%3Ahunter2@h",
                            "password",
                            "host=x password hunter2",
-                           "password='hunter2"}) {
+                           "password=my hunter2", "password=my hunter2 ", "password=a hunter2=b", "password='hunter2"}) {
     const auto checked = checked_conninfo(text);
     ASSERT_FALSE(checked) << text;
     EXPECT_THAT(checked.error().what + checked.error().remedy, Not(HasSubstr("hunter2"))) << text;

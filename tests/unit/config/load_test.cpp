@@ -253,6 +253,15 @@ TEST(ParseConfig, BrokenTomlIsNamedInEachFileWithItsPlace) {
   EXPECT_EQ(parse_config({{.name = "a", .bytes = "["}, {.name = "b", .bytes = "]"}}).issues.size(), 2U);
 }
 
+TEST(ParseConfig, ASecretIsNotRepeatedEvenWhereTheTomlIsBroken) {
+  for (const char* value : {"hunter2", "'hunter2", "\"hunter2", "hunter2'", "'x' hunter2", "[hunter2]", "'''hunter2", "\"\\hunter2\"",
+                            "true hunter2", "{hunter2}"}) {
+    const auto loaded = with_setting(std::string("password = ") + value);
+    EXPECT_FALSE(loaded.config) << value;
+    EXPECT_THAT(all_text(loaded), testing::Not(HasSubstr("hunter"))) << value;
+  }
+}
+
 struct Refused {
   const char* toml;
   const char* key;
