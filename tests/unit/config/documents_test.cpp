@@ -1,12 +1,13 @@
 // What is shipped for people to read says what the parser does: etc/pgcertd.toml and docs/CONFIGURATION.md.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <regex>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "config/load.hpp"
 #include "config/print.hpp"
@@ -29,30 +30,50 @@ std::string uncommented(const std::string& toml) {
   return out;
 }
 
+// "[cluster.main]" → "cluster.NAME.", "[daemon]" → "daemon."; empty when it is no such line.
+std::string section_of(const std::string& line, const std::string& before, const std::string& after) {
+  if (!line.starts_with(before) || !line.ends_with(after)) return {};
+  const std::string name = line.substr(before.size(), line.size() - before.size() - after.size());
+  const auto dot = name.find('.');
+  return dot == std::string::npos ? name + "." : name.substr(0, dot) + ".NAME.";
+}
+
 // "daemon.check_interval" → "\"1m\"", with NAME in place of names of sections.
 std::map<std::string, std::string> settings_of(const std::string& toml) {
-  static const std::regex section(R"(\[([a-z]+)(\.[a-z]+)?\])"), setting(R"(([a-z_]+)\s*= (.*))");
   std::istringstream in(toml);
   std::map<std::string, std::string> out;
   std::string prefix;
   for (std::string line; std::getline(in, line);) {
-    std::smatch match;
-    if (std::regex_match(line, match, section)) prefix = match[1].str() + (match[2].matched ? ".NAME." : ".");
-    else if (std::regex_match(line, match, setting)) out[prefix + match[1].str()] = match[2].str();
+    const auto equals = line.find(" = ");
+    if (const auto section = section_of(line, "[", "]"); !section.empty()) prefix = section;
+    else if (!line.starts_with('#') && equals != std::string::npos) out[prefix + line.substr(0, equals)] = line.substr(equals + 3);
   }
   return out;
 }
 
-// The same out of the tables of the documentation.
+// The same out of the tables of the documentation: | `key` | type | `default` | meaning |
 std::map<std::string, std::string> documented(const std::string& markdown) {
-  static const std::regex section(R"(## `\[([a-zA-Z.]+)\]`)"), row(R"(\| `([a-z_]+)` \| ([^|]+) \| `?([^|`]+)`? \| ([^|]+) \|)");
+  const auto plain = [](const std::string& cell) {
+    std::string out;
+    for (const char c : cell)
+      if (c != '`') out += c;
+    return out;
+  };
   std::istringstream in(markdown);
   std::map<std::string, std::string> out;
   std::string prefix;
   for (std::string line; std::getline(in, line);) {
-    std::smatch match;
-    if (std::regex_match(line, match, section)) prefix = match[1].str() + ".";
-    else if (std::regex_match(line, match, row)) out[prefix + match[1].str()] = match[3].str();
+    if (line.starts_with("## ")) prefix = section_of(line, "## `[", "]`");
+    if (prefix.empty() || !line.starts_with("| `")) continue;
+    std::vector<std::string> cells;
+    for (std::size_t at = 2; at < line.size();) {
+      const auto end = std::min(line.find(" | ", at), line.size());
+      cells.push_back(line.substr(at, end - at));
+      at = end + 3;
+    }
+    EXPECT_EQ(cells.size(), 4U) << line;
+    EXPECT_GT(cells.back().size(), 10U) << line;
+    out[prefix + plain(cells[0])] = plain(cells.at(2));
   }
   return out;
 }
