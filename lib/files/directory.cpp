@@ -22,7 +22,8 @@ struct DirCloser {
 };
 
 bool is_one_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
 }
 
 // glibc 2.36 has no openat2. Without the call (old kernel, or a filter that answers EPERM) O_NOFOLLOW does the same for the
@@ -69,7 +70,8 @@ Result<Directory> Directory::child(const std::string& name) const {
   PGCERTD_TRY(const struct stat seen, status_of(fd.get(), path));
   const uid_t own = ::geteuid();
   if (own != 0 && seen.st_uid != own && seen.st_uid != 0)
-    return fail(Errc::refused, fmt::format("directory \"{}\" belongs to uid {}, neither to pgcertd (uid {}) nor to root", path, seen.st_uid, own),
+    return fail(Errc::refused,
+                fmt::format("directory \"{}\" belongs to uid {}, neither to pgcertd (uid {}) nor to root", path, seen.st_uid, own),
                 fmt::format("look who made it, then chown -R pgcertd {}", path));
   return Directory(std::move(fd), std::move(path));
 }
@@ -160,7 +162,8 @@ Result<void> Directory::open_to_group(const ServerIdentity& server) const {
   PGCERTD_TRY(const struct stat seen, status_of(fd_.get(), path_));
   constexpr mode_t mode = 0750;
   const bool give = server.uid != ::geteuid() && seen.st_gid != server.gid, open = (seen.st_mode & permission_bits) != mode;
-  if (give && ::fchown(fd_.get(), static_cast<uid_t>(-1), server.gid) != 0) return fail(needs_chown(errno_error("fchown", path_, errno)));
+  if (give && ::fchown(fd_.get(), static_cast<uid_t>(-1), server.gid) != 0)
+    return fail(needs_chown(errno_error("fchown", path_, errno)));
   if (open && ::fchmod(fd_.get(), mode) != 0) return fail(errno_error("fchmod", path_, errno));
   return give || open ? sync() : Result<void>{};
 }
@@ -169,7 +172,9 @@ FileSeen file_seen(std::string path, const std::optional<struct stat>& status) {
   FileSeen seen;
   seen.path = std::move(path);
   if (!status) return seen;
-  seen.kind = S_ISREG(status->st_mode) ? FileSeen::Kind::regular : S_ISDIR(status->st_mode) ? FileSeen::Kind::directory : FileSeen::Kind::other;
+  seen.kind = S_ISREG(status->st_mode)   ? FileSeen::Kind::regular
+              : S_ISDIR(status->st_mode) ? FileSeen::Kind::directory
+                                         : FileSeen::Kind::other;
   seen.uid = status->st_uid;
   seen.gid = status->st_gid;
   seen.mode = status->st_mode & permission_bits;

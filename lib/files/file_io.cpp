@@ -15,7 +15,8 @@ Result<std::size_t> size_of_regular(int fd, const std::string& path, std::size_t
   if (::fstat(fd, &seen) != 0) return fail(errno_error("fstat", path, errno));
   if (!S_ISREG(seen.st_mode)) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", path));
   const auto size = static_cast<std::size_t>(seen.st_size);
-  if (size > limit) return fail(Errc::invalid, fmt::format("\"{}\" has {} bytes, more than the {} that are read", path, size, limit));
+  if (size > limit)
+    return fail(Errc::invalid, fmt::format("\"{}\" has {} bytes, more than the {} that are read", path, size, limit));
   return size;
 }
 
@@ -86,13 +87,15 @@ Result<void> wipe(const Directory& directory, const std::string& name) {
   if (!fd) return fail(needs_chown(std::move(fd).error()));
   if (::fstat(fd->get(), &opened) != 0) return fail(errno_error("fstat", path, errno));
   if (!same_file(seen, opened)) return fail(Errc::busy, fmt::format("\"{}\" was replaced while it was wiped", path));
-  return write_zeros(fd->get(), static_cast<std::size_t>(seen.st_size), path);
+  // The server may have stretched its file to any size; what we wrote is at the start.
+  return write_zeros(fd->get(), std::min(static_cast<std::size_t>(seen.st_size), key_limit), path);
 }
 
 Result<void> unlink_all(const Directory& directory) {
   PGCERTD_TRY(const auto names, directory.names());
   for (const std::string& name : names)
-    if (::unlinkat(directory.fd(), name.c_str(), 0) != 0 && errno != ENOENT) return fail(errno_error("unlinkat", directory.path_of(name), errno));
+    if (::unlinkat(directory.fd(), name.c_str(), 0) != 0 && errno != ENOENT)
+      return fail(errno_error("unlinkat", directory.path_of(name), errno));
   return {};
 }
 
@@ -139,7 +142,8 @@ Result<void> remove_directory(const Directory& parent, const std::string& name, 
   if (!directory) return directory.error().code == Errc::not_found ? Result<void>{} : fail(directory.error());
   Result<void> wiped = wipe(*directory, secret);
   PGCERTD_CHECK(unlink_all(*directory));
-  if (::unlinkat(parent.fd(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return fail(errno_error("unlinkat", directory->path(), errno));
+  if (::unlinkat(parent.fd(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return fail(errno_error("unlinkat", directory->path(), errno));
   PGCERTD_CHECK(parent.sync());
   return within(std::move(wiped), "the key was removed, but not overwritten");
 }

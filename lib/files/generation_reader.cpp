@@ -23,8 +23,9 @@ bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_s
 
 bool same_stamp(const std::optional<struct stat>& a, const std::optional<struct stat>& b) {
   if (!a || !b) return !a && !b;
-  return same_file(*a, *b) && a->st_size == b->st_size && a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
-         a->st_nlink == b->st_nlink && same_time(a->st_mtim, b->st_mtim) && same_time(a->st_ctim, b->st_ctim);
+  return same_file(*a, *b) && a->st_size == b->st_size && a->st_mode == b->st_mode && a->st_uid == b->st_uid &&
+         a->st_gid == b->st_gid && a->st_nlink == b->st_nlink && same_time(a->st_mtim, b->st_mtim) &&
+         same_time(a->st_ctim, b->st_ctim);
 }
 
 // One reading of one generation; the first thing that is wrong is what is told.

@@ -52,11 +52,13 @@ void sweep(const Directory& generations) {
 // Both as the path is written and as it resolves: the server passes through all of them.
 std::vector<FileSeen> directories_down_to(const std::string& path) {
   std::vector<std::string> paths{path};
-  if (const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free); real && path != real.get())
+  if (const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+      real && path != real.get())
     paths.emplace_back(real.get());
   std::vector<FileSeen> out;
   for (const std::string& one : paths)
-    for (std::size_t end = 1; end != std::string::npos; end = end >= one.size() ? std::string::npos : std::min(one.find('/', end + 1), one.size())) {
+    for (std::size_t end = 1; end != std::string::npos;
+         end = end >= one.size() ? std::string::npos : std::min(one.find('/', end + 1), one.size())) {
       const std::string prefix = one.substr(0, end);
       if (std::any_of(out.begin(), out.end(), [&](const FileSeen& seen) { return seen.path == prefix; })) continue;
       struct stat seen {};
@@ -71,8 +73,8 @@ Result<void> write_public(const Directory& directory, FileRole role, const std::
   return write_new_file(directory, name_of(role), pem, {.mode = public_mode});
 }
 
-Result<void> write_generation(const Directory& generations, const std::string& name, const GenerationContent& content, Manifest manifest,
-                              const ServerIdentity& server) {
+Result<void> write_generation(const Directory& generations, const std::string& name, const GenerationContent& content,
+                              Manifest manifest, const ServerIdentity& server) {
   PGCERTD_TRY(const Directory directory, generations.new_child(name));
   PGCERTD_CHECK(write_new_file(directory, name_of(FileRole::key), content.key_pem.view(), {.owner = server}));
   PGCERTD_CHECK(write_public(directory, FileRole::certificate, content.chain_pem, manifest));
@@ -117,14 +119,17 @@ Result<void> repair_file(const Directory& directory, FileRole role, const Server
   if ((seen.st_uid != owner || seen.st_gid != group) && ::fchownat(handle.get(), "", owner, group, AT_EMPTY_PATH) != 0)
     return fail(needs_chown(errno_error("fchownat", path, errno)));
   // Where we may not read it, the change reaches the disk a little later; the next look repairs what a power cut undid.
-  if (const auto fd = directory.open_file(name, O_RDONLY | O_NONBLOCK); fd && ::fsync(fd->get()) != 0) return fail(errno_error("fsync", path, errno));
+  if (const auto fd = directory.open_file(name, O_RDONLY | O_NONBLOCK); fd && ::fsync(fd->get()) != 0)
+    return fail(errno_error("fsync", path, errno));
   return {};
 }
 
 }  // namespace
 
 GenerationStore::GenerationStore(const std::string& state_directory, std::string cluster_name, ports::Random& random)
-    : state_directory_(state_directory), cluster_name_(std::move(cluster_name)), directory_(state_directory + "/clusters/" + cluster_name_),
+    : state_directory_(state_directory),
+      cluster_name_(std::move(cluster_name)),
+      directory_(state_directory + "/clusters/" + cluster_name_),
       random_(random) {}
 
 Result<GenerationStore::Places> GenerationStore::places() const {
@@ -163,7 +168,8 @@ Result<std::string> GenerationStore::fresh_id(const Directory& generations, Time
   return fail(Errc::exists, fmt::format("no free name for a generation in \"{}\"", generations.path()));
 }
 
-Result<std::string> GenerationStore::stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server, TimePoint now) {
+Result<std::string> GenerationStore::stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server,
+                                           TimePoint now) {
   PGCERTD_CHECK(check_server(server));
   if (content.chain_pem.empty()) return fail(Errc::invalid, "a generation without a certificate");
   PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::parse(content.key_pem.view(), file_name(FileRole::key)));
@@ -173,7 +179,8 @@ Result<std::string> GenerationStore::stage(const GenerationContent& content, std
   PGCERTD_CHECK(at.generations.open_to_group(server));
   PGCERTD_TRY(std::string id, fresh_id(at.generations, now));
   const std::string temporary = std::string{temporary_prefix} + id;
-  const Manifest manifest{.origin = content.origin, .number = number, .created = now, .sha256 = {}, .key_spki_sha256 = key.spki_sha256()};
+  const Manifest manifest{
+      .origin = content.origin, .number = number, .created = now, .sha256 = {}, .key_spki_sha256 = key.spki_sha256()};
   Result<void> done = write_generation(at.generations, temporary, content, manifest, server);
   if (done) done = at.generations.rename(temporary, id);
   if (done) done = at.generations.sync();
@@ -201,7 +208,8 @@ Result<void> GenerationStore::publish(const std::string& id) {
 Result<void> GenerationStore::publish_way_back() {
   PGCERTD_TRY(const Places at, places());
   PGCERTD_TRY(const std::string id, linked_id(at.cluster, way_back_name));
-  if (id.empty()) return fail(Errc::not_found, fmt::format("\"{}\": no way back was made ready", at.cluster.path_of(way_back_name)));
+  if (id.empty())
+    return fail(Errc::not_found, fmt::format("\"{}\": no way back was made ready", at.cluster.path_of(way_back_name)));
   PGCERTD_CHECK(check_publishable(at.generations, id));
   PGCERTD_CHECK(at.cluster.rename(way_back_name, current_name));
   return at.cluster.sync();
@@ -218,7 +226,8 @@ Result<GenerationContent> GenerationStore::load(const std::string& id) {
   PGCERTD_TRY(content.crl_pem, read_if_there(directory, FileRole::crl, crl_limit));
   // Without a manifest it is as good as one that was issued; observe() says that it is missing.
   const auto text = read_file(directory, std::string{manifest_name}, key_limit);
-  if (const auto manifest = text ? parse_manifest(*text, manifest_name) : Result<Manifest>(fail(text.error()))) content.origin = manifest->origin;
+  if (const auto manifest = text ? parse_manifest(*text, manifest_name) : Result<Manifest>(fail(text.error())))
+    content.origin = manifest->origin;
   return content;
 }
 

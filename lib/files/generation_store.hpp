@@ -17,7 +17,8 @@ class GenerationStore final : public ports::Generations {
   GenerationStore(const std::string& state_directory, std::string cluster_name, ports::Random& random);
 
   Result<GenerationsSeen> observe() override;
-  Result<std::string> stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server, TimePoint now) override;
+  Result<std::string> stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server,
+                            TimePoint now) override;
   Result<void> prepare_way_back(const std::string& id) override;
   Result<void> publish(const std::string& id) override;
   Result<void> publish_way_back() override;

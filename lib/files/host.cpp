@@ -60,7 +60,8 @@ std::vector<gid_t> groups_of(const Account& account) {
 ServerIdentity identity(const Account& account) { return {.uid = account.uid, .gid = account.gid, .groups = groups_of(account)}; }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   while (!text.empty() && text.back() == '.') text.pop_back();
   return text;
 }
@@ -83,7 +84,9 @@ Result<ServerIdentity> identity_of_user(const std::string& user) {
   PGCERTD_TRY(const auto account, look_up("getpwnam", user, [&](passwd* entry, std::vector<char>& buffer, passwd** found) {
     return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), found);
   }));
-  if (!account) return fail(Errc::not_found, fmt::format("there is no user \"{}\" on this host", user), "correct server_user, or create the user");
+  if (!account)
+    return fail(Errc::not_found, fmt::format("there is no user \"{}\" on this host", user),
+                "correct server_user, or create the user");
   return identity(*account);
 }
 
@@ -103,7 +106,8 @@ Result<std::string> host_fqdn() {
   std::string name = lower(host.data());
   if (!is_fqdn(name)) name = lower(canonical_name(name));
   if (is_fqdn(name)) return name;
-  return fail(Errc::not_found, fmt::format("host \"{}\" has no fully qualified name", host.data()), "set `names` in the cluster's configuration");
+  return fail(Errc::not_found, fmt::format("host \"{}\" has no fully qualified name", host.data()),
+              "set `names` in the cluster's configuration");
 }
 
 }  // namespace pgcertd::files

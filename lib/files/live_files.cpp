@@ -35,7 +35,8 @@ const FileSeen* first_closed(const ServerIdentity& server, const std::vector<Fil
 
 Result<void> check_way(const ServerIdentity& server, const Resolved& file) {
   if (const FileSeen* closed = first_closed(server, file.passed))
-    return fail(Errc::permission, fmt::format("\"{}\": the server's user (uid {}) may not search \"{}\"", file.path, server.uid, closed->path));
+    return fail(Errc::permission,
+                fmt::format("\"{}\": the server's user (uid {}) may not search \"{}\"", file.path, server.uid, closed->path));
   return {};
 }
 
@@ -68,7 +69,8 @@ Result<Resolved> LiveFileReader::locate(const std::string& path) const {
   bool forbidden = lies_in(file, places_.state_directory);
   for (const std::string& directory : places_.ca_directories) forbidden = forbidden || lies_in(file, directory);
   if (forbidden && !through_current(path, file))
-    return fail(Errc::refused, fmt::format("\"{}\" lies where pgcertd keeps keys: it is not read because a server's setting names it", path),
+    return fail(Errc::refused,
+                fmt::format("\"{}\" lies where pgcertd keeps keys: it is not read because a server's setting names it", path),
                 "let the server's ssl_*_file settings name files of its own");
   return file;
 }
@@ -99,11 +101,13 @@ Result<std::string> LiveFileReader::read_public(const std::string& path, const S
 Result<void> LiveFileReader::check_key(const Resolved& key) const {
   const FileSeen seen = file_seen(key.path, key.seen);
   if (seen.kind == FileSeen::Kind::regular && seen.links != 1)
-    return fail(Errc::refused, fmt::format("private key \"{}\" has {} links", key.path, seen.links), "make it a file of its own: cp --remove-destination");
+    return fail(Errc::refused, fmt::format("private key \"{}\" has {} links", key.path, seen.links),
+                "make it a file of its own: cp --remove-destination");
   const std::optional<ServerIdentity> server = server_ ? server_() : std::nullopt;
   if (!server) {
     if (key.seen.st_uid == ::geteuid()) return {};
-    return fail(Errc::refused, fmt::format("private key \"{}\" is not read before the server's user is known", key.path), "set server_user in the cluster's configuration");
+    return fail(Errc::refused, fmt::format("private key \"{}\" is not read before the server's user is known", key.path),
+                "set server_user in the cluster's configuration");
   }
   const FileVerdict verdict = judge_key(*server, seen);
   if (verdict != FileVerdict::ok)

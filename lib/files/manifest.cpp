@@ -43,15 +43,17 @@ Manifest from_json(const json& top) {
 }
 
 bool plausible(const Manifest& m) {
-  const bool names = std::all_of(m.sha256.begin(), m.sha256.end(), [](const auto& file) { return is_public_name(file.first) && is_digest(file.second); });
+  const bool names = std::all_of(m.sha256.begin(), m.sha256.end(),
+                                 [](const auto& file) { return is_public_name(file.first) && is_digest(file.second); });
   return names && m.sha256.contains(std::string{file_name(FileRole::certificate)}) && is_digest(m.key_spki_sha256);
 }
 
 }  // namespace
 
 std::string to_json(const Manifest& manifest) {
-  const json top{{"format", format_version},         {"origin", to_string(manifest.origin)}, {"number", manifest.number},
-                 {"created", to_rfc3339(manifest.created)}, {"sha256", manifest.sha256},    {"key_spki_sha256", manifest.key_spki_sha256}};
+  const json top{{"format", format_version},  {"origin", to_string(manifest.origin)},
+                 {"number", manifest.number}, {"created", to_rfc3339(manifest.created)},
+                 {"sha256", manifest.sha256}, {"key_spki_sha256", manifest.key_spki_sha256}};
   return top.dump(2) + "\n";
 }
 

@@ -38,7 +38,7 @@ std::string to_json(const PendingSeen& request) {
                  {"created", to_rfc3339(request.created)},
                  {"key_type", to_string(request.key_type)},
                  {"names", {{"dns", request.names.dns}, {"ip", request.names.ip}}}};
-  return top.dump(2) + "\n";
+  return top.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 std::optional<PendingSeen> parse_meta(const std::string& text) {
@@ -79,7 +79,8 @@ void sweep(const Directory& pending, const std::string& cluster) {
   const auto names = pending.names();
   if (!names) return;
   for (const std::string& name : *names)
-    if (name.starts_with(gone_prefix) || name.starts_with(temporary_prefix(cluster))) (void)remove_directory(pending, name, key_name);
+    if (name.starts_with(gone_prefix) || name.starts_with(temporary_prefix(cluster)))
+      (void)remove_directory(pending, name, key_name);
 }
 
 // None for another cluster's entry, and for one whose meta.json says nothing: nobody can tell whose it is.
@@ -94,7 +95,8 @@ Result<std::optional<PendingSeen>> read_entry(const Directory& pending, const st
   if (!seen || seen->cluster != cluster || seen->spki_sha256 != spki) return std::optional<PendingSeen>{};
   PGCERTD_TRY(const auto key, directory->status(key_name));
   auto request = read_file(*directory, request_name, key_limit);
-  if (!request && request.error().code != Errc::not_found && request.error().code != Errc::invalid) return fail(std::move(request).error());
+  if (!request && request.error().code != Errc::not_found && request.error().code != Errc::invalid)
+    return fail(std::move(request).error());
   if (!key || !S_ISREG(key->st_mode) || key->st_size == 0 || !request || request->empty()) {
     (void)retire(pending, spki);      // of no use either way
     return std::optional<PendingSeen>{};
@@ -127,7 +129,8 @@ Result<std::vector<PendingSeen>> PendingStore::list(const std::string& cluster) 
 Result<void> PendingStore::put(const PendingSeen& request, const Secret& key_pem) {
   PGCERTD_CHECK(check_spki(request.spki_sha256));
   PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::parse(key_pem.view(), key_name));
-  if (key.spki_sha256() != request.spki_sha256) return fail(Errc::invalid, fmt::format("the key is not that of request {}", request.spki_sha256));
+  if (key.spki_sha256() != request.spki_sha256)
+    return fail(Errc::invalid, fmt::format("the key is not that of request {}", request.spki_sha256));
   PGCERTD_TRY(const Directory directory, pending());
   sweep(directory, request.cluster);
   const std::string temporary = temporary_prefix(request.cluster) + request.spki_sha256;

@@ -59,8 +59,10 @@ Result<void> to_root(Walk& walk) {
 Result<void> follow(Walk& walk, const Level& link) {
   const std::string path = walk.here(link.name);
   if (link.seen.st_uid != 0 && link.seen.st_uid != ::geteuid())
-    return fail(Errc::refused, fmt::format("\"{}\" is a symbolic link of uid {}: only those of root and of pgcertd are followed", path, link.seen.st_uid),
-                fmt::format("chown -h root {}, or name the file itself", path));
+    return fail(
+        Errc::refused,
+        fmt::format("\"{}\" is a symbolic link of uid {}: only those of root and of pgcertd are followed", path, link.seen.st_uid),
+        fmt::format("chown -h root {}, or name the file itself", path));
   if (++walk.links > most_links) return fail(errno_error("resolve", walk.asked, ELOOP));
   std::array<char, PATH_MAX> target{};
   const ssize_t size = ::readlinkat(link.fd.get(), "", target.data(), target.size());
@@ -72,7 +74,9 @@ Result<void> follow(Walk& walk, const Level& link) {
 }
 
 Result<Level> look(const Walk& walk, const std::string& name) {
-  Level level{.fd = UniqueFd(::openat(walk.stack.back().fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)), .name = name, .seen = {}};
+  Level level{.fd = UniqueFd(::openat(walk.stack.back().fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)),
+              .name = name,
+              .seen = {}};
   if (!level.fd) return fail(errno_error("openat", walk.here(name), errno));
   if (::fstat(level.fd.get(), &level.seen) != 0) return fail(errno_error("fstat", walk.here(name), errno));
   return level;
@@ -93,7 +97,8 @@ Resolved result_of(Walk& walk, Level last) {
 }  // namespace
 
 Result<Resolved> resolve(const std::string& path) {
-  if (path.empty() || path.front() != '/' || path.find('\0') != std::string::npos) return fail(Errc::invalid, fmt::format("\"{}\" is no absolute path", path));
+  if (path.empty() || path.front() != '/' || path.find('\0') != std::string::npos)
+    return fail(Errc::invalid, fmt::format("\"{}\" is no absolute path", path));
   Walk walk{path};
   PGCERTD_CHECK(to_root(walk));
   put_ahead(walk, path);

@@ -28,7 +28,9 @@ struct AsDaemon : ::testing::Test {
     }
   }
   // Without root the tests' own user is a daemon without capabilities already.
-  static std::string without_capabilities(const std::function<std::string()>& body) { return root() ? in_child_as(daemon_uid, 0, body) : body(); }
+  static std::string without_capabilities(const std::function<std::string()>& body) {
+    return root() ? in_child_as(daemon_uid, 0, body) : body();
+  }
   State state;
 };
 
@@ -46,9 +48,11 @@ TEST_F(AsDaemon, TheUnitsCapabilitiesAreEnoughForEachCall) {
     if (judge_key(postgres, live->files[1]) != FileVerdict::ok) return std::string{"the server would refuse the key"};
     for (const FileSeen& parent : seen->parents)
       if (!can_search(postgres, parent)) return "the server may not search " + parent.path;
-    if (auto loaded = store.load(*first); !loaded || loaded->key_pem.view() != pair().key_pem) return trouble("load", loaded) + " load";
+    if (auto loaded = store.load(*first); !loaded || loaded->key_pem.view() != pair().key_pem)
+      return trouble("load", loaded) + " load";
     const std::string key = state.file(*first, "server.key");
-    if (::chmod(key.c_str(), 0644) != 0 || ::chown(key.c_str(), daemon_uid, daemon_uid) != 0) return std::string{"could not spoil the key"};
+    if (::chmod(key.c_str(), 0644) != 0 || ::chown(key.c_str(), daemon_uid, daemon_uid) != 0)
+      return std::string{"could not spoil the key"};
     if (auto done = store.repair(*first, FileRole::key, postgres); !done) return trouble("repair", done);
     if (mode_of(key) != 0600 || stat_of(key).st_uid != other_uid) return std::string{"not repaired"};
     const UniqueFd wiped(::open(state.file(*second, "server.key").c_str(), O_RDONLY));
@@ -58,19 +62,25 @@ TEST_F(AsDaemon, TheUnitsCapabilitiesAreEnoughForEachCall) {
   EXPECT_EQ(stat_of(state.current("server.crt")).st_uid, daemon_uid);
   EXPECT_EQ(stat_of(state.cluster()).st_gid, other_uid);
   // The server's own user reads its files and no more.
-  EXPECT_EQ(in_child_as(other_uid, 0, [&]() -> std::string {
-    const bool reads = slurp(state.current("server.key")) == pair().key_pem && slurp(state.current("server.crt")) == pair().certificate_pem;
-    const bool writes = ::rename(state.current("server.crt").c_str(), state.current("x").c_str()) == 0;
-    return reads && !writes ? "" : "reads or writes";
-  }), "");
-  EXPECT_EQ(in_child_as(daemon_uid + 10, 0, [&]() -> std::string { return exists(state.current("server.crt")) ? "a stranger passes" : ""; }), "");
+  EXPECT_EQ(in_child_as(other_uid, 0,
+                        [&]() -> std::string {
+                          const bool reads = slurp(state.current("server.key")) == pair().key_pem &&
+                                             slurp(state.current("server.crt")) == pair().certificate_pem;
+                          const bool writes = ::rename(state.current("server.crt").c_str(), state.current("x").c_str()) == 0;
+                          return reads && !writes ? "" : "reads or writes";
+                        }),
+            "");
+  EXPECT_EQ(in_child_as(daemon_uid + 10, 0,
+                        [&]() -> std::string { return exists(state.current("server.crt")) ? "a stranger passes" : ""; }),
+            "");
 }
 
 TEST_F(AsDaemon, WithoutCapabilitiesItIsSaidAndNothingIsLeft) {
   EXPECT_EQ(without_capabilities([&]() -> std::string {
     GenerationStore store(state.path(), "main", state.random);
     const auto failed = store.stage(content(), 1, postgres, start);
-    if (failed || failed.error().code != Errc::permission || failed.error().remedy.empty()) return trouble("stage", failed) + " stage";
+    if (failed || failed.error().code != Errc::permission || failed.error().remedy.empty())
+      return trouble("stage", failed) + " stage";
     return entries(state.cluster() + "/generations").empty() ? "" : "something is left";
   }), "");
 }
@@ -81,7 +91,8 @@ TEST_F(AsDaemon, AKeyThatMayNotBeReadSpoilsNothingElse) {
     GenerationStore maker(state.path(), "main", state.random);
     id = maker.stage(content(), 1, server(), start).value();
     if (root())
-      for (const std::string& path : {state.path() + "/clusters", state.cluster(), state.cluster() + "/generations", state.file(id, "")})
+      for (const std::string& path :
+           {state.path() + "/clusters", state.cluster(), state.cluster() + "/generations", state.file(id, "")})
         ASSERT_EQ(::chown(path.c_str(), daemon_uid, static_cast<gid_t>(-1)), 0);
     else ::chmod(state.file(id, "server.key").c_str(), 0);
   }
@@ -127,7 +138,9 @@ TEST_F(AsDaemon, AKeyThatTheServerMayNotReadIsNotCopiedForIt) {
     // STATE is another one here.
     LiveFileReader reader({.state_directory = "/nowhere", .cluster_directory = "/nowhere/clusters/main"}, [] { return postgres; });
     const auto got = reader.read_pair(cert, key);
-    return got ? "read" : got.error().code == Errc::refused || got.error().code == Errc::permission ? "refused" : trouble("read_pair", got);
+    return got                                                                         ? "read"
+           : got.error().code == Errc::refused || got.error().code == Errc::permission ? "refused"
+                                                                                       : trouble("read_pair", got);
   };
   ::chmod(key.c_str(), 0600);
   if (!root()) {
@@ -139,7 +152,8 @@ TEST_F(AsDaemon, AKeyThatTheServerMayNotReadIsNotCopiedForIt) {
     mode_t mode;
     const char* expected;
   };
-  for (const Row& row : {Row{0, 0600, "refused"}, Row{0, 0640, "refused"}, Row{daemon_uid, 0600, "refused"}, Row{other_uid, 0644, "refused"}, Row{other_uid, 0600, "read"}}) {
+  for (const Row& row : {Row{0, 0600, "refused"}, Row{0, 0640, "refused"}, Row{daemon_uid, 0600, "refused"},
+                         Row{other_uid, 0644, "refused"}, Row{other_uid, 0600, "read"}}) {
     ASSERT_EQ(::chown(key.c_str(), row.owner, 0), 0);
     ::chmod(key.c_str(), row.mode);
     EXPECT_EQ(in_child_as(daemon_uid, unit_capabilities, read), row.expected) << row.owner << " " << row.mode;

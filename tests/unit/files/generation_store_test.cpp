@@ -137,6 +137,20 @@ TEST_F(Cluster, RemovalWipesTheKeyAndSparesTheCurrentOne) {
   EXPECT_TRUE(ok(store.remove(half)));
 }
 
+TEST_F(Cluster, AStretchedKeyCostsNoTimeToWipe) {
+  const std::string id = stage();
+  const UniqueFd key(::open(state.file(id, "server.key").c_str(), O_RDWR));
+  ASSERT_EQ(::ftruncate(key.get(), off_t{1} << 40), 0);   // sparse; its owner may do that
+  EXPECT_FALSE(only().complete);
+  ASSERT_TRUE(ok(store.remove(id)));
+  struct stat seen {};
+  ASSERT_EQ(::fstat(key.get(), &seen), 0);
+  EXPECT_LT(seen.st_blocks, 1024);
+  std::string bytes(pair().key_pem.size(), '?');
+  ASSERT_EQ(::pread(key.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  EXPECT_TRUE(all_zero(bytes));
+}
+
 TEST_F(Cluster, RemovalNeverWritesThroughALink) {
   ScratchDir elsewhere;
   for (const bool hard : {false, true}) {
@@ -188,12 +202,15 @@ TEST_F(Cluster, EachForeignChangeIsSeenAndNamed) {
       {"server.crt", [&](const std::string& path) { spit(path, stranger.certificate_pem); }, "server.crt is not as it was written"},
       {"server.crt", [](const std::string& path) { spit(path, std::string(2U << 20U, 'x')); }, "more than the"},
       {"root.crt", [](const std::string& path) { spit(path, "\n"); }, "root.crt is not as it was written"},
-      {"root.crt", [](const std::string& path) { std::filesystem::remove(path), ::mkfifo(path.c_str(), 0600); }, "root.crt is no regular file"},
+      {"root.crt", [](const std::string& path) { std::filesystem::remove(path), ::mkfifo(path.c_str(), 0600); },
+       "root.crt is no regular file"},
       {"server.key", [](const std::string& path) { std::filesystem::remove(path); }, "server.key is missing"},
       {"server.key", [&](const std::string& path) { spit(path, stranger.key_pem); }, "server.key is another key"},
       {"server.key", [](const std::string& path) { spit(path, ""); }, "server.key"},
-      {"server.key", [](const std::string& path) { std::filesystem::remove(path), ::mkfifo(path.c_str(), 0600); }, "server.key is no regular file"},
-      {"server.key", [](const std::string& path) { std::filesystem::create_hard_link(path, path + ".copy"); }, "server.key has 2 links"},
+      {"server.key", [](const std::string& path) { std::filesystem::remove(path), ::mkfifo(path.c_str(), 0600); },
+       "server.key is no regular file"},
+      {"server.key", [](const std::string& path) { std::filesystem::create_hard_link(path, path + ".copy"); },
+       "server.key has 2 links"},
   };
   for (const Row& row : rows) {
     const std::string id = stage();
@@ -250,7 +267,8 @@ TEST_F(Cluster, LeftoversOfACrashAreWipedAndStrangersAreIgnored) {
 
 TEST_F(Cluster, WhatCannotBePublishedIsRefused) {
   const std::string id = stage();
-  for (const char* hostile : {"", "..", "../../pending", "20260101T000000Z-", "20260101T000000Z-zz", "20260101T000000Z-00/..", ".tmp-20260101T000000Z-00"}) {
+  for (const char* hostile : {"", "..", "../../pending", "20260101T000000Z-", "20260101T000000Z-zz", "20260101T000000Z-00/..",
+                              ".tmp-20260101T000000Z-00"}) {
     EXPECT_EQ(store.publish(hostile).error().code, Errc::invalid) << hostile;
     EXPECT_EQ(store.remove(hostile).error().code, Errc::invalid) << hostile;
     EXPECT_EQ(store.load(hostile).error().code, Errc::invalid) << hostile;

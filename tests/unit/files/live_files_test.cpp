@@ -25,7 +25,10 @@ struct Live : ::testing::Test {
     ::chmod(key.c_str(), 0600);
   }
   [[nodiscard]] LivePlaces places() const {
-    return {.state_directory = state.path(), .cluster_directory = state.cluster(), .ca_directories = {ca.path(), "/not/there"}, .snakeoil_certificate = data / "snakeoil.pem"};
+    return {.state_directory = state.path(),
+            .cluster_directory = state.cluster(),
+            .ca_directories = {ca.path(), "/not/there"},
+            .snakeoil_certificate = data / "snakeoil.pem"};
   }
   LiveFileReader reader{places(), [] { return self; }};
 
@@ -74,7 +77,8 @@ TEST_F(Live, NothingOfOursIsReadThroughAReportedPath) {
   const auto id = store.stage(content(), 1, self, start);
   ASSERT_TRUE(ok(store.publish(*id)));
   PendingStore pending(state.path());
-  ASSERT_TRUE(ok(pending.put({.cluster = "main", .spki_sha256 = pair().spki, .request_pem = "x", .created = start, .names = {}}, Secret(pair().key_pem))));
+  ASSERT_TRUE(ok(pending.put({.cluster = "main", .spki_sha256 = pair().spki, .request_pem = "x", .created = start, .names = {}},
+                             Secret(pair().key_pem))));
   spit(ca / "ca.key", pair().key_pem);
   spit(ca / "ca.crt", pair().certificate_pem);
   std::filesystem::create_directory_symlink(state.path(), data / "way-in");
@@ -206,11 +210,14 @@ TEST_F(Live, SnakeoilIsAPathAndASelfIssuedLeaf) {
   spit(data / "snakeoil.pem", pair().certificate_pem);
   EXPECT_TRUE(reader.read_certificate(data / "debian.crt", key)->snakeoil);
   EXPECT_FALSE(reader.read_certificate(cert, key)->snakeoil);     // the same certificate elsewhere
-  const auto root_key = x509::PrivateKey::generate(KeyType::ecdsa_p256).value(), leaf_key = x509::PrivateKey::generate(KeyType::ecdsa_p256).value();
-  const auto ca_certificate = x509::make_root(root_key, "Real CA", x509::new_serial().value(), {start, start + std::chrono::hours(9000)}).value();
+  const auto root_key = x509::PrivateKey::generate(KeyType::ecdsa_p256).value(),
+             leaf_key = x509::PrivateKey::generate(KeyType::ecdsa_p256).value();
+  const auto ca_certificate =
+      x509::make_root(root_key, "Real CA", x509::new_serial().value(), {start, start + std::chrono::hours(9000)}).value();
   const Names names{{"db1.example.org"}, {}};
-  const auto leaf = x509::sign_leaf(root_key, ca_certificate, x509::make_request_pem(leaf_key, names).value(),
-                                    {.serial = x509::new_serial().value(), .names = names, .validity = {start, start + std::chrono::hours(90)}, .crl_url = {}});
+  const auto leaf = x509::sign_leaf(
+      root_key, ca_certificate, x509::make_request_pem(leaf_key, names).value(),
+      {.serial = x509::new_serial().value(), .names = names, .validity = {start, start + std::chrono::hours(90)}, .crl_url = {}});
   ASSERT_TRUE(ok(leaf));
   spit(data / "snakeoil.pem", leaf->pem());
   EXPECT_FALSE(reader.read_certificate(data / "debian.crt", key)->snakeoil);   // somebody put a real one there

@@ -23,7 +23,8 @@ constexpr uid_t other_uid = 65533, daemon_uid = 65532;
 
 inline bool root() { return ::geteuid() == 0; }
 inline ServerIdentity server() {
-  return root() ? ServerIdentity{.uid = other_uid, .gid = other_uid, .groups = {}} : ServerIdentity{.uid = ::geteuid(), .gid = ::getegid(), .groups = {}};
+  return root() ? ServerIdentity{.uid = other_uid, .gid = other_uid, .groups = {}}
+                : ServerIdentity{.uid = ::geteuid(), .gid = ::getegid(), .groups = {}};
 }
 
 struct Pair {
@@ -31,7 +32,10 @@ struct Pair {
 };
 inline Pair make_pair(const std::string& name = "db1.example.org") {
   const auto key = x509::PrivateKey::generate(KeyType::ecdsa_p256).value();
-  const x509::LeafProfile profile{.serial = x509::new_serial().value(), .names = {{name}, {}}, .validity = {start, start + std::chrono::hours(2160)}, .crl_url = {}};
+  const x509::LeafProfile profile{.serial = x509::new_serial().value(),
+                                  .names = {{name}, {}},
+                                  .validity = {start, start + std::chrono::hours(2160)},
+                                  .crl_url = {}};
   const auto certificate = x509::make_self_signed(key, profile).value();
   return {certificate.pem(), std::string{key.to_pem().view()}, key.spki_sha256()};
 }
@@ -54,7 +58,8 @@ class Counting final : public ports::Random {
   explicit Counting(unsigned first = 0) : next_(first) {}
   std::string hex(std::size_t bytes) override {
     std::string digits(bytes * 2, '0');
-    for (unsigned value = next_++, at = 0; value > 0; value /= 16, ++at) digits[digits.size() - 1 - at] = "0123456789abcdef"[value % 16];
+    for (unsigned value = next_++, at = 0; value > 0; value /= 16, ++at)
+      digits[digits.size() - 1 - at] = "0123456789abcdef"[value % 16];
     return digits;
   }
 
@@ -67,7 +72,9 @@ class State {
   State() { ::chmod(scratch_.path().c_str(), 0711); }
   [[nodiscard]] const std::string& path() const { return scratch_.path(); }
   [[nodiscard]] std::string cluster() const { return scratch_ / "clusters/main"; }
-  [[nodiscard]] std::string file(const std::string& id, const std::string& name) const { return cluster() + "/generations/" + id + "/" + name; }
+  [[nodiscard]] std::string file(const std::string& id, const std::string& name) const {
+    return cluster() + "/generations/" + id + "/" + name;
+  }
   [[nodiscard]] std::string current(const std::string& name) const { return cluster() + "/current/" + name; }
 
   Counting random;
@@ -110,9 +117,10 @@ inline std::string in_child_as(uid_t uid, std::uint32_t capabilities, const std:
   if (child == 0) {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     const __user_cap_data_struct sets[2]{{.effective = capabilities, .permitted = capabilities, .inheritable = 0}, {}};
-    const bool dropped = ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && ::setgroups(0, nullptr) == 0 && ::setresgid(uid, uid, uid) == 0 &&
-                         ::setresuid(uid, uid, uid) == 0 && ::syscall(SYS_capset, &header, sets) == 0 &&
-                         ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;   // /proc/self belongs to root otherwise, as it does not under systemd
+    const bool dropped =
+        ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && ::setgroups(0, nullptr) == 0 && ::setresgid(uid, uid, uid) == 0 &&
+        ::setresuid(uid, uid, uid) == 0 && ::syscall(SYS_capset, &header, sets) == 0 &&
+        ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;  // /proc/self belongs to root otherwise, as it does not under systemd
     const std::string answer = dropped ? body() : "the privileges could not be dropped";
     const bool told = ::write(channel[1], answer.data(), answer.size()) == static_cast<ssize_t>(answer.size());
     ::_exit(told ? 0 : 1);
@@ -120,7 +128,8 @@ inline std::string in_child_as(uid_t uid, std::uint32_t capabilities, const std:
   ::close(channel[1]);
   std::string answer;
   char buffer[512];
-  for (ssize_t got = 0; (got = ::read(channel[0], buffer, sizeof buffer)) > 0;) answer.append(buffer, static_cast<std::size_t>(got));
+  for (ssize_t got = 0; (got = ::read(channel[0], buffer, sizeof buffer)) > 0;)
+    answer.append(buffer, static_cast<std::size_t>(got));
   ::close(channel[0]);
   int status = 0;
   ::waitpid(child, &status, 0);

@@ -13,10 +13,16 @@ struct Pending : ::testing::Test {
   State state;
   PendingStore store{state.path()};
 
-  [[nodiscard]] std::string entry(const std::string& spki, const std::string& name = {}) const { return state.path() + "/pending/" + spki + (name.empty() ? "" : "/" + name); }
+  [[nodiscard]] std::string entry(const std::string& spki, const std::string& name = {}) const {
+    return state.path() + "/pending/" + spki + (name.empty() ? "" : "/" + name);
+  }
   PendingSeen put(const std::string& cluster, const Pair& from, TimePoint created = start) {
-    PendingSeen request{.cluster = cluster, .spki_sha256 = from.spki, .request_pem = "-----BEGIN CERTIFICATE REQUEST-----\n", .created = created,
-                        .key_type = KeyType::ecdsa_p256, .names = {{"db1.example.org"}, {"10.0.0.5"}}};
+    PendingSeen request{.cluster = cluster,
+                        .spki_sha256 = from.spki,
+                        .request_pem = "-----BEGIN CERTIFICATE REQUEST-----\n",
+                        .created = created,
+                        .key_type = KeyType::ecdsa_p256,
+                        .names = {{"db1.example.org"}, {"10.0.0.5"}}};
     EXPECT_TRUE(ok(store.put(request, Secret(from.key_pem))));
     return request;
   }
@@ -89,9 +95,15 @@ TEST_F(Pending, HostileNamesAndKeysAreRefused) {
   for (const char* hostile : {"", "..", "../clusters", "AB", "key.pem"}) {
     EXPECT_EQ(store.key(hostile).error().code, Errc::invalid) << hostile;
     EXPECT_EQ(store.remove(hostile).error().code, Errc::invalid) << hostile;
-    EXPECT_EQ(store.put({.cluster = "main", .spki_sha256 = hostile, .request_pem = "x", .created = start, .names = {}}, Secret(pair().key_pem)).error().code, Errc::invalid);
+    EXPECT_EQ(store
+                  .put({.cluster = "main", .spki_sha256 = hostile, .request_pem = "x", .created = start, .names = {}},
+                       Secret(pair().key_pem))
+                  .error()
+                  .code,
+              Errc::invalid);
   }
-  const PendingSeen other{.cluster = "main", .spki_sha256 = std::string(64, 'a'), .request_pem = "x", .created = start, .names = {}};
+  const PendingSeen other{
+      .cluster = "main", .spki_sha256 = std::string(64, 'a'), .request_pem = "x", .created = start, .names = {}};
   EXPECT_EQ(store.put(other, Secret(pair().key_pem)).error().code, Errc::invalid);   // another key's number
   put("main", pair());
   std::filesystem::create_directory_symlink("/etc", entry(std::string(64, 'b')));
