@@ -21,7 +21,9 @@ class NarrowFormatter : public CLI::Formatter {
  public:
   NarrowFormatter() { column_width(help_column); }
   std::string make_option_opts(const CLI::Option* option) const override {
-    return option->get_type_size() == 0 ? "" : option->get_option_text().empty() ? " " + option->get_type_name() : " " + option->get_option_text();
+    const bool takes_value = option->get_type_size() != 0 && !option->get_positional();
+    const std::string type = option->get_type_name();   // "DURATION:validator": the validator's name says nothing more
+    return (takes_value ? " " + type.substr(0, type.find(':')) : "") + (option->get_required() ? " (required)" : "");
   }
 };
 
@@ -104,7 +106,7 @@ void add_watching(CLI::App& app, Command& command) {
 }
 
 void add_acting(CLI::App& app, Command& command) {
-  CLI::App& rotate = *app.add_subcommand("rotate", "make, install and prove a new certificate when one is due");
+  CLI::App& rotate = *app.add_subcommand("rotate", "make, install and prove a certificate that is due");
   const auto values = bind<Rotate>(rotate, command);
   add_cluster(rotate, values->cluster, true);
   rotate.add_flag("--dry-run", values->dry_run, "print the plan and why, change nothing");
@@ -119,7 +121,7 @@ void add_acting(CLI::App& app, Command& command) {
 
   CLI::App& resume = *app.add_subcommand("resume", "end a pause");
   add_cluster(resume, bind<Resume>(resume, command)->cluster, true);
-  CLI::App& takeover = *app.add_subcommand("takeover", "let pgcertd replace a certificate that somebody else installed");
+  CLI::App& takeover = *app.add_subcommand("takeover", "replace a certificate that somebody else installed");
   add_cluster(takeover, bind<Takeover>(takeover, command)->cluster, true);
 }
 
@@ -236,7 +238,8 @@ std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* ar
   app.formatter(std::make_shared<NarrowFormatter>());
   app.fallthrough();
   app.require_subcommand(1);
-  app.set_version_flag("--version", "pgcertctl " PGCERTD_VERSION);
+  app.set_version_flag("--version", "pgcertctl " PGCERTD_VERSION, "print the version and exit");
+  app.set_help_flag("-h,--help", "print this and exit");
   add_globals(app, invocation.globals);
   add_watching(app, invocation.command);
   add_acting(app, invocation.command);
@@ -247,7 +250,7 @@ std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* ar
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    return Ending{0, deepest(app).help(), {}};
+    return Ending{0, app.help(), {}};
   } catch (const CLI::CallForVersion& version) {
     return Ending{0, std::string(version.what()) + "\n", {}};
   } catch (const CLI::ParseError& error) {

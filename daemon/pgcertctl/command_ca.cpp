@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -39,10 +40,19 @@ Result<std::optional<Secret>> root_passphrase(const CaInit& command) {
   return std::optional<Secret>(std::move(given));
 }
 
+// What is printed is copied into other shells and into pgcertd.toml, so a path must not depend on where we stand.
+std::string absolute(const std::string& path) {
+  std::error_code gone;   // without a working directory the path stays as it was given
+  const auto full = path.empty() ? std::filesystem::path{} : std::filesystem::absolute(path, gone).lexically_normal();
+  std::string text = gone ? path : full.string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
 Result<ca::InitOptions> options_from(const CaInit& command) {
   ca::InitOptions options;
-  options.root_dir = command.root_dir;
-  options.issuing_dir = command.issuing_dir;
+  options.root_dir = absolute(command.root_dir);
+  options.issuing_dir = absolute(command.issuing_dir);
   options.root_common_name = command.common_name;
   options.issuing_common_name = command.issuing_common_name;
   options.root_key_type = command.key_type;
@@ -79,26 +89,42 @@ std::string ca_block(std::string_view title, const CertFacts& facts, const Sessi
   return session.style().paint(cli::Tone::strong, title) + "\n" + table.render(session.style());
 }
 
-std::string steps(const CaInit& command, const ca::InitReport& report) {
-  const std::string root_dir = printable(command.root_dir, 4096);
+std::string quoted(const std::string& path, char quote, std::string_view escaped_quote) {
+  std::string out(1, quote);
+  for (const char c : printable(path, 4096)) out += c == quote ? std::string(escaped_quote) : quote == '"' && c == '\\' ? "\\\\" : std::string(1, c);
+  return out + quote;
+}
+
+std::string for_toml(const std::string& path) { return quoted(path, '"', "\\\""); }
+
+// A word for a shell; plain where no character has a meaning there.
+std::string for_shell(const std::string& path) {
+  constexpr std::string_view harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,=";
+  return path.find_first_not_of(harmless) == std::string::npos ? path : quoted(path, '\'', "'\\''");
+}
+
+// Lines that are made to be copied are not wrapped.
+std::string steps(const ca::InitOptions& options, const ca::InitReport& report) {
+  const std::string root = for_shell(options.root_dir);
+  const std::string name = for_shell(options.root_dir.substr(options.root_dir.find_last_of('/') + 1));
   std::string out = "\nFor clients (sslrootcert): compare the SHA-256 above when you copy it\n";
-  out += cli::paragraph(printable(report.root_certificate, 4096), 2);
+  out += fmt::format("  {}\n", for_shell(report.root_certificate));
   out += "\nThe root's key is needed again only to renew the issuing CA and the root's CRL\n";
-  out += cli::paragraph(fmt::format("{}: {}", printable(report.root_key, 4096), key_words(report.root_key_encrypted)), 2);
+  out += fmt::format("  {}: {}\n", for_shell(report.root_key), key_words(report.root_key_encrypted));
   out += "Take it off this host: copy the whole directory to two media that you keep\napart, compare the copies, then remove it here\n";
-  out += cli::paragraph(fmt::format("cp -a {0} /media/A/ && diff -r {0} /media/A/{1}", root_dir, printable(root_dir.substr(root_dir.find_last_of('/') + 1))), 2);
-  out += cli::paragraph(fmt::format("shred -u {} && rm -r {}", printable(report.root_key, 4096), root_dir), 2);
+  out += fmt::format("  cp -a {0} /media/A/ && diff -r {0} /media/A/{1}\n", root, name);
+  out += fmt::format("  shred -u {} && rm -r {}\n", for_shell(report.root_key), root);
   if (!report.issuing) return out;
   out += "\nFor the daemon, in pgcertd.toml (its user must own the directory)\n  [issuer.local]\n  type = \"local\"\n";
-  out += cli::paragraph(fmt::format("directory = \"{}\"", printable(command.issuing_dir, 4096)), 2);
+  out += fmt::format("  directory = {}\n", for_toml(options.issuing_dir));
   if (report.issuing_key_encrypted) out += "  passphrase = \"credential:issuing-ca\"\n";
   return out;
 }
 
-std::string to_text(const CaInit& command, const ca::InitReport& report, const Session& session) {
-  std::string out = ca_block("root CA in " + printable(command.root_dir, 4096), report.root, session);
-  if (report.issuing) out += ca_block("issuing CA in " + printable(command.issuing_dir, 4096), *report.issuing, session);
-  return out + steps(command, report);
+std::string to_text(const ca::InitOptions& options, const ca::InitReport& report, const Session& session) {
+  std::string out = ca_block("root CA in " + printable(options.root_dir, 4096), report.root, session);
+  if (report.issuing) out += ca_block("issuing CA in " + printable(options.issuing_dir, 4096), *report.issuing, session);
+  return out + steps(options, report);
 }
 
 Json seen_json(const ca::CaDirectorySeen& seen) {
@@ -138,7 +164,7 @@ int run(const CaInit& command, const Session& session) {
   const auto report = ca::init_ca(*options, session.now());
   if (!report) return session.report(report.error());
   if (session.json()) session.print_json(report_json(*report));
-  else session.print(to_text(command, *report, session));
+  else session.print(to_text(*options, *report, session));
   if (!report->root_key_encrypted) session.warn("the root's key is not encrypted: whoever reads it can issue certificates that all clients trust");
   return code(cli::ExitCode::done);
 }

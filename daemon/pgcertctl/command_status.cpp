@@ -20,6 +20,7 @@ using nlohmann::json;
 
 // A worker wakes at the latest after an hour, so an older status is one that nobody keeps.
 constexpr Duration stale_after = std::chrono::hours{2};
+constexpr Duration check_patience = std::chrono::seconds{10};   // monitoring systems end a plugin after a minute or less
 constexpr Duration follow_interval = std::chrono::milliseconds{500};
 
 int show(const Session& session, const Result<json>& reply, std::string (*view)(const json&, TimePoint, const cli::Style&)) {
@@ -56,7 +57,7 @@ int run(const Runway&, const Session& session) {
 }
 
 int run(const Check& command, const Session& session) {
-  const Result<json> status = session.client().get("/v1/status");
+  const Result<json> status = session.client(check_patience).get("/v1/status");
   const cli::CheckOptions options{.cluster = command.cluster, .warning = command.warning, .critical = command.critical, .only = command.only,
                                   .stale_after = stale_after};
   const cli::CheckResult result = status ? cli::check(*status, options, session.now()) : cli::check_unknown(status.error().text());

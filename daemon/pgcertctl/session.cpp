@@ -16,8 +16,6 @@
 namespace pgcertd::ctl {
 namespace {
 
-constexpr Duration answer_timeout = std::chrono::seconds{10};
-
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string{} : std::string(value);
@@ -43,8 +41,8 @@ Session::Session(Globals globals)
 
 TimePoint Session::now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
-cli::ControlClient Session::client() const {
-  const Duration patience = std::min(timeout(answer_timeout), answer_timeout);
+cli::ControlClient Session::client(Duration patience) const {
+  patience = timeout(patience);
   if (!globals_.socket.empty()) return {globals_.socket, patience};
   const Result<Config> config = load(globals_.config);
   // A daemon runs on when its configuration has become wrong or is not ours to read: its usual place is still worth a try.

@@ -14,6 +14,9 @@
 
 namespace pgcertd::ctl {
 
+// The daemon answers a command after 30 s at the latest, with words of its own.
+inline constexpr Duration answer_timeout = std::chrono::seconds{35};
+
 class Session {
  public:
   explicit Session(Globals globals);
@@ -22,8 +25,8 @@ class Session {
   [[nodiscard]] bool json() const noexcept { return globals_.json; }
   [[nodiscard]] TimePoint now() const;                    // reads the clock
   [[nodiscard]] Duration timeout(Duration otherwise) const { return globals_.timeout.value_or(otherwise); }
-  // The control socket: as named, else in the configured runtime_directory.
-  [[nodiscard]] cli::ControlClient client() const;
+  // To the control socket: as named, else in the configured runtime_directory. --timeout goes before `patience`.
+  [[nodiscard]] cli::ControlClient client(Duration patience = answer_timeout) const;
 
   void print(std::string_view text) const;
   void print_json(const nlohmann::json& value) const;
