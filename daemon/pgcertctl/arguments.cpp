@@ -22,7 +22,7 @@ class NarrowFormatter : public CLI::Formatter {
   NarrowFormatter() { column_width(help_column); }
   std::string make_option_opts(const CLI::Option* option) const override {
     const bool takes_value = option->get_type_size() != 0 && !option->get_positional();
-    const std::string type = option->get_type_name();   // "DURATION:validator": the validator's name says nothing more
+    const std::string type = option->get_type_name();  // "DURATION:validator": the validator's name says nothing more
     return (takes_value ? " " + type.substr(0, type.find(':')) : "") + (option->get_required() ? " (required)" : "");
   }
 };
@@ -36,7 +36,8 @@ const CLI::Validator duration(
 
 const CLI::Validator key_type(
     [](std::string& text) {
-      if (const auto type = parse_key_type(text); type && *type != KeyType::other && *type != KeyType::ed25519) return std::string{};
+      if (const auto type = parse_key_type(text); type && *type != KeyType::other && *type != KeyType::ed25519)
+        return std::string{};
       return "\"" + printable(text, 40) + "\" is no key type of a CA: ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096";
     },
     "TYPE", "key type");
@@ -60,13 +61,19 @@ std::shared_ptr<T> bind(CLI::App& app, Command& command) {
 }
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, std::optional<Duration>& into, const std::string& help) {
-  return app.add_option_function<std::string>(name, [&into](const std::string& text) { into = parse_duration(text).value_or(Duration{}); }, help)
-      ->check(duration)->type_name("DURATION");
+  return app
+      .add_option_function<std::string>(
+          name, [&into](const std::string& text) { into = parse_duration(text).value_or(Duration{}); }, help)
+      ->check(duration)
+      ->type_name("DURATION");
 }
 
 CLI::Option* add_key_type(CLI::App& app, const std::string& name, KeyType& into, const std::string& help) {
-  return app.add_option_function<std::string>(name, [&into](const std::string& text) { into = parse_key_type(text).value_or(into); }, help)
-      ->check(key_type)->type_name("TYPE");
+  return app
+      .add_option_function<std::string>(
+          name, [&into](const std::string& text) { into = parse_key_type(text).value_or(into); }, help)
+      ->check(key_type)
+      ->type_name("TYPE");
 }
 
 CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& into, const std::string& type, const std::string& help) {
@@ -78,13 +85,20 @@ void add_cluster(CLI::App& app, std::string& into, bool required) {
 }
 
 void add_globals(CLI::App& app, Globals& globals) {
-  app.add_option_function<std::string>("--config", [&globals](const std::string& path) { globals.config = path, globals.config_named = true; },
-                                       "default /etc/pgcertd/pgcertd.toml")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--config", [&globals](const std::string& path) { globals.config = path, globals.config_named = true; },
+         "default /etc/pgcertd/pgcertd.toml")
+      ->type_name("FILE");
   add_text(app, "--socket", globals.socket, "PATH", "default control.sock in runtime_directory");
   app.add_flag("--json", globals.json, "print JSON, as the HTTP interface has it");
-  app.add_option_function<std::string>("--color", [&globals](const std::string& text) {
-    globals.color = cli::parse_color_choice(text).value_or(cli::ColorChoice::automatic);
-  }, "auto, always or never; NO_COLOR is obeyed")->check(CLI::IsMember({"auto", "always", "never"}))->type_name("WHEN");
+  app.add_option_function<std::string>(
+         "--color",
+         [&globals](const std::string& text) {
+           globals.color = cli::parse_color_choice(text).value_or(cli::ColorChoice::automatic);
+         },
+         "auto, always or never; NO_COLOR is obeyed")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
   app.add_flag("--yes", globals.yes, "do not ask");
   add_duration(app, "--timeout", globals.timeout, "how long to wait for the daemon or a server");
 }
@@ -98,7 +112,10 @@ void add_watching(CLI::App& app, Command& command) {
   add_cluster(check, values->cluster, false);
   add_duration(check, "-w,--warning", values->warning, "WARNING with less time left than this");
   add_duration(check, "-c,--critical", values->critical, "CRITICAL with less time left than this");
-  check.add_option("--only", values->only, "judge these problem codes only")->delimiter(',')->check(problem_code)->type_name("CODE");
+  check.add_option("--only", values->only, "judge these problem codes only")
+      ->delimiter(',')
+      ->check(problem_code)
+      ->type_name("CODE");
 
   CLI::App& events = *app.add_subcommand("events", "what has happened, oldest first");
   events.add_flag("--follow", bind<Events>(events, command)->follow, "go on with what happens from now on");
@@ -116,7 +133,10 @@ void add_acting(CLI::App& app, Command& command) {
   CLI::App& pause = *app.add_subcommand("pause", "no rotation for a while; CRLs and repairs go on");
   const auto pausing = bind<Pause>(pause, command);
   add_cluster(pause, pausing->cluster, true);
-  add_text(pause, "--for", pausing->duration, "DURATION", "how long, as 2h or 1d12h")->check(duration)->required()->type_name("DURATION");
+  add_text(pause, "--for", pausing->duration, "DURATION", "how long, as 2h or 1d12h")
+      ->check(duration)
+      ->required()
+      ->type_name("DURATION");
   add_text(pause, "--reason", pausing->reason, "TEXT", "why; stands in status and events")->required();
 
   CLI::App& resume = *app.add_subcommand("resume", "end a pause");
@@ -145,13 +165,16 @@ void add_ca(CLI::App& app, Command& command) {
   CLI::Option* issuing = add_text(init, "--issuing-dir", values->issuing_dir, "DIR", "what issuer.NAME.directory names");
   CLI::Option* none = init.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted");
   add_text(init, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
-  add_text(init, "--issuing-passphrase", values->issuing_passphrase, "SOURCE", "the issuing CA's; none: unencrypted")->needs(issuing);
+  add_text(init, "--issuing-passphrase", values->issuing_passphrase, "SOURCE", "the issuing CA's; none: unencrypted")
+      ->needs(issuing);
   add_text(init, "--common-name", values->common_name, "NAME", "the root's common name");
   add_text(init, "--issuing-common-name", values->issuing_common_name, "NAME", "the issuing CA's common name");
   add_key_type(init, "--key-type", values->key_type, "of the root, default ecdsa-p384");
   add_key_type(init, "--issuing-key-type", values->issuing_key_type, "of the issuing CA, default ecdsa-p256");
   init.add_option("--days", values->days, "life of the root, default 5475")->check(CLI::Range(1L, 36500L))->type_name("N");
-  init.add_option("--issuing-days", values->issuing_days, "life of the issuing CA, default 730")->check(CLI::Range(1L, 36500L))->type_name("N");
+  init.add_option("--issuing-days", values->issuing_days, "life of the issuing CA, default 730")
+      ->check(CLI::Range(1L, 36500L))
+      ->type_name("N");
 
   CLI::App& show = *ca.add_subcommand("show", "what lies in a CA's directory");
   add_text(show, "DIR", bind<CaShow>(show, command)->directory, "", "directory of a root or of an issuing CA")->required();
@@ -163,7 +186,9 @@ void add_setting_up(CLI::App& app, Command& command) {
   CLI::App& sql = *setup.add_subcommand("sql", "print the SQL that makes the least-privilege role");
   const auto values = bind<SetupSql>(sql, command);
   add_text(sql, "--role", values->role, "NAME", "default pgcertd");
-  sql.add_option("--postgresql", values->postgresql, "major version of the server, default 15")->check(CLI::Range(10, 99))->type_name("N");
+  sql.add_option("--postgresql", values->postgresql, "major version of the server, default 15")
+      ->check(CLI::Range(10, 99))
+      ->type_name("N");
   CLI::App& config = *app.add_subcommand("config", "the configuration");
   config.require_subcommand(1);
   bind<ConfigCheck>(*config.add_subcommand("check", "validate it and print what is wrong, with file and line"), command);
@@ -210,7 +235,8 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
       for (std::string& name : option_names(app)) known.push_back(std::move(name));
       return complain("option of " + here.get_name(), word, cli::nearest(word, known));
     }
-    if (wants_command) return complain(&here == &app ? "command" : "command of " + here.get_name(), word, cli::nearest(word, command_names(here)));
+    if (wants_command)
+      return complain(&here == &app ? "command" : "command of " + here.get_name(), word, cli::nearest(word, command_names(here)));
     return fmt::format("\"{}\" is one argument too many", printable(word, 80));
   }
   return printable(error.what(), 1000);

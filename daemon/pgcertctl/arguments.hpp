@@ -14,15 +14,17 @@ namespace pgcertd::ctl {
 
 struct Globals {
   std::string config = "/etc/pgcertd/pgcertd.toml";
-  bool config_named = false;                 // --config was given: an error in it is not passed over
-  std::string socket;                        // empty: control.sock in the configured runtime_directory
+  bool config_named = false;  // --config was given: an error in it is not passed over
+  std::string socket;         // empty: control.sock in the configured runtime_directory
   bool json = false;
   bool yes = false;
   cli::ColorChoice color = cli::ColorChoice::automatic;
   std::optional<Duration> timeout;
 };
 
-struct Status { std::string cluster; };
+struct Status {
+  std::string cluster;
+};
 struct Check {
   std::string cluster;
   std::optional<Duration> warning, critical;
@@ -32,13 +34,25 @@ struct Rotate {
   std::string cluster;
   bool dry_run = false, wait = false, force = false;
 };
-struct Pause { std::string cluster, duration, reason; };
-struct Resume { std::string cluster; };
-struct Takeover { std::string cluster; };
-struct Events { bool follow = false; };
+struct Pause {
+  std::string cluster, duration, reason;
+};
+struct Resume {
+  std::string cluster;
+};
+struct Takeover {
+  std::string cluster;
+};
+struct Events {
+  bool follow = false;
+};
 struct Runway {};
-struct Inspect { std::string target; };
-struct Probe { std::string target, root, name; };
+struct Inspect {
+  std::string target;
+};
+struct Probe {
+  std::string target, root, name;
+};
 struct SetupSql {
   std::string role = "pgcertd";
   int postgresql = 15;
@@ -49,12 +63,14 @@ struct CaInit {
   long days = 15 * 365, issuing_days = 2 * 365;
   bool no_passphrase = false;
 };
-struct CaShow { std::string directory; };
+struct CaShow {
+  std::string directory;
+};
 struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
-using Command = std::variant<std::monostate, Status, Check, Rotate, Pause, Resume, Takeover, Events, Runway, Inspect, Probe, SetupSql, CaInit, CaShow,
-                             ConfigCheck, ConfigShow, Version>;
+using Command = std::variant<std::monostate, Status, Check, Rotate, Pause, Resume, Takeover, Events, Runway, Inspect, Probe,
+                             SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {
   Globals globals;

@@ -42,7 +42,7 @@ Result<std::optional<Secret>> root_passphrase(const CaInit& command) {
 
 // What is printed is copied into other shells and into pgcertd.toml, so a path must not depend on where we stand.
 std::string absolute(const std::string& path) {
-  std::error_code gone;   // without a working directory the path stays as it was given
+  std::error_code gone;  // without a working directory the path stays as it was given
   const auto full = path.empty() ? std::filesystem::path{} : std::filesystem::absolute(path, gone).lexically_normal();
   std::string text = gone ? path : full.string();
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
@@ -91,7 +91,8 @@ std::string ca_block(std::string_view title, const CertFacts& facts, const Sessi
 
 std::string quoted(const std::string& path, char quote, std::string_view escaped_quote) {
   std::string out(1, quote);
-  for (const char c : printable(path, 4096)) out += c == quote ? std::string(escaped_quote) : quote == '"' && c == '\\' ? "\\\\" : std::string(1, c);
+  for (const char c : printable(path, 4096))
+    out += c == quote ? std::string(escaped_quote) : quote == '"' && c == '\\' ? "\\\\" : std::string(1, c);
   return out + quote;
 }
 
@@ -111,7 +112,9 @@ std::string steps(const ca::InitOptions& options, const ca::InitReport& report) 
   out += fmt::format("  {}\n", for_shell(report.root_certificate));
   out += "\nThe root's key is needed again only to renew the issuing CA and the root's CRL\n";
   out += fmt::format("  {}: {}\n", for_shell(report.root_key), key_words(report.root_key_encrypted));
-  out += "Take it off this host: copy the whole directory to two media that you keep\napart, compare the copies, then remove it here\n";
+  out +=
+      "Take it off this host: copy the whole directory to two media that you keep\napart, compare the copies, then remove it "
+      "here\n";
   out += fmt::format("  cp -a {0} /media/A/ && diff -r {0} /media/A/{1}\n", root, name);
   out += fmt::format("  shred -u {} && rm -r {}\n", for_shell(report.root_key), root);
   if (!report.issuing) return out;
@@ -141,7 +144,8 @@ Json seen_json(const ca::CaDirectorySeen& seen) {
 
 std::string crl_words(const std::optional<CrlFacts>& crl, TimePoint now) {
   if (!crl) return "none";
-  return fmt::format("number {}, {} revoked, next update {}", crl->number, crl->revoked, crl->next_update ? moment_text(*crl->next_update, now) : "never");
+  return fmt::format("number {}, {} revoked, next update {}", crl->number, crl->revoked,
+                     crl->next_update ? moment_text(*crl->next_update, now) : "never");
 }
 
 std::string to_text(const ca::CaDirectorySeen& seen, const Session& session) {
@@ -163,17 +167,22 @@ int run(const CaInit& command, const Session& session) {
   if (!options) return session.report(options.error());
   const auto report = ca::init_ca(*options, session.now());
   if (!report) return session.report(report.error());
-  if (session.json()) session.print_json(report_json(*report));
-  else session.print(to_text(*options, *report, session));
-  if (!report->root_key_encrypted) session.warn("the root's key is not encrypted: whoever reads it can issue certificates that all clients trust");
+  if (session.json())
+    session.print_json(report_json(*report));
+  else
+    session.print(to_text(*options, *report, session));
+  if (!report->root_key_encrypted)
+    session.warn("the root's key is not encrypted: whoever reads it can issue certificates that all clients trust");
   return code(cli::ExitCode::done);
 }
 
 int run(const CaShow& command, const Session& session) {
   const auto seen = ca::look_at(command.directory);
   if (!seen) return session.report(seen.error());
-  if (session.json()) session.print_json(seen_json(*seen));
-  else session.print(to_text(*seen, session));
+  if (session.json())
+    session.print_json(seen_json(*seen));
+  else
+    session.print(to_text(*seen, session));
   return code(cli::ExitCode::done);
 }
 

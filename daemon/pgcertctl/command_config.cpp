@@ -1,9 +1,9 @@
 // config check, config show, version.
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "base/text.hpp"
 #include "config/load.hpp"
@@ -18,7 +18,12 @@ using Json = nlohmann::ordered_json;
 Json issues_json(const std::vector<ConfigIssue>& issues) {
   Json list = Json::array();
   for (const ConfigIssue& issue : issues)
-    list.push_back({{"file", issue.file}, {"line", issue.line}, {"column", issue.column}, {"key", issue.key}, {"message", issue.message}, {"remedy", issue.remedy}});
+    list.push_back({{"file", issue.file},
+                    {"line", issue.line},
+                    {"column", issue.column},
+                    {"key", issue.key},
+                    {"message", issue.message},
+                    {"remedy", issue.remedy}});
   return list;
 }
 
@@ -34,7 +39,8 @@ Result<LoadedConfig> load(const Session& session) {
 }
 
 int print_issues(const Session& session, const LoadedConfig& loaded) {
-  if (session.json()) session.print_json(Json{{"valid", false}, {"issues", issues_json(loaded.issues)}});
+  if (session.json())
+    session.print_json(Json{{"valid", false}, {"issues", issues_json(loaded.issues)}});
   else
     for (const ConfigIssue& issue : loaded.issues) session.print(issue.text() + "\n");
   return code(cli::ExitCode::failed);
@@ -47,8 +53,11 @@ int run(const ConfigCheck&, const Session& session) {
   if (!loaded) return session.report(loaded.error());
   if (!loaded->config) return print_issues(session, *loaded);
   const Config& config = *loaded->config;
-  if (session.json()) session.print_json(Json{{"valid", true}, {"issues", Json::array()}});
-  else session.print(fmt::format("{} is valid: {} cluster(s), {} issuer(s)\n", session.globals().config, config.clusters.size(), config.issuers.size()));
+  if (session.json())
+    session.print_json(Json{{"valid", true}, {"issues", Json::array()}});
+  else
+    session.print(fmt::format("{} is valid: {} cluster(s), {} issuer(s)\n", session.globals().config, config.clusters.size(),
+                              config.issuers.size()));
   return code(cli::ExitCode::done);
 }
 
@@ -66,8 +75,10 @@ int run(const Version&, const Session& session) {
   const auto version = nlohmann::json::json_pointer("/version");
   const bool known = status && status->contains(version) && status->at(version).is_string();
   const std::string daemon = known ? printable(status->at(version).get<std::string>(), 40) : std::string("not reachable");
-  if (session.json()) session.print_json(Json{{"pgcertctl", PGCERTD_VERSION}, {"pgcertd", known ? Json(daemon) : Json(nullptr)}});
-  else session.print(fmt::format("pgcertctl {}\npgcertd   {}\n", PGCERTD_VERSION, daemon));
+  if (session.json())
+    session.print_json(Json{{"pgcertctl", PGCERTD_VERSION}, {"pgcertd", known ? Json(daemon) : Json(nullptr)}});
+  else
+    session.print(fmt::format("pgcertctl {}\npgcertd   {}\n", PGCERTD_VERSION, daemon));
   return code(cli::ExitCode::done);
 }
 

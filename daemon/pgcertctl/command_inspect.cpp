@@ -28,7 +28,10 @@ Json request_json(const x509::RequestFacts& request) {
   Json names = Json::array();
   for (const std::string& name : request.names.dns) names.push_back(printable(name));
   for (const std::string& name : request.names.ip) names.push_back(printable(name));
-  return {{"subject", printable(request.subject)}, {"names", names}, {"spki_sha256", request.spki_sha256}, {"key_type", request.key_name},
+  return {{"subject", printable(request.subject)},
+          {"names", names},
+          {"spki_sha256", request.spki_sha256},
+          {"key_type", request.key_name},
           {"signature_ok", request.signature_ok}};
 }
 
@@ -58,13 +61,16 @@ void add_request(cli::Table& table, const x509::RequestFacts& request) {
   add_row(table, "names", names_text(request.names));
   add_row(table, "key", request.key_name);
   add_row(table, "key SHA-256", request.spki_sha256);
-  add_row(table, "signature", request.signature_ok ? "proves possession of the key" : "WRONG", request.signature_ok ? cli::Tone::plain : cli::Tone::critical);
+  add_row(table, "signature", request.signature_ok ? "proves possession of the key" : "WRONG",
+          request.signature_ok ? cli::Tone::plain : cli::Tone::critical);
 }
 
 std::string to_text(const Inspected& file, const Session& session) {
   const x509::Inspection& what = file.what;
   const bool known = what.kind != x509::Inspection::Kind::unknown;
-  std::string out = cli::paragraph(fmt::format("{}: {}{}", printable(file.path, 4096), x509::to_string(what.kind), known ? (what.pem ? ", PEM" : ", DER") : ""), 0);
+  std::string out = cli::paragraph(
+      fmt::format("{}: {}{}", printable(file.path, 4096), x509::to_string(what.kind), known ? (what.pem ? ", PEM" : ", DER") : ""),
+      0);
   const auto block = [&](auto&& fill) {
     cli::Table table({}, 2);
     fill(table);
@@ -81,7 +87,8 @@ std::string to_text(const Inspected& file, const Session& session) {
     add_row(table, "key SHA-256", what.key_spki_sha256);
   });
   for (const std::string& finding : what.findings)
-    out += session.style().paint(cli::Tone::warning, "  finding:") + cli::paragraph(printable(finding, 1000), 1, cli::page_width - 10);
+    out +=
+        session.style().paint(cli::Tone::warning, "  finding:") + cli::paragraph(printable(finding, 1000), 1, cli::page_width - 10);
   return out;
 }
 
@@ -90,7 +97,7 @@ Result<std::vector<Inspected>> inspect_directory(const std::string& path, TimePo
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator it(path, error), last; !error && it != last; it.increment(error)) {
-    std::error_code ignored;   // a file that vanishes meanwhile is none
+    std::error_code ignored;  // a file that vanishes meanwhile is none
     if (it->is_regular_file(ignored) && it->file_size(ignored) <= largest_input) files.push_back(it->path().string());
   }
   if (error) return fail(errno_error("readdir", printable(path), error.value()));
@@ -101,12 +108,13 @@ Result<std::vector<Inspected>> inspect_directory(const std::string& path, TimePo
     x509::Inspection what = x509::inspect(bytes, now);
     if (what.kind != x509::Inspection::Kind::unknown) found.push_back({file, std::move(what)});
   }
-  if (found.empty()) return fail(Errc::not_found, fmt::format("no certificate, key, request or CRL lies in \"{}\"", printable(path)));
+  if (found.empty())
+    return fail(Errc::not_found, fmt::format("no certificate, key, request or CRL lies in \"{}\"", printable(path)));
   return found;
 }
 
 Result<std::vector<Inspected>> inspect_target(const std::string& target, TimePoint now) {
-  std::error_code ignored;   // what cannot be looked at fails when it is opened, with its reason
+  std::error_code ignored;  // what cannot be looked at fails when it is opened, with its reason
   if (target != "-" && fs::is_directory(target, ignored)) return inspect_directory(target, now);
   PGCERTD_TRY(const std::string bytes, read_input(target));
   std::vector<Inspected> one;
@@ -124,11 +132,15 @@ int run(const Inspect& command, const Session& session) {
   Json all = Json::array();
   for (const Inspected& file : *files) {
     findings = findings || !file.what.findings.empty() || file.what.kind == x509::Inspection::Kind::unknown;
-    if (session.json()) all.push_back(file_json(file));
-    else text += (text.empty() ? "" : "\n") + to_text(file, session);
+    if (session.json())
+      all.push_back(file_json(file));
+    else
+      text += (text.empty() ? "" : "\n") + to_text(file, session);
   }
-  if (session.json()) session.print_json(Json{{"files", all}});
-  else session.print(text);
+  if (session.json())
+    session.print_json(Json{{"files", all}});
+  else
+    session.print(text);
   return code(findings ? cli::ExitCode::failed : cli::ExitCode::done);
 }
 

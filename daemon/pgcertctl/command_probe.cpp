@@ -25,7 +25,7 @@ using Json = nlohmann::ordered_json;
 constexpr Duration patience = std::chrono::seconds{5};
 
 struct Anchors {
-  std::string path;                          // empty: none
+  std::string path;  // empty: none
   std::vector<x509::Certificate> roots;
 };
 
@@ -34,7 +34,7 @@ Result<Anchors> find_anchors(const std::string& named) {
   Anchors anchors{named, {}};
   if (named.empty()) {
     const char* home = std::getenv("HOME");
-    std::error_code ignored;   // a home that cannot be searched has no root.crt for us
+    std::error_code ignored;  // a home that cannot be searched has no root.crt for us
     const std::string usual = home == nullptr ? std::string{} : std::string(home) + "/.postgresql/root.crt";
     if (usual.empty() || !std::filesystem::exists(usual, ignored)) return anchors;
     anchors.path = usual;
@@ -80,8 +80,11 @@ ServerSide judge_server(const ProbeSeen& seen) {
 Json modes_json(const std::array<ModeVerdict, 6>& modes) {
   Json rows = Json::array();
   for (const ModeVerdict& mode : modes)
-    rows.push_back({{"sslmode", to_string(mode.mode)}, {"connects", mode.connects}, {"encrypted", mode.encrypted},
-                    {"man_in_the_middle_safe", mode.man_in_the_middle_safe}, {"why", printable(mode.why)}});
+    rows.push_back({{"sslmode", to_string(mode.mode)},
+                    {"connects", mode.connects},
+                    {"encrypted", mode.encrypted},
+                    {"man_in_the_middle_safe", mode.man_in_the_middle_safe},
+                    {"why", printable(mode.why)}});
   return rows;
 }
 
@@ -104,8 +107,8 @@ std::string modes_table(const Findings& found, const Session& session) {
   const auto yes_no = [](bool yes) { return yes ? cli::Cell("yes", cli::Tone::good) : cli::Cell("no", cli::Tone::warning); };
   cli::Table table({"SSLMODE", "CONNECTS", "ENCRYPTED", "MITM-SAFE", "WHY"});
   for (const ModeVerdict& mode : found.modes)
-    table.add({cli::Cell(to_string(mode.mode), cli::Tone::strong), yes_no(mode.connects), yes_no(mode.encrypted), yes_no(mode.man_in_the_middle_safe),
-               cli::Cell(mode.why)});
+    table.add({cli::Cell(to_string(mode.mode), cli::Tone::strong), yes_no(mode.connects), yes_no(mode.encrypted),
+               yes_no(mode.man_in_the_middle_safe), cli::Cell(mode.why)});
   return table.render(session.style());
 }
 
@@ -138,11 +141,17 @@ int run(const Probe& command, const Session& session) {
   auto anchors = find_anchors(command.root);
   if (!anchors) return session.report(anchors.error());
   postgres::HandshakeProbe probe({.timeout = session.timeout(patience)}, std::make_shared<postgres::Cancel>());
-  Findings found{probe.probe(endpoint->text(), session.now()), std::move(*anchors), command.name.empty() ? endpoint->host : command.name, {}, {}};
+  Findings found{probe.probe(endpoint->text(), session.now()),
+                 std::move(*anchors),
+                 command.name.empty() ? endpoint->host : command.name,
+                 {},
+                 {}};
   found.client = judge_client(found.seen, found.anchors, found.name, session.now());
   found.modes = sslmode_matrix(judge_server(found.seen), found.client);
-  if (session.json()) session.print_json(findings_json(found));
-  else session.print(findings_text(found, session));
+  if (session.json())
+    session.print_json(findings_json(found));
+  else
+    session.print(findings_text(found, session));
   return code(found.verify_full() ? cli::ExitCode::done : cli::ExitCode::failed);
 }
 

@@ -30,8 +30,10 @@ int ask(const Session& session, const std::string& cluster, std::string_view ver
   if (const auto named = cli::check_cluster_name(cluster); !named) return session.report(named.error());
   const Result<json> reply = session.client().post(fmt::format("/v1/clusters/{}/{}", cluster, verb), body);
   if (!reply) return session.report(reply.error());
-  if (session.json()) session.print_json(*reply);
-  else session.print(words(*reply) + "\n");
+  if (session.json())
+    session.print_json(*reply);
+  else
+    session.print(words(*reply) + "\n");
   return code(cli::ExitCode::done);
 }
 
@@ -46,9 +48,11 @@ Result<std::int64_t> newest_event(const cli::ControlClient& client) {
 }
 
 void print_stage(const Session& session, const json& event) {
-  if (session.json()) session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-  else session.print(cli::event_line(event, session.now(), session.style()));
-  (void)std::fflush(stdout);   // a broken pipe is seen and judged when the program ends
+  if (session.json())
+    session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+  else
+    session.print(cli::event_line(event, session.now(), session.style()));
+  (void)std::fflush(stdout);  // a broken pipe is seen and judged when the program ends
 }
 
 // One look at events, then at the cluster: an end that both show is told with its event.
@@ -67,13 +71,14 @@ int wait_for_end(const Session& session, const cli::ControlClient& client, const
   cli::RotationWatch watch(cluster, since);
   for (;;) {
     if (const auto looked = look(session, client, cluster, watch); !looked) return session.report(looked.error());
-    if (watch.end() == cli::ExitCode::refused) session.warn(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster, cluster));
+    if (watch.end() == cli::ExitCode::refused)
+      session.warn(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster, cluster));
     if (watch.end()) return code(*watch.end());
     if (Clock::now() >= deadline) break;
     std::this_thread::sleep_for(poll_interval);
   }
-  session.warn(fmt::format("rotation of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", cluster, to_text(patience),
-                           watch.standing(), cluster));
+  session.warn(fmt::format("rotation of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", cluster,
+                           to_text(patience), watch.standing(), cluster));
   return code(cli::ExitCode::timed_out);
 }
 
@@ -85,11 +90,13 @@ int run(const Rotate& command, const Session& session) {
   const bool waits = command.wait && !command.dry_run;
   const Result<std::int64_t> since = waits ? newest_event(client) : Result<std::int64_t>(0);
   if (!since) return session.report(since.error());
-  const Result<json> reply = client.post(fmt::format("/v1/clusters/{}/rotate", command.cluster),
-                                         {{"force", command.force}, {"dry_run", command.dry_run}});
+  const Result<json> reply =
+      client.post(fmt::format("/v1/clusters/{}/rotate", command.cluster), {{"force", command.force}, {"dry_run", command.dry_run}});
   if (!reply) return session.report(reply.error());
-  if (session.json()) session.print_json(*reply);
-  else session.print(command.dry_run ? cli::plan_view(*reply, session.now(), session.style()) : words(*reply) + "\n");
+  if (session.json())
+    session.print_json(*reply);
+  else
+    session.print(command.dry_run ? cli::plan_view(*reply, session.now(), session.style()) : words(*reply) + "\n");
   const auto accepted = reply->find("accepted");
   if (!waits || accepted == reply->end() || *accepted != true) return code(cli::ExitCode::done);
   return wait_for_end(session, client, command.cluster, *since);
@@ -104,7 +111,8 @@ int run(const Resume& command, const Session& session) { return ask(session, com
 int run(const Takeover& command, const Session& session) {
   // Naming the command is consent enough for a script; a person at a terminal is asked once more, as rm does.
   if (!session.globals().yes && cli::is_terminal(0)) {
-    const auto agreed = cli::ask_yes_no(fmt::format("Let pgcertd replace the certificate that cluster {} serves now?", printable(command.cluster, 63)));
+    const auto agreed = cli::ask_yes_no(
+        fmt::format("Let pgcertd replace the certificate that cluster {} serves now?", printable(command.cluster, 63)));
     if (!agreed) return session.report(agreed.error());
     if (!*agreed) return session.report(make_error(Errc::refused, "not confirmed, nothing was changed"));
   }

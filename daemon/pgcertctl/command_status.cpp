@@ -20,13 +20,15 @@ using nlohmann::json;
 
 // A worker wakes at the latest after an hour, so an older status is one that nobody keeps.
 constexpr Duration stale_after = std::chrono::hours{2};
-constexpr Duration check_patience = std::chrono::seconds{10};   // monitoring systems end a plugin after a minute or less
+constexpr Duration check_patience = std::chrono::seconds{10};  // monitoring systems end a plugin after a minute or less
 constexpr Duration follow_interval = std::chrono::milliseconds{500};
 
 int show(const Session& session, const Result<json>& reply, std::string (*view)(const json&, TimePoint, const cli::Style&)) {
   if (!reply) return session.report(reply.error());
-  if (session.json()) session.print_json(*reply);
-  else session.print(view(*reply, session.now(), session.style()));
+  if (session.json())
+    session.print_json(*reply);
+  else
+    session.print(view(*reply, session.now(), session.style()));
   return code(cli::ExitCode::done);
 }
 
@@ -36,8 +38,10 @@ Result<json> read_events(const cli::ControlClient& client, std::int64_t since) {
 
 void print_events(const Session& session, const json& page) {
   for (const json& event : page.value("events", json::array())) {
-    if (session.json()) session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-    else session.print(cli::event_line(event, session.now(), session.style()));
+    if (session.json())
+      session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+    else
+      session.print(cli::event_line(event, session.now(), session.style()));
   }
 }
 
@@ -58,11 +62,16 @@ int run(const Runway&, const Session& session) {
 
 int run(const Check& command, const Session& session) {
   const Result<json> status = session.client(check_patience).get("/v1/status");
-  const cli::CheckOptions options{.cluster = command.cluster, .warning = command.warning, .critical = command.critical, .only = command.only,
+  const cli::CheckOptions options{.cluster = command.cluster,
+                                  .warning = command.warning,
+                                  .critical = command.critical,
+                                  .only = command.only,
                                   .stale_after = stale_after};
   const cli::CheckResult result = status ? cli::check(*status, options, session.now()) : cli::check_unknown(status.error().text());
-  if (session.json()) session.print_json(json{{"exit_code", result.exit_code}, {"line", result.line}});
-  else session.print(result.line + "\n");
+  if (session.json())
+    session.print_json(json{{"exit_code", result.exit_code}, {"line", result.line}});
+  else
+    session.print(result.line + "\n");
   return result.exit_code;
 }
 

@@ -13,8 +13,10 @@ int dispatch(const Invocation& invocation) {
   const Session session(invocation.globals);
   return std::visit(
       [&](const auto& command) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(command)>, std::monostate>) return code(cli::ExitCode::usage);
-        else return run(command, session);
+        if constexpr (std::is_same_v<std::decay_t<decltype(command)>, std::monostate>)
+          return code(cli::ExitCode::usage);
+        else
+          return run(command, session);
       },
       invocation.command);
 }
@@ -33,7 +35,7 @@ int close_output(int exit_code) {
 }
 
 int main_guarded(int argc, const char* const* argv) {
-  std::signal(SIGPIPE, SIG_IGN);   // a peer that breaks off is an error to report, not the end of the program
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that breaks off is an error to report, not the end of the program
   const auto parsed = parse_arguments(argc, argv);
   if (const auto* ending = std::get_if<Ending>(&parsed)) return close_output(end(*ending));
   return close_output(dispatch(std::get<Invocation>(parsed)));

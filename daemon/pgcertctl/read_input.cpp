@@ -24,7 +24,8 @@ Result<std::string> read_all(int fd, const std::string& name) {
     if (got == 0) return bytes;
     bytes.append(block.data(), static_cast<std::size_t>(got));
     if (bytes.size() > largest_input)
-      return fail(Errc::invalid, fmt::format("\"{}\" has more than {} MiB: no TLS file is that large", printable(name), largest_input >> 20U));
+      return fail(Errc::invalid,
+                  fmt::format("\"{}\" has more than {} MiB: no TLS file is that large", printable(name), largest_input >> 20U));
   }
 }
 

@@ -7,7 +7,7 @@
 
 namespace pgcertd::ctl {
 
-inline constexpr std::size_t largest_input = 256U << 20U;   // a CRL of a million entries has about 40 MB
+inline constexpr std::size_t largest_input = 256U << 20U;  // a CRL of a million entries has about 40 MB
 
 Result<std::string> read_input(const std::string& path);
 

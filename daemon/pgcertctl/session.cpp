@@ -24,7 +24,8 @@ std::string environment(const char* name) {
 Result<Config> load(const std::string& path) {
   PGCERTD_TRY(const std::vector<ConfigFile> files, read_config_files(path));
   LoadedConfig loaded = parse_config(files);
-  if (!loaded.config) return fail(Errc::invalid, loaded.issues.empty() ? "it is not usable" : loaded.issues.front().text(), "pgcertctl config check");
+  if (!loaded.config)
+    return fail(Errc::invalid, loaded.issues.empty() ? "it is not usable" : loaded.issues.front().text(), "pgcertctl config check");
   return std::move(*loaded.config);
 }
 
@@ -37,7 +38,8 @@ std::string dump(const Json& value) {
 
 Session::Session(Globals globals)
     : globals_(std::move(globals)),
-      style_(cli::choose_style(globals_.color, cli::is_terminal(STDOUT_FILENO), !environment("NO_COLOR").empty(), environment("TERM"))) {}
+      style_(cli::choose_style(globals_.color, cli::is_terminal(STDOUT_FILENO), !environment("NO_COLOR").empty(),
+                               environment("TERM"))) {}
 
 TimePoint Session::now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
@@ -46,7 +48,8 @@ cli::ControlClient Session::client(Duration patience) const {
   if (!globals_.socket.empty()) return {globals_.socket, patience};
   const Result<Config> config = load(globals_.config);
   // A daemon runs on when its configuration has become wrong or is not ours to read: its usual place is still worth a try.
-  if (!config && globals_.config_named) warn(fmt::format("{}: {}; trying the default socket", printable(globals_.config, 4096), config.error().text()));
+  if (!config && globals_.config_named)
+    warn(fmt::format("{}: {}; trying the default socket", printable(globals_.config, 4096), config.error().text()));
   return {(config ? config->daemon : DaemonConfig{}).runtime_directory + "/control.sock", patience};
 }
 

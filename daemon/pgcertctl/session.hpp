@@ -23,7 +23,7 @@ class Session {
   [[nodiscard]] const Globals& globals() const noexcept { return globals_; }
   [[nodiscard]] const cli::Style& style() const noexcept { return style_; }
   [[nodiscard]] bool json() const noexcept { return globals_.json; }
-  [[nodiscard]] TimePoint now() const;                    // reads the clock
+  [[nodiscard]] TimePoint now() const;  // reads the clock
   [[nodiscard]] Duration timeout(Duration otherwise) const { return globals_.timeout.value_or(otherwise); }
   // To the control socket: as named, else in the configured runtime_directory. --timeout goes before `patience`.
   [[nodiscard]] cli::ControlClient client(Duration patience = answer_timeout) const;
@@ -31,7 +31,7 @@ class Session {
   void print(std::string_view text) const;
   void print_json(const nlohmann::json& value) const;
   void print_json(const nlohmann::ordered_json& value) const;
-  void warn(std::string_view text) const;                 // "pgcertctl: …" on stderr
+  void warn(std::string_view text) const;  // "pgcertctl: …" on stderr
   // Prints the error with its remedy and gives the exit code for it.
   int report(const Error& error) const;
 

@@ -44,7 +44,7 @@ std::string one_line(std::string_view text) {
 
 struct Judgement {
   Severity severity = Severity::ok;
-  std::string worst_words;                // of the worst so far
+  std::string worst_words;  // of the worst so far
   std::size_t said = 0;
 
   void add(Severity how_bad, const std::string& words) {
@@ -61,16 +61,9 @@ void judge_problems(Judgement& judgement, const json& owner, const std::string& 
     const bool asked = options.only.empty() || std::find(options.only.begin(), options.only.end(), code) != options.only.end();
     if (!asked) continue;
     const std::string message = text_at(problem, "message");
-    judgement.add(severity_of(text_at(problem, "severity")), fmt::format("{}{}: {}", name.empty() ? "" : name + ": ", code, message));
+    judgement.add(severity_of(text_at(problem, "severity")),
+                  fmt::format("{}{}: {}", name.empty() ? "" : name + ": ", code, message));
   }
-}
-
-// The earliest end that a client would meet, else that of the file.
-std::optional<TimePoint> served_end(const json& cluster) {
-  std::optional<TimePoint> earliest;
-  for (const json& served : array_at(cluster, "served"))
-    if (const auto end = time_at(served, "not_after"); end && (!earliest || *end < *earliest)) earliest = end;
-  return earliest ? earliest : time_at(at(cluster, "certificate"), "not_after");
 }
 
 void judge_time_left(Judgement& judgement, const json& cluster, const CheckOptions& options, TimePoint now) {
@@ -81,7 +74,8 @@ void judge_time_left(Judgement& judgement, const json& cluster, const CheckOptio
   const bool critical = options.critical && *end - now < *options.critical;
   const bool warning = options.warning && *end - now < *options.warning;
   if (critical || warning)
-    judgement.add(critical ? Severity::critical : Severity::warning, fmt::format("{}: certificate ends {}", name, moment_text(end, now)));
+    judgement.add(critical ? Severity::critical : Severity::warning,
+                  fmt::format("{}: certificate ends {}", name, moment_text(end, now)));
 }
 
 std::string seconds_of(const std::optional<Duration>& duration) {
@@ -90,8 +84,11 @@ std::string seconds_of(const std::optional<Duration>& duration) {
 
 std::string perfdata(const json& cluster, const CheckOptions& options, TimePoint now) {
   const std::string name = one_line(text_at(cluster, "name"));
-  const auto left = [&](const std::optional<TimePoint>& end) { return end ? std::to_string(to_unix(*end) - to_unix(now)) + "s" : "U"; };
-  std::string out = fmt::format(" '{}_certificate_left'={};{};{}", name, left(served_end(cluster)), seconds_of(options.warning), seconds_of(options.critical));
+  const auto left = [&](const std::optional<TimePoint>& end) {
+    return end ? std::to_string(to_unix(*end) - to_unix(now)) + "s" : "U";
+  };
+  std::string out = fmt::format(" '{}_certificate_left'={};{};{}", name, left(served_end(cluster)), seconds_of(options.warning),
+                                seconds_of(options.critical));
   out += fmt::format(" '{}_runway'={}", name, left(time_at(at(cluster, "runway"), "ends_at")));
   out += fmt::format(" '{}_problems'={};;;0", name, array_at(cluster, "problems").size());
   return out;
@@ -130,7 +127,8 @@ Summary judge(const json& status, const CheckOptions& options, TimePoint now) {
     summary.numbers += perfdata(cluster, options, now);
   }
   judge_problems(summary.judgement, status, {}, options);
-  for (const json& issuer : array_at(status, "issuers")) judge_problems(summary.judgement, issuer, text_at(issuer, "name"), options);
+  for (const json& issuer : array_at(status, "issuers"))
+    judge_problems(summary.judgement, issuer, text_at(issuer, "name"), options);
   if (options.cluster.empty()) judge_status(summary.judgement, status, "pgcertd", options);
   return summary;
 }
@@ -141,7 +139,8 @@ CheckResult check_unknown(std::string_view reason) { return {3, "PGCERTD UNKNOWN
 
 CheckResult check(const json& status, const CheckOptions& options, TimePoint now) {
   const auto made = time_at(status, "generated_at");
-  if (!made || number_at(status, "schema") != 1) return check_unknown("the answer is not a status of pgcertd that this program knows");
+  if (!made || number_at(status, "schema") != 1)
+    return check_unknown("the answer is not a status of pgcertd that this program knows");
   if (options.stale_after.count() > 0 && now - *made > options.stale_after)
     return check_unknown(fmt::format("the status is of {}: the daemon has looked at nothing since", moment_text(made, now)));
   const Summary summary = judge(status, options, now);
@@ -151,7 +150,8 @@ CheckResult check(const json& status, const CheckOptions& options, TimePoint now
   std::string words = judgement.said == 0 ? summary.fine : judgement.worst_words;
   words = one_line(words);
   if (judgement.said > 1) words += fmt::format(" (and {} more)", judgement.said - 1);
-  return {plugin_code(judgement.severity), fmt::format("PGCERTD {} - {} |{}", plugin_word(judgement.severity), words, summary.numbers)};
+  return {plugin_code(judgement.severity),
+          fmt::format("PGCERTD {} - {} |{}", plugin_word(judgement.severity), words, summary.numbers)};
 }
 
 }  // namespace pgcertd::cli

@@ -12,16 +12,16 @@
 namespace pgcertd::cli {
 
 struct CheckOptions {
-  std::string cluster;                    // empty: all of them
-  std::optional<Duration> warning;        // a served certificate with less time left is a WARNING
+  std::string cluster;              // empty: all of them
+  std::optional<Duration> warning;  // a served certificate with less time left is a WARNING
   std::optional<Duration> critical;
-  std::vector<std::string> only;          // judge these problem codes and no others
-  Duration stale_after{};                 // a status older than this tells nothing: UNKNOWN
+  std::vector<std::string> only;  // judge these problem codes and no others
+  Duration stale_after{};         // a status older than this tells nothing: UNKNOWN
 };
 
 struct CheckResult {
-  int exit_code = 3;                      // 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
-  std::string line;                       // without its line end
+  int exit_code = 3;  // 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+  std::string line;   // without its line end
 };
 
 CheckResult check(const nlohmann::json& status, const CheckOptions& options, TimePoint now);

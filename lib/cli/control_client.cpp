@@ -27,8 +27,10 @@ Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
-    return fail(Errc::invalid, fmt::format("\"{}\" cannot be a Unix socket: a path has 1 to {} bytes", printable(path), sizeof address.sun_path - 1),
-                "name a shorter path with --socket");
+    return fail(
+        Errc::invalid,
+        fmt::format("\"{}\" cannot be a Unix socket: a path has 1 to {} bytes", printable(path), sizeof address.sun_path - 1),
+        "name a shorter path with --socket");
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }
@@ -38,7 +40,8 @@ Error why_unreachable(const std::string& path, const sockaddr_un& address) {
   const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return errno_error("socket", path, errno);
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
-    return make_error(Errc::network, fmt::format("the daemon at \"{}\" broke off the conversation", printable(path)), std::string(start_remedy));
+    return make_error(Errc::network, fmt::format("the daemon at \"{}\" broke off the conversation", printable(path)),
+                      std::string(start_remedy));
   const int why = errno;
   Error error = errno_error("connect", printable(path), why);
   if (error.code == Errc::permission) {
@@ -52,8 +55,12 @@ Error why_unreachable(const std::string& path, const sockaddr_un& address) {
 
 Errc code_of_status(int status) noexcept {
   switch (status) {
-    case 400: case 405: case 413: case 422: return Errc::invalid;
-    case 401: case 403: return Errc::permission;
+    case 400:
+    case 405:
+    case 413:
+    case 422: return Errc::invalid;
+    case 401:
+    case 403: return Errc::permission;
     case 404: return Errc::not_found;
     case 409: return Errc::refused;
     case 503: return Errc::busy;
@@ -72,7 +79,8 @@ Error problem(int status, const json& body) {
 }
 
 // httplib has one word for a peer that is silent and one that has gone: the time that passed tells them apart.
-Result<json> read_reply(const httplib::Result& result, const std::string& path, const sockaddr_un& address, Duration timeout, Clock::time_point began) {
+Result<json> read_reply(const httplib::Result& result, const std::string& path, const sockaddr_un& address, Duration timeout,
+                        Clock::time_point began) {
   if (result.error() == httplib::Error::Read && Clock::now() - began >= timeout)
     return fail(Errc::timeout, fmt::format("the daemon at \"{}\" gave no answer within {}", printable(path), to_text(timeout)),
                 "journalctl -u pgcertd; or wait longer with --timeout");
@@ -80,7 +88,8 @@ Result<json> read_reply(const httplib::Result& result, const std::string& path, 
   json body = json::parse(result->body, nullptr, false);
   if (result->status < 200 || result->status > 299) return fail(problem(result->status, body));
   if (body.is_discarded())
-    return fail(Errc::parse, fmt::format("what answers at \"{}\" is not pgcertd: its answer is no JSON", printable(path)), std::string(start_remedy));
+    return fail(Errc::parse, fmt::format("what answers at \"{}\" is not pgcertd: its answer is no JSON", printable(path)),
+                std::string(start_remedy));
   return body;
 }
 
@@ -106,7 +115,8 @@ Result<json> ControlClient::post(const std::string& path, const json& body) cons
   PGCERTD_TRY(const sockaddr_un address, address_of(socket_path_));
   const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
   const Clock::time_point began = Clock::now();
-  return read_reply(connect_to(socket_path_, timeout_).Post(path, text, "application/json"), socket_path_, address, timeout_, began);
+  return read_reply(connect_to(socket_path_, timeout_).Post(path, text, "application/json"), socket_path_, address, timeout_,
+                    began);
 }
 
 Result<void> check_cluster_name(const std::string& name) {

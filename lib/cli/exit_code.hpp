@@ -7,11 +7,11 @@ namespace pgcertd::cli {
 
 enum class ExitCode : int {
   done = 0,
-  failed = 1,          // or findings
+  failed = 1,  // or findings
   usage = 2,
   not_found = 3,
-  unreachable = 4,     // the daemon
-  refused = 5,         // by policy
+  unreachable = 4,  // the daemon
+  refused = 5,      // by policy
   timed_out = 6,
   no_permission = 77,
 };

@@ -36,7 +36,9 @@ std::string text_of(const nlohmann::json& value) {
 }
 
 std::string text_at(const nlohmann::json& object, std::string_view key) { return text_of(at(object, key)); }
-std::string text_at(const nlohmann::json& object, std::initializer_list<std::string_view> path) { return text_of(at(object, path)); }
+std::string text_at(const nlohmann::json& object, std::initializer_list<std::string_view> path) {
+  return text_of(at(object, path));
+}
 
 std::int64_t number_at(const nlohmann::json& object, std::string_view key, std::int64_t otherwise) {
   const nlohmann::json& value = at(object, key);
@@ -59,12 +61,21 @@ const nlohmann::json& cluster_of(const nlohmann::json& reply) {
   return inner.is_object() ? inner : reply;
 }
 
+std::optional<TimePoint> served_end(const nlohmann::json& cluster) {
+  std::optional<TimePoint> earliest;
+  for (const nlohmann::json& served : array_at(cluster, "served"))
+    if (const auto end = time_at(served, "not_after"); end && (!earliest || *end < *earliest)) earliest = end;
+  return earliest ? earliest : time_at(at(cluster, "certificate"), "not_after");
+}
+
 std::string moment_text(const std::optional<TimePoint>& at, TimePoint now) {
   if (!at) return "-";
   if (*at >= no_expiry) return "never";
   return fmt::format("{} ({})", to_rfc3339(*at), relative_text(*at, now));
 }
 
-std::string moment_at(const nlohmann::json& object, std::string_view key, TimePoint now) { return moment_text(time_at(object, key), now); }
+std::string moment_at(const nlohmann::json& object, std::string_view key, TimePoint now) {
+  return moment_text(time_at(object, key), now);
+}
 
 }  // namespace pgcertd::cli

@@ -30,6 +30,9 @@ std::optional<TimePoint> time_at(const nlohmann::json& object, std::string_view 
 // The record of a cluster, bare or as /v1/clusters/NAME wraps it: {"cluster": {…}}.
 const nlohmann::json& cluster_of(const nlohmann::json& reply);
 
+// The earliest end that a client would meet: of what is served, else of what is in the file.
+std::optional<TimePoint> served_end(const nlohmann::json& cluster);
+
 // "2026-01-01T00:00:00Z (in 3 days)", "never" for no_expiry, "-" for none.
 std::string moment_text(const std::optional<TimePoint>& at, TimePoint now);
 std::string moment_at(const nlohmann::json& object, std::string_view key, TimePoint now);

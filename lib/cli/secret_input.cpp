@@ -24,13 +24,14 @@ Result<void> judge_file(int fd, const std::string& path) {
     return fail(Errc::refused, fmt::format("\"{}\" belongs to user {}, who knows the secret in it", printable(path), seen.st_uid),
                 fmt::format("chown it to the user who runs this, or to root: {}", printable(path)));
   if (S_ISREG(seen.st_mode) && (seen.st_mode & 077U) != 0)
-    return fail(Errc::refused, fmt::format("\"{}\" has mode {:04o}: others may read or change it", printable(path), seen.st_mode & 07777U),
+    return fail(Errc::refused,
+                fmt::format("\"{}\" has mode {:04o}: others may read or change it", printable(path), seen.st_mode & 07777U),
                 fmt::format("chmod 600 {}", printable(path)));
   return {};
 }
 
 Result<Secret> read_all(int fd, const std::string& path) {
-  Secret bytes = Secret::with_size(longest_secret + 3);   // room for a line end, and for one byte too many
+  Secret bytes = Secret::with_size(longest_secret + 3);  // room for a line end, and for one byte too many
   std::size_t used = 0;
   while (used < bytes.size()) {
     const ssize_t got = read(fd, bytes.data() + used, bytes.size() - used);
@@ -62,7 +63,7 @@ Result<SecretSource> parse_secret_source(std::string_view text) {
   SecretSource source;
   if (text.starts_with("file:")) source = {SecretSource::Kind::file, rest_after("file:")};
   if (text.starts_with("credential:")) source = {SecretSource::Kind::credential, rest_after("credential:")};
-  if (source.name.empty())   // what was given is not repeated: it may be the passphrase itself
+  if (source.name.empty())  // what was given is not repeated: it may be the passphrase itself
     return fail(Errc::invalid, "a passphrase is given as file:PATH or credential:NAME, never as itself");
   if (source.kind == SecretSource::Kind::credential && (source.name.find('/') != std::string::npos || source.name[0] == '.'))
     return fail(Errc::invalid, fmt::format("\"{}\" is no name of a credential", printable(source.name)));

@@ -11,7 +11,7 @@ namespace pgcertd::cli {
 enum class Tone : std::uint8_t { plain, good, warning, critical, strong, faint };
 
 enum class ColorChoice : std::uint8_t { automatic, always, never };
-std::optional<ColorChoice> parse_color_choice(std::string_view text) noexcept;   // "auto" "always" "never"
+std::optional<ColorChoice> parse_color_choice(std::string_view text) noexcept;  // "auto" "always" "never"
 
 class Style {
  public:

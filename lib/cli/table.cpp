@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t gap = 2;
 constexpr std::size_t least_width = 4;
 
-std::string render_row(const std::vector<Cell>& row, const std::vector<std::size_t>& widths, std::size_t indent, const Style& style) {
+std::string render_row(const std::vector<Cell>& row, const std::vector<std::size_t>& widths, std::size_t indent,
+                       const Style& style) {
   std::vector<std::vector<std::string>> wrapped;
   std::size_t height = 1;
   for (std::size_t i = 0; i < row.size(); ++i) {
@@ -21,7 +22,7 @@ std::string render_row(const std::vector<Cell>& row, const std::vector<std::size
   std::string out;
   for (std::size_t line = 0; line < height; ++line) {
     std::string text(indent, ' ');
-    std::size_t pending = 0;   // spaces before the next word, so that no line ends in spaces
+    std::size_t pending = 0;  // spaces before the next word, so that no line ends in spaces
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string piece = line < wrapped[i].size() ? wrapped[i][line] : std::string{};
       if (!piece.empty()) text += std::string(std::exchange(pending, 0), ' ') + style.paint(row[i].tone, piece);

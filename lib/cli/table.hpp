@@ -15,9 +15,9 @@ namespace pgcertd::cli {
 struct Cell {
   std::string text;
   Tone tone = Tone::plain;
-  Cell(std::string_view words, Tone how = Tone::plain) : text(words), tone(how) {}            // NOLINT(google-explicit-constructor)
-  Cell(const std::string& words, Tone how = Tone::plain) : text(words), tone(how) {}          // NOLINT(google-explicit-constructor)
-  Cell(const char* words, Tone how = Tone::plain) : text(words), tone(how) {}                 // NOLINT(google-explicit-constructor)
+  Cell(std::string_view words, Tone how = Tone::plain) : text(words), tone(how) {}    // NOLINT(google-explicit-constructor)
+  Cell(const std::string& words, Tone how = Tone::plain) : text(words), tone(how) {}  // NOLINT(google-explicit-constructor)
+  Cell(const char* words, Tone how = Tone::plain) : text(words), tone(how) {}         // NOLINT(google-explicit-constructor)
 };
 
 class Table {

@@ -25,10 +25,11 @@ class SignalGuard {
   SignalGuard() noexcept {
     caught_signal = 0;
     struct sigaction remember = {};
-    remember.sa_handler = remember_signal;   // without SA_RESTART: read must return
+    remember.sa_handler = remember_signal;  // without SA_RESTART: read must return
     struct sigaction ignore = {};
-    ignore.sa_handler = SIG_IGN;             // a program that is stopped here would leave a terminal without echo
-    for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], signals[i] == SIGTSTP ? &ignore : &remember, &before_[i]);
+    ignore.sa_handler = SIG_IGN;  // a program that is stopped here would leave a terminal without echo
+    for (std::size_t i = 0; i < signals.size(); ++i)
+      sigaction(signals[i], signals[i] == SIGTSTP ? &ignore : &remember, &before_[i]);
   }
   SignalGuard(const SignalGuard&) = delete;
   SignalGuard& operator=(const SignalGuard&) = delete;

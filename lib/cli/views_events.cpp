@@ -23,8 +23,9 @@ Tone kind_tone(std::string_view kind) {
 std::string event_line(const json& event, TimePoint now, const Style& style) {
   const std::string kind = printable(text_at(event, "kind"), 40);
   const std::string cluster = printable(text_at(event, "cluster"), 63);
-  return fmt::format("{} {}{}{}\n", style.paint(Tone::faint, printable(moment_at(event, "at", now))), cluster.empty() ? "" : cluster + ": ",
-                     style.paint(kind_tone(kind), kind), " " + printable(text_at(event, "message"), 1000));
+  return fmt::format("{} {}{}{}\n", style.paint(Tone::faint, printable(moment_at(event, "at", now))),
+                     cluster.empty() ? "" : cluster + ": ", style.paint(kind_tone(kind), kind),
+                     " " + printable(text_at(event, "message"), 1000));
 }
 
 std::string plan_view(const json& reply, TimePoint now, const Style& style) {

@@ -66,33 +66,37 @@ void add_certificate(Table& table, const json& certificate, TimePoint now) {
 
 void add_served(Table& table, const json& cluster, TimePoint now) {
   for (const json& served : array_at(cluster, "served")) {
-    if (!at(served, "matches_file").is_boolean()) {   // no certificate came
-      add_fact(table, "served", fmt::format("{}: {}, {}", text_at(served, "endpoint"), or_dash(text_at(served, "outcome")), or_dash(text_at(served, "verify"))),
+    if (!at(served, "matches_file").is_boolean()) {  // no certificate came
+      add_fact(table, "served",
+               fmt::format("{}: {}, {}", text_at(served, "endpoint"), or_dash(text_at(served, "outcome")),
+                           or_dash(text_at(served, "verify"))),
                Tone::critical);
       continue;
     }
     const bool same = flag_at(served, "matches_file");
     const std::string verify = text_at(served, "verify");
     const bool good = same && verify == "ok";
-    const std::string words = fmt::format("{}: {}, {}, verify {}, ends {}", text_at(served, "endpoint"),
-                                          or_dash(text_at(served, "tls_version")), same ? "same as the file" : "DIFFERENT from the file",
-                                          or_dash(verify), moment_at(served, "not_after", now));
+    const std::string words =
+        fmt::format("{}: {}, {}, verify {}, ends {}", text_at(served, "endpoint"), or_dash(text_at(served, "tls_version")),
+                    same ? "same as the file" : "DIFFERENT from the file", or_dash(verify), moment_at(served, "not_after", now));
     add_fact(table, "served", words, good ? Tone::plain : Tone::critical);
   }
 }
 
 void add_crls(Table& table, const json& cluster, TimePoint now) {
   for (const json& crl : array_at(cluster, "crl"))
-    add_fact(table, "CRL", fmt::format("number {}, {} revoked, next update {}", or_dash(text_at(crl, "number")), number_at(crl, "revoked"),
-                                       moment_at(crl, "next_update", now)));
+    add_fact(table, "CRL",
+             fmt::format("number {}, {} revoked, next update {}", or_dash(text_at(crl, "number")), number_at(crl, "revoked"),
+                         moment_at(crl, "next_update", now)));
 }
 
 void add_rotation(Table& table, const json& cluster, TimePoint now) {
   const json& rotation = at(cluster, "rotation");
   if (!rotation.is_object()) return;
   const std::string need = text_at(rotation, "need");
-  add_fact(table, "rotation", fmt::format("{}, generation {}{}", or_dash(text_at(rotation, "stage")), number_at(rotation, "generation"),
-                                          need.empty() || need == "none" ? "" : ", needed: " + need));
+  add_fact(table, "rotation",
+           fmt::format("{}, generation {}{}", or_dash(text_at(rotation, "stage")), number_at(rotation, "generation"),
+                       need.empty() || need == "none" ? "" : ", needed: " + need));
   add_fact(table, "last success", moment_at(rotation, "last_success_at", now));
   const json& error = at(rotation, "last_error");
   add_fact(table, "last error", error.is_object() ? text_at(error, "message") : text_of(error), Tone::critical);
@@ -130,7 +134,8 @@ std::string cluster_facts(const json& cluster, TimePoint now, const Style& style
 
 std::string problem_text(const json& problem, const std::string& cluster, TimePoint now, const Style& style) {
   const std::string severity = severity_word(problem, "severity");
-  std::string out = style.paint(severity_tone(severity), upper(severity)) + " " + style.paint(Tone::strong, printable(text_at(problem, "code"), 40));
+  std::string out = style.paint(severity_tone(severity), upper(severity)) + " " +
+                    style.paint(Tone::strong, printable(text_at(problem, "code"), 40));
   if (!cluster.empty()) out += " " + printable(cluster, 63);
   out += "\n" + paragraph(printable(text_at(problem, "message"), 1000), 4);
   if (const auto since = time_at(problem, "since")) out += paragraph("since " + moment_text(since, now), 4);
@@ -149,20 +154,12 @@ std::string title(const std::string& name, const std::string& severity, const St
   return style.paint(Tone::strong, printable(name, 63)) + " " + style.paint(severity_tone(severity), upper(severity)) + "\n";
 }
 
-// The earliest end that a client would meet: of what is served, else of what is in the file.
-std::string ends_text(const json& cluster, TimePoint now) {
-  std::optional<TimePoint> earliest;
-  for (const json& served : array_at(cluster, "served"))
-    if (const auto end = time_at(served, "not_after"); end && (!earliest || *end < *earliest)) earliest = end;
-  return moment_text(earliest ? earliest : time_at(at(cluster, "certificate"), "not_after"), now);
-}
-
 std::string cluster_table(const json& clusters, TimePoint now, const Style& style) {
   Table table({"CLUSTER", "STATUS", "CERTIFICATE ENDS", "RENEWAL"});
   for (const json& cluster : clusters) {
     const std::string severity = severity_word(cluster, "status");
-    table.add({Cell(or_dash(text_at(cluster, "name")), Tone::strong), Cell(severity, severity_tone(severity)), Cell(ends_text(cluster, now)),
-               Cell(moment_at(at(cluster, "certificate"), "renew_at", now))});
+    table.add({Cell(or_dash(text_at(cluster, "name")), Tone::strong), Cell(severity, severity_tone(severity)),
+               Cell(moment_text(served_end(cluster), now)), Cell(moment_at(at(cluster, "certificate"), "renew_at", now))});
   }
   return table.render(style);
 }
@@ -176,8 +173,9 @@ std::string issuer_text(const json& issuer, TimePoint now, const Style& style) {
   add_fact(table, "root ends", moment_at(at(issuer, "root"), "not_after", now));
   add_fact(table, "root SHA-256", text_at(issuer, {"root", "fingerprint_sha256"}));
   if (at(issuer, "crl").is_object())
-    add_fact(table, "CRL", fmt::format("number {}, {} revoked, next update {}", or_dash(text_at(issuer, {"crl", "number"})),
-                                       number_at(at(issuer, "crl"), "revoked"), moment_at(at(issuer, "crl"), "next_update", now)));
+    add_fact(table, "CRL",
+             fmt::format("number {}, {} revoked, next update {}", or_dash(text_at(issuer, {"crl", "number"})),
+                         number_at(at(issuer, "crl"), "revoked"), moment_at(at(issuer, "crl"), "next_update", now)));
   if (!waiting.empty()) add_fact(table, "waiting", fmt::format("{} request(s) for a signature", waiting.size()), Tone::warning);
   return "issuer " + style.paint(Tone::strong, printable(text_at(issuer, "name"), 63)) + "\n" + table.render(style);
 }
@@ -194,11 +192,14 @@ std::string cluster_view(const json& reply, TimePoint now, const Style& style) {
 
 std::string status_view(const json& status, TimePoint now, const Style& style) {
   const std::string severity = severity_word(status, "status");
-  std::string out = style.paint(severity_tone(severity), upper(severity)) + "  pgcertd " + printable(or_dash(text_at(status, "version")), 12) +
-                    ", as of " + printable(moment_at(status, "generated_at", now)) + "\n\n";
+  std::string out = style.paint(severity_tone(severity), upper(severity)) + "  pgcertd " +
+                    printable(or_dash(text_at(status, "version")), 12) + ", as of " +
+                    printable(moment_at(status, "generated_at", now)) + "\n\n";
   const json& clusters = array_at(status, "clusters");
   if (clusters.empty()) out += "no cluster is configured\n";
-  if (clusters.size() == 1) out += title(text_at(clusters[0], "name"), severity_word(clusters[0], "status"), style) + cluster_facts(clusters[0], now, style);
+  if (clusters.size() == 1)
+    out +=
+        title(text_at(clusters[0], "name"), severity_word(clusters[0], "status"), style) + cluster_facts(clusters[0], now, style);
   if (clusters.size() > 1) out += cluster_table(clusters, now, style);
   std::string problems = problems_text(status, {}, now, style);
   for (const json& cluster : clusters) problems += problems_text(cluster, text_at(cluster, "name"), now, style);

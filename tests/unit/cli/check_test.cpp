@@ -23,14 +23,18 @@ CheckOptions options() {
 TEST(Check, OkWithPerfdata) {
   const CheckResult result = check(healthy_status(), options(), now);
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.line, "PGCERTD OK - main: certificate ends 2026-04-01T00:00:00Z (in 90 days) | 'main_certificate_left'=7776000s;; 'main_runway'=31536000s "
-                         "'main_problems'=0;;;0");
+  EXPECT_EQ(result.line,
+            "PGCERTD OK - main: certificate ends 2026-04-01T00:00:00Z (in 90 days) | 'main_certificate_left'=7776000s;; "
+            "'main_runway'=31536000s "
+            "'main_problems'=0;;;0");
 }
 
 TEST(Check, TheWorstProblemIsSaidAndTheOthersCounted) {
   const CheckResult result = check(critical_status(), options(), now);
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.line, StartsWith("PGCERTD CRITICAL - main: served-stale: 127.0.0.1:5432 serves 40aa, the file has 41c0ffee (and 1 more) |"));
+  EXPECT_THAT(
+      result.line,
+      StartsWith("PGCERTD CRITICAL - main: served-stale: 127.0.0.1:5432 serves 40aa, the file has 41c0ffee (and 1 more) |"));
 }
 
 TEST(Check, OnlyTheCodesThatAreAskedFor) {
@@ -42,7 +46,9 @@ TEST(Check, OnlyTheCodesThatAreAskedFor) {
 }
 
 TEST(Check, ThresholdsCompareTheTimeLeftOfWhatIsServed) {
-  struct Row { int warning_days, critical_days, expected; };
+  struct Row {
+    int warning_days, critical_days, expected;
+  };
   for (const Row row : {Row{30, 10, 0}, Row{90, 10, 0}, Row{91, 10, 1}, Row{120, 91, 2}, Row{10, 91, 2}}) {
     CheckOptions given = options();
     given.warning = std::chrono::days{row.warning_days};
@@ -50,7 +56,7 @@ TEST(Check, ThresholdsCompareTheTimeLeftOfWhatIsServed) {
     EXPECT_EQ(check(healthy_status(), given, now).exit_code, row.expected) << row.warning_days << " " << row.critical_days;
   }
   json status = healthy_status();
-  status["clusters"][0]["served"][0]["not_after"] = "2026-01-02T00:00:00Z";   // an older one than the file's
+  status["clusters"][0]["served"][0]["not_after"] = "2026-01-02T00:00:00Z";  // an older one than the file's
   CheckOptions given = options();
   given.critical = std::chrono::days{2};
   EXPECT_EQ(check(status, given, now).exit_code, 2);
@@ -61,7 +67,7 @@ TEST(Check, UnknownRatherThanOk) {
   CheckOptions other = options();
   other.cluster = "other";
   EXPECT_EQ(check(healthy_status(), other, now).exit_code, 3);
-  EXPECT_EQ(check(healthy_status(), options(), now + std::chrono::hours{3}).exit_code, 3);   // nobody keeps it
+  EXPECT_EQ(check(healthy_status(), options(), now + std::chrono::hours{3}).exit_code, 3);  // nobody keeps it
   for (const char* missing : {"schema", "generated_at"}) {
     json status = healthy_status();
     status.erase(missing);

@@ -71,7 +71,9 @@ TEST_F(ControlClientTest, ProblemsBecomeErrorsWithTheirExitCode) {
     response.set_content(R"({"title":"No\u001b[2J","detail":"because","remedy":"do this"})", "application/problem+json");
   });
   serve();
-  struct Row { int status, exit_code; };
+  struct Row {
+    int status, exit_code;
+  };
   for (const Row row : {Row{400, 1}, Row{403, 77}, Row{404, 3}, Row{409, 5}, Row{500, 1}, Row{503, 1}, Row{504, 6}}) {
     const auto reply = client().get("/" + std::to_string(row.status));
     ASSERT_FALSE(reply);
@@ -83,7 +85,9 @@ TEST_F(ControlClientTest, ProblemsBecomeErrorsWithTheirExitCode) {
 
 TEST_F(ControlClientTest, AnAnswerThatIsNoJsonIsAnError) {
   server.Get("/ok", [](const httplib::Request&, httplib::Response& response) { response.set_content("<html>", "text/html"); });
-  server.Get("/bad", [](const httplib::Request&, httplib::Response& response) { response.status = 500, response.set_content("\xff<html>", "text/html"); });
+  server.Get("/bad", [](const httplib::Request&, httplib::Response& response) {
+    response.status = 500, response.set_content("\xff<html>", "text/html");
+  });
   serve();
   EXPECT_EQ(client().get("/ok").error().code, Errc::parse);
   EXPECT_THAT(client().get("/bad").error().text(), HasSubstr("HTTP status 500"));
@@ -97,7 +101,7 @@ TEST_F(ControlClientTest, NobodyThereIsUnreachableWithARemedy) {
   EXPECT_THAT(nothing.error().remedy, HasSubstr("systemctl status pgcertd"));
   serve();
   server.stop();
-  thread.join();   // the socket's file stays, nobody listens
+  thread.join();  // the socket's file stays, nobody listens
   const auto stale = client().get("/v1/status");
   ASSERT_FALSE(stale);
   EXPECT_EQ(exit_code(stale.error().code), ExitCode::unreachable);
@@ -126,7 +130,8 @@ TEST_F(ControlClientTest, SilenceEndsByTheTimeout) {
 
 TEST(ClusterName, OnlyWhatCanBeOne) {
   for (const char* good : {"main", "a", "db-1_x"}) EXPECT_TRUE(check_cluster_name(good)) << good;
-  for (const std::string& bad : {std::string(), std::string("../x"), std::string("a/b"), std::string("Main"), std::string("a?b"), std::string(64, 'a'), std::string("a\n")}) {
+  for (const std::string& bad : {std::string(), std::string("../x"), std::string("a/b"), std::string("Main"), std::string("a?b"),
+                                 std::string(64, 'a'), std::string("a\n")}) {
     const auto verdict = check_cluster_name(bad);
     ASSERT_FALSE(verdict) << bad;
     EXPECT_EQ(exit_code(verdict.error().code), ExitCode::not_found);

@@ -15,7 +15,10 @@ namespace {
 using testing::ElementsAre;
 
 TEST(Layout, MeasuresColumns) {
-  struct Row { const char* text; std::size_t columns; };
+  struct Row {
+    const char* text;
+    std::size_t columns;
+  };
   for (const Row row : {Row{"", 0}, Row{"abc", 3}, Row{"größe", 5}, Row{"漢字", 4}, Row{"e\u0301", 1}, Row{"…", 1}, Row{"🙂", 2}})
     EXPECT_EQ(display_width(row.text), row.columns) << row.text;
 }
@@ -24,7 +27,7 @@ TEST(Layout, WrapsAtSpacesAndInsideLongWords) {
   EXPECT_THAT(wrap("one two three", 7), ElementsAre("one two", "three"));
   EXPECT_THAT(wrap("abcdefghij", 4), ElementsAre("abcd", "efgh", "ij"));
   EXPECT_THAT(wrap("漢字漢字", 5), ElementsAre("漢字", "漢字"));
-  EXPECT_THAT(wrap("漢", 1), ElementsAre("漢"));   // narrower than one character: it still ends
+  EXPECT_THAT(wrap("漢", 1), ElementsAre("漢"));  // narrower than one character: it still ends
   EXPECT_THAT(wrap("", 5), ElementsAre(""));
   EXPECT_THAT(wrap(" leading", 4), ElementsAre(" lea", "ding"));
 }
@@ -51,10 +54,16 @@ TEST(Table, AlignsColumnsAndEndsNoLineInSpaces) {
 }
 
 TEST(Style, ColourByTerminalEnvironmentAndChoice) {
-  struct Row { ColorChoice choice; bool terminal, no_color; const char* term; bool colored; };
-  for (const Row row : {Row{ColorChoice::automatic, true, false, "xterm", true}, Row{ColorChoice::automatic, false, false, "xterm", false},
-                        Row{ColorChoice::automatic, true, true, "xterm", false}, Row{ColorChoice::automatic, true, false, "dumb", false},
-                        Row{ColorChoice::always, false, true, "dumb", true}, Row{ColorChoice::never, true, false, "xterm", false}})
+  struct Row {
+    ColorChoice choice;
+    bool terminal, no_color;
+    const char* term;
+    bool colored;
+  };
+  for (const Row row :
+       {Row{ColorChoice::automatic, true, false, "xterm", true}, Row{ColorChoice::automatic, false, false, "xterm", false},
+        Row{ColorChoice::automatic, true, true, "xterm", false}, Row{ColorChoice::automatic, true, false, "dumb", false},
+        Row{ColorChoice::always, false, true, "dumb", true}, Row{ColorChoice::never, true, false, "xterm", false}})
     EXPECT_EQ(choose_style(row.choice, row.terminal, row.no_color, row.term).colored(), row.colored);
   EXPECT_FALSE(parse_color_choice("maybe"));
 }
@@ -70,9 +79,12 @@ TEST(Suggest, OnlyWhatIsNear) {
 }
 
 TEST(ExitCodes, AreThoseOfTheContract) {
-  struct Row { Errc code; int expected; };
-  for (const Row row : {Row{Errc::not_found, 3}, Row{Errc::network, 4}, Row{Errc::refused, 5}, Row{Errc::timeout, 6}, Row{Errc::permission, 77},
-                        Row{Errc::io, 1}, Row{Errc::parse, 1}, Row{Errc::internal, 1}})
+  struct Row {
+    Errc code;
+    int expected;
+  };
+  for (const Row row : {Row{Errc::not_found, 3}, Row{Errc::network, 4}, Row{Errc::refused, 5}, Row{Errc::timeout, 6},
+                        Row{Errc::permission, 77}, Row{Errc::io, 1}, Row{Errc::parse, 1}, Row{Errc::internal, 1}})
     EXPECT_EQ(static_cast<int>(exit_code(row.code)), row.expected) << to_string(row.code);
 }
 

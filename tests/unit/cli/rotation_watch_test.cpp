@@ -22,13 +22,20 @@ TEST(RotationWatch, EndsWithItsOwnNewEventOnly) {
   EXPECT_EQ(watch.feed(events({event(11, "other", "rotation-proved"), event(12, "main", "staged")})).size(), 1U);
   EXPECT_EQ(watch.end(), std::nullopt);
   EXPECT_EQ(watch.last_id(), 12);
-  EXPECT_EQ(watch.feed(events({event(12, "main", "staged"), event(13, "main", "rotation-proved"), event(14, "main", "rotation-failed")})).size(), 2U);
-  EXPECT_EQ(watch.end(), ExitCode::done);   // the first end is the end
+  EXPECT_EQ(
+      watch.feed(events({event(12, "main", "staged"), event(13, "main", "rotation-proved"), event(14, "main", "rotation-failed")}))
+          .size(),
+      2U);
+  EXPECT_EQ(watch.end(), ExitCode::done);  // the first end is the end
 }
 
 TEST(RotationWatch, EachEndHasItsCode) {
-  struct Row { const char* kind; ExitCode expected; };
-  for (const Row row : {Row{"rotation-proved", ExitCode::done}, Row{"rolled-back", ExitCode::failed}, Row{"rotation-failed", ExitCode::failed}}) {
+  struct Row {
+    const char* kind;
+    ExitCode expected;
+  };
+  for (const Row row :
+       {Row{"rotation-proved", ExitCode::done}, Row{"rolled-back", ExitCode::failed}, Row{"rotation-failed", ExitCode::failed}}) {
     RotationWatch watch("main", 0);
     (void)watch.feed(events({event(1, "main", row.kind)}));
     EXPECT_EQ(watch.end(), row.expected) << row.kind;
@@ -52,7 +59,8 @@ TEST(RotationWatch, KnowsWhereItStands) {
 
 TEST(RotationWatch, OddJsonIsNoEnd) {
   RotationWatch watch("main", 0);
-  for (const json& odd : {json(), json(1), json::array(), json{{"events", 1}}, json{{"events", {1, nullptr, "x", {{"id", "y"}}}}}}) {
+  for (const json& odd :
+       {json(), json(1), json::array(), json{{"events", 1}}, json{{"events", {1, nullptr, "x", {{"id", "y"}}}}}}) {
     EXPECT_TRUE(watch.feed(odd).empty());
     watch.look(odd);
   }

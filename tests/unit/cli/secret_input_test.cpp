@@ -34,8 +34,12 @@ class SecretInput : public testing::Test {
 };
 
 TEST_F(SecretInput, ReadsTheFirstLineEndOff) {
-  struct Row { const char* content; const char* expected; };
-  for (const Row row : {Row{"word", "word"}, Row{"word\n", "word"}, Row{"word\r\n", "word"}, Row{"two\nlines\n", "two\nlines"}, Row{" spaces count ", " spaces count "}}) {
+  struct Row {
+    const char* content;
+    const char* expected;
+  };
+  for (const Row row : {Row{"word", "word"}, Row{"word\n", "word"}, Row{"word\r\n", "word"}, Row{"two\nlines\n", "two\nlines"},
+                        Row{" spaces count ", " spaces count "}}) {
     const auto secret = read_secret({SecretSource::Kind::file, file(row.content)}, "");
     ASSERT_TRUE(secret) << secret.error().text();
     EXPECT_EQ(secret->view(), row.expected);

@@ -28,17 +28,20 @@ void expect_printable_page(const std::string& text) {
 
 TEST(StatusView, TellsAHealthyCluster) {
   const std::string text = status_view(healthy_status(), now, plain);
-  EXPECT_THAT(text, AllOf(HasSubstr("OK  pgcertd 0.1.0, as of 2025-12-31T23:59:30Z (30 seconds ago)"), HasSubstr("PostgreSQL 15.18, ssl on"),
-                          HasSubstr("2026-04-01T00:00:00Z (in 90 days)"), HasSubstr("same as the file, verify ok"), HasSubstr("proved, generation 7"),
-                          HasSubstr("limited by the\n"), HasSubstr(" " + std::string(64, 'b') + "\n"), HasSubstr("db1.example.org, 10.0.0.5")));
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("OK  pgcertd 0.1.0, as of 2025-12-31T23:59:30Z (30 seconds ago)"),
+                    HasSubstr("PostgreSQL 15.18, ssl on"), HasSubstr("2026-04-01T00:00:00Z (in 90 days)"),
+                    HasSubstr("same as the file, verify ok"), HasSubstr("proved, generation 7"), HasSubstr("limited by the\n"),
+                    HasSubstr(" " + std::string(64, 'b') + "\n"), HasSubstr("db1.example.org, 10.0.0.5")));
   EXPECT_THAT(text, AllOf(Not(HasSubstr("remedy")), Not(HasSubstr("paused")), Not(HasSubstr("last error"))));
   expect_printable_page(text);
 }
 
 TEST(StatusView, ShowsProblemsWithRemedyAndAge) {
   const std::string text = status_view(critical_status(), now, plain);
-  EXPECT_THAT(text, AllOf(HasSubstr("CRITICAL served-stale main"), HasSubstr("127.0.0.1:5432 serves 40aa"), HasSubstr("DIFFERENT from the file"),
-                          HasSubstr("since 2025-12-31T21:00:00Z (3 hours ago)"), HasSubstr("remedy: pgcertctl rotate main")));
+  EXPECT_THAT(text, AllOf(HasSubstr("CRITICAL served-stale main"), HasSubstr("127.0.0.1:5432 serves 40aa"),
+                          HasSubstr("DIFFERENT from the file"), HasSubstr("since 2025-12-31T21:00:00Z (3 hours ago)"),
+                          HasSubstr("remedy: pgcertctl rotate main")));
   expect_printable_page(text);
 }
 
@@ -56,15 +59,21 @@ TEST(StatusView, HostileTextStaysOnThePage) {
 }
 
 TEST(StatusView, OddJsonNeverThrows) {
-  for (const json& odd : {json(), json(7), json::array({1, 2}), json{{"clusters", 3}}, json{{"clusters", {nullptr, "x", {{"served", {1, nullptr}}}}}},
-                          json{{"clusters", {{{"certificate", 1}, {"rotation", "x"}, {"problems", {nullptr}}}}}, {"issuers", {nullptr}}}}) {
-    for (const auto& view : {status_view, runway_view, cluster_view, event_line, plan_view}) EXPECT_FALSE(view(odd, now, plain).empty());
+  for (const json& odd :
+       {json(), json(7), json::array({1, 2}), json{{"clusters", 3}}, json{{"clusters", {nullptr, "x", {{"served", {1, nullptr}}}}}},
+        json{{"clusters", {{{"certificate", 1}, {"rotation", "x"}, {"problems", {nullptr}}}}}, {"issuers", {nullptr}}}}) {
+    for (const auto& view : {status_view, runway_view, cluster_view, event_line, plan_view})
+      EXPECT_FALSE(view(odd, now, plain).empty());
   }
 }
 
 TEST(StatusView, AnEndpointWithoutCertificateSaysWhy) {
   json cluster = healthy_cluster();
-  cluster["served"][0] = {{"endpoint", "10.0.0.5:5432"}, {"outcome", "ssl-refused"}, {"serial", nullptr}, {"matches_file", nullptr}, {"verify", "the server answered N"}};
+  cluster["served"][0] = {{"endpoint", "10.0.0.5:5432"},
+                          {"outcome", "ssl-refused"},
+                          {"serial", nullptr},
+                          {"matches_file", nullptr},
+                          {"verify", "the server answered N"}};
   EXPECT_THAT(cluster_view(cluster, now, plain), HasSubstr("10.0.0.5:5432: ssl-refused, the server answered N"));
 }
 
@@ -78,18 +87,29 @@ TEST(StatusView, ColourOnlyWhenAsked) {
 }
 
 TEST(RunwayView, NamesTheLimit) {
-  EXPECT_THAT(runway_view(healthy_status(), now, plain), AllOf(HasSubstr("main"), HasSubstr("2027-01-01T00:00:00Z"), HasSubstr("the issuing CA")));
+  EXPECT_THAT(runway_view(healthy_status(), now, plain),
+              AllOf(HasSubstr("main"), HasSubstr("2027-01-01T00:00:00Z"), HasSubstr("the issuing CA")));
 }
 
 TEST(EventLine, IsOneLine) {
-  const json event = {{"id", 4}, {"at", "2025-12-31T23:59:00Z"}, {"cluster", "main"}, {"kind", "rotation-proved"}, {"message", "serial 41\nc0"}, {"fields", json::object()}};
+  const json event = {{"id", 4},
+                      {"at", "2025-12-31T23:59:00Z"},
+                      {"cluster", "main"},
+                      {"kind", "rotation-proved"},
+                      {"message", "serial 41\nc0"},
+                      {"fields", json::object()}};
   EXPECT_EQ(event_line(event, now, plain), "2025-12-31T23:59:00Z (60 seconds ago) main: rotation-proved serial 41\\x0ac0\n");
 }
 
 TEST(PlanView, TellsNeedActionAndReasons) {
-  const json reply = {{"accepted", false}, {"message", "not due until 2026-03-02T00:00:00Z"},
-                      {"plan", {{"need", "due"}, {"stage", "nothing"}, {"action", {{"name", "make-key"}, {"description", "make a key"}}},
-                                {"reasons", {"two thirds of the life are over"}}, {"wake_at", "2026-01-01T01:00:00Z"}}}};
+  const json reply = {{"accepted", false},
+                      {"message", "not due until 2026-03-02T00:00:00Z"},
+                      {"plan",
+                       {{"need", "due"},
+                        {"stage", "nothing"},
+                        {"action", {{"name", "make-key"}, {"description", "make a key"}}},
+                        {"reasons", {"two thirds of the life are over"}},
+                        {"wake_at", "2026-01-01T01:00:00Z"}}}};
   EXPECT_THAT(plan_view(reply, now, plain), AllOf(HasSubstr("not due until"), HasSubstr("need:    due"), HasSubstr("make a key"),
                                                   HasSubstr("two thirds"), HasSubstr("(in 60 minutes)")));
 }
