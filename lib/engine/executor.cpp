@@ -172,7 +172,7 @@ Result<void> run(Step& s, const action::Publish& a) {
   return {};
 }
 
-void remember_originals(Step& s, const SettingsChange& change) {
+void remember_originals(Step& s) {
   if (s.memory.original_auto_conf) return;
   auto& originals = s.memory.original_auto_conf.emplace();
   s.memory.original_ssl_on = s.seen.server.ssl_on();
@@ -180,7 +180,6 @@ void remember_originals(Step& s, const SettingsChange& change) {
     const auto found = s.seen.server.auto_conf.find(setting);
     originals[setting] = found == s.seen.server.auto_conf.end() ? std::nullopt : std::optional{found->second};
   }
-  (void)change;
 }
 
 Result<void> change_and_reload(Step& s, const SettingsChange& change) {
@@ -189,13 +188,13 @@ Result<void> change_and_reload(Step& s, const SettingsChange& change) {
 }
 
 Result<void> run(Step& s, const action::ChangeSettings& a) {
-  remember_originals(s, a.change);
-  s.memory.settings_changed_at = s.now;
-  ++s.memory.settings_tries;
+  remember_originals(s);
   auto done = s.make_durable();
   if (done) done = change_and_reload(s, a.change);
+  // Noted afterwards only: a crash in between makes the next tick simply change them again.
+  if (done) s.memory.settings_changed_at = s.now;
+  ++s.memory.settings_tries;
   if (!done) {
-    s.memory.settings_changed_at.reset();
     note_failure(s, "install", done.error().text(), done.error().remedy, false);
     return done;
   }

@@ -270,7 +270,8 @@ struct WorldPorts {
   WorldPorts(World& w, const TestCa& ca) : generations(w), pending(w), live(w), keys(), postgres(w), probe(w), issuer(w, ca), store(w) {}
 };
 
-World::World(const TestCa& ca, TimePoint start) : now(start), ports_(std::make_unique<WorldPorts>(*this, ca)) {
+World::World(const TestCa& ca, TimePoint start) : ports_(std::make_unique<WorldPorts>(*this, ca)) {
+  now = start;
   in_force = postgresql_conf;
 }
 

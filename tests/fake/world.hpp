@@ -42,15 +42,8 @@ struct PendingOnDisk {
   std::string key_pem;
 };
 
-struct WorldPorts;
-
-class World {
- public:
-  explicit World(const TestCa& ca, TimePoint start);
-  ~World();
-
-  engine::ClusterPorts ports();
-
+// All of a world that can be copied, so that a scenario is prepared once and played many times.
+struct WorldState {
   // The disk.
   std::map<std::string, GenerationOnDisk> generations;
   std::string current, way_back;
@@ -73,14 +66,24 @@ class World {
   TimePoint now;
   uid_t server_uid = 26;
 
+  std::uint64_t next_id = 1;
+  std::vector<std::string> served;                           // fingerprints, one after the other
+
+};
+
+struct WorldPorts;
+
+class World : public WorldState {
+ public:
+  World(const TestCa& ca, TimePoint start);
+  ~World();
+  engine::ClusterPorts ports();
+
   static constexpr const char* directory = "/state/clusters/main";
   void reload();                                             // as PostgreSQL does it
   [[nodiscard]] bool can_start() const;                      // would a server start from these files and settings?
   [[nodiscard]] std::string served_fingerprint() const;      // empty: no TLS
   [[nodiscard]] std::string current_fingerprint() const;
-
-  std::uint64_t next_id = 1;
-  std::vector<std::string> served;                           // fingerprints, one after the other
 
  private:
   [[nodiscard]] std::map<std::string, std::string> settings_on_disk() const;
