@@ -1,0 +1,116 @@
+#include "pgcertd/cluster_parts.hpp"
+
+#include <unistd.h>
+
+#include "engine/key_maker.hpp"
+#include "files/generation_store.hpp"
+#include "files/host.hpp"
+#include "files/live_files.hpp"
+#include "files/pending_store.hpp"
+#include "pgcertd/fault.hpp"
+#include "pgcertd/system_random.hpp"
+#include "postgres/endpoints.hpp"
+#include "postgres/probe.hpp"
+#include "postgres/server.hpp"
+#include "service/credentials.hpp"
+#include "service/units.hpp"
+#include "store/state_store.hpp"
+
+namespace pgcertd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration unit_deadline = 30s;
+
+std::string cluster_directory(const Config& config, const std::string& cluster) { return config.daemon.state_directory + "/clusters/" + cluster; }
+
+postgres::ServerOptions server_options(const Config& config, const ClusterConfig& cluster) {
+  postgres::ServerOptions options;
+  options.conninfo = cluster.conninfo;
+  if (cluster.password) options.password = [source = cluster.password] { return service::read_secret(source); };
+  options.data_directory = cluster.data_directory;
+  options.server_user = cluster.server_user;
+  options.reload = cluster.reload;
+  options.allowed_directories = config.daemon.allowed_directories;
+  options.cluster_directory = cluster_directory(config, cluster.name);
+  options.reload_unit = [](const std::string& unit) { return service::reload_unit(unit, unit_deadline); };
+  return options;
+}
+
+files::LivePlaces live_places(const Config& config, const std::string& cluster) {
+  files::LivePlaces places;
+  places.state_directory = config.daemon.state_directory;
+  places.cluster_directory = cluster_directory(config, cluster);
+  for (const auto& [name, issuer] : config.issuers)
+    if (!issuer.directory.empty()) places.ca_directories.push_back(issuer.directory);
+  return places;
+}
+
+}  // namespace
+
+Desired desired_of(const Config& config, const ClusterConfig& cluster, const std::string& host_fqdn) {
+  Desired desired;
+  desired.cluster = cluster;
+  desired.names = cluster.names;
+  if (desired.names == Names{} && !host_fqdn.empty()) desired.names.dns = {host_fqdn};
+  if (const auto issuer = config.issuers.find(cluster.issuer); issuer != config.issuers.end()) {
+    desired.issuer_type = issuer->second.type;
+    desired.runway_warning = issuer->second.runway_warning;
+    desired.runway_critical = issuer->second.runway_critical;
+  }
+  desired.check_interval = config.daemon.check_interval;
+  desired.own_uid = ::geteuid();
+  return desired;
+}
+
+struct ClusterParts::Impl {
+  Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, std::unique_ptr<store::StateStore> opened)
+      : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
+        pending(config.daemon.state_directory), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }),
+        keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), faults(faults_from_environment()) {
+    engine::ClusterPorts all{generations, pending, live, keys, postgres, probe, issuer_port, *store,
+                             [](const PostgresSeen& server, const std::vector<std::string>& configured) {
+                               return postgres::endpoints_of(server, configured, postgres::interface_addresses());
+                             }};
+    if (faults.hook) traced = std::make_unique<engine::TracedPorts>(all, faults.hook);
+    reconciler = std::make_unique<engine::Reconciler>(traced ? traced->ports() : all, log);
+    reconciler->skip_preflight(faults.skip_preflight);
+  }
+
+  // As the server's own user with all its groups; unknown before the first look.
+  [[nodiscard]] std::optional<ServerIdentity> server_identity() const {
+    const auto& server = reconciler->memory().server;
+    if (!server || server->server_user.empty()) return std::nullopt;
+    auto identity = files::identity_of_user(server->server_user);
+    return identity ? std::optional{std::move(*identity)} : std::nullopt;
+  }
+
+  Desired desired;
+  std::shared_ptr<postgres::Cancel> cancel = std::make_shared<postgres::Cancel>();
+  SystemRandom random;
+  std::unique_ptr<store::StateStore> store;
+  files::GenerationStore generations;
+  files::PendingStore pending;
+  files::LiveFileReader live;
+  engine::KeyMaker keys;
+  postgres::Server postgres;
+  postgres::HandshakeProbe probe;
+  Faults faults;
+  std::unique_ptr<engine::TracedPorts> traced;
+  std::unique_ptr<engine::Reconciler> reconciler;
+};
+
+ClusterParts::ClusterParts(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ClusterParts::~ClusterParts() = default;
+
+Result<std::unique_ptr<ClusterParts>> ClusterParts::make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log) {
+  PGCERTD_TRY(auto store, store::StateStore::open(config.daemon.state_directory + "/pgcertd.db"));
+  return std::unique_ptr<ClusterParts>(new ClusterParts(std::make_unique<Impl>(config, std::move(desired), issuer, log, std::move(store))));
+}
+
+engine::Reconciler& ClusterParts::reconciler() { return *impl_->reconciler; }
+const Desired& ClusterParts::desired() const { return impl_->desired; }
+void ClusterParts::cancel() noexcept { impl_->cancel->trigger(); }
+
+}  // namespace pgcertd::daemon

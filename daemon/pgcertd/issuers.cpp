@@ -1,0 +1,14 @@
+#include "pgcertd/issuers.hpp"
+
+#include "files/pending_store.hpp"
+#include "issuer/make_issuer.hpp"
+#include "service/credentials.hpp"
+
+namespace pgcertd::daemon {
+
+std::unique_ptr<ports::Issuer> real_issuer(const Config& config, const IssuerConfig& issuer) {
+  const auto key_of = [state = config.daemon.state_directory](const std::string& spki) { return files::PendingStore(state).key(spki); };
+  return issuer::make_issuer(issuer, config.daemon.state_directory, key_of, [](const SecretSource& source) { return service::read_secret(source); });
+}
+
+}  // namespace pgcertd::daemon
