@@ -5,11 +5,11 @@
 namespace pgcertd::daemon {
 
 Result<ConfigPtr> load_settings(const std::string& path) {
-  PGCERTD_TRY(const auto files, config::read_config_files(path));
-  config::LoadedConfig loaded = config::parse_config(files);
+  PGCERTD_TRY(const auto files, read_config_files(path));
+  LoadedConfig loaded = parse_config(files);
   if (loaded.config && loaded.issues.empty()) return std::make_shared<const Config>(std::move(*loaded.config));
   std::string all;
-  for (const config::ConfigIssue& issue : loaded.issues) all += (all.empty() ? "" : "\n") + issue.text();
+  for (const ConfigIssue& issue : loaded.issues) all += (all.empty() ? "" : "\n") + issue.text();
   return fail(Errc::invalid, all, "correct the file, then pgcertd --check-config --config " + path);
 }
 

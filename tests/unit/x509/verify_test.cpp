@@ -156,7 +156,7 @@ TEST(LoadsAsServer, TextsArePostgresOwn) {
     const auto loaded = loads_as_server(c.chain, Secret(c.key));
     const bool good = *c.error == '\0' && std::string_view(c.what) != "another type of key";
     ASSERT_EQ(loaded.has_value(), good) << c.what << (loaded ? "" : loaded.error().text());
-    if (!loaded) EXPECT_THAT(loaded.error().text(), HasSubstr(c.error)) << c.what;
+    if (!loaded) { EXPECT_THAT(loaded.error().text(), HasSubstr(c.error)) << c.what; }
   }
 }
 
