@@ -121,13 +121,21 @@ void judge_dates(Judge& j) {
     j.add(P::cert_renewal_overdue, fmt::format("its renewal was planned for {}", to_rfc3339(*j.need.renew_at)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
 }
 
+// Between publishing and the deadline of its proof the server may well serve the one before: that is no problem yet.
+bool awaits_proof(const Judge& j) {
+  const auto& publish = j.seen.memory.publish;
+  if (!publish || j.current == nullptr || publish->generation != j.current->id || j.seen.memory.is_refused(j.current->id)) return false;
+  const Duration since = j.now - publish->first_reload_at.value_or(publish->at);
+  return since >= 0ms && since < roll_back_after;
+}
+
 void judge_probe(Judge& j, const ProbeSeen& probe, const std::string& fingerprint) {
   switch (probe.outcome) {
     case ProbeOutcome::served:
-      if (!fingerprint.empty() && !probe.chain.empty() && probe.chain.front().fingerprint_sha256 != fingerprint)
-        j.add(P::served_stale, fmt::format("{} serves serial {}, the file holds another certificate", probe.endpoint, probe.chain.front().serial),
+      if (!fingerprint.empty() && !probe.chain.empty() && probe.chain.front().fingerprint_sha256 != fingerprint) {
+        if (!awaits_proof(j)) j.add(P::served_stale, fmt::format("{} serves serial {}, the file holds another certificate", probe.endpoint, probe.chain.front().serial),
               fmt::format("pgcertctl probe {}; pgcertd reloads the server", probe.endpoint), probe.endpoint);
-      else if (j.seen.live.ours && !probe.verify.empty() && probe.verify != "ok" && j.current != nullptr && j.current->origin == Origin::issued)
+      } else if (j.seen.live.ours && !probe.verify.empty() && probe.verify != "ok" && j.current != nullptr && j.current->origin == Origin::issued)
         j.add(P::served_unverifiable, fmt::format("what {} serves does not verify: {}", probe.endpoint, printable(probe.verify)), fmt::format("pgcertctl probe {}", probe.endpoint), probe.endpoint);
       return;
     case ProbeOutcome::ssl_refused:

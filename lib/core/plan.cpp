@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 
 // After a reload PostgreSQL takes up to 90 ms to serve the new files (measured); looking again is cheap.
 constexpr Duration look_again = 25ms;
+constexpr Duration look_at_least = 1s;
 constexpr Duration second_reload_after = 500ms;
-constexpr Duration roll_back_after = 10s;
 constexpr std::uint32_t keys_kept = 3;
 
 struct Walk {
@@ -99,6 +99,9 @@ Decision roll_back(const Walk& w, const std::string& why) {
   return act(Stage::published, action::RollBack{w.current->id, target ? target->id : std::string{}, why}, why);
 }
 
+// Often at first, for that is when it shows; a server that does not is not pestered.
+TimePoint next_proof(TimePoint now, Duration since_reload) { return now + std::clamp<Duration>(since_reload / 3, look_again, look_at_least); }
+
 // What the handshakes show is not the current generation: reload once more, then roll back.
 Decision contradicted(const Walk& w, Stage stage) {
   const PublishAttempt* attempt = w.attempt();
@@ -110,13 +113,13 @@ Decision contradicted(const Walk& w, Stage stage) {
   if (w.current_proved() || w.current->origin == Origin::rolled_back) {   // nothing better to go back to
     const Duration wait = attempt->reloads < 2 ? second_reload_after : backoff(attempt->reloads, w.desired.check_interval);
     if (clock_went_back || since_last >= wait) return act(stage, action::Reload{w.current->id}, "the server serves another certificate than the current one");
-    if (since_last < second_reload_after) return soon(stage, "waiting for the server to take the current certificate", w.now + look_again);
+    if (since_last < second_reload_after) return soon(stage, "waiting for the server to take the current certificate", next_proof(w.now, since_last));
     return rest(stage, "the server serves another certificate than the current one");
   }
   if (clock_went_back || (attempt->reloads < 2 && since_last >= second_reload_after))
     return act(stage, action::Reload{w.current->id}, "the server still does not serve the current generation");
   if (since_first >= roll_back_after) return roll_back(w, fmt::format("no handshake showed it within {} and {} reloads", to_text(roll_back_after), attempt->reloads));
-  return soon(stage, "waiting for a handshake that shows the new certificate", w.now + (since_last < 200ms ? look_again : Duration{250ms}));
+  return soon(stage, "waiting for a handshake that shows the new certificate", next_proof(w.now, since_last));
 }
 
 std::optional<Decision> prove(const Walk& w) {

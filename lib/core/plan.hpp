@@ -82,6 +82,8 @@ Proof proof_of(const std::vector<ProbeSeen>& probes, const std::string& fingerpr
 // When a leaf is renewed: the fraction of its life counted from its issue, never past its chain's end, and earlier by a
 // jitter of at most 1/20 of its life that is a hash of cluster and fingerprint.
 TimePoint renewal_time(const CertFacts& leaf, const Desired& desired, TimePoint chain_not_after);
+// A published leaf that no handshake shows so long after the first reload is rolled back; until then it is awaited.
+constexpr Duration roll_back_after = std::chrono::seconds{10};
 // Delay before the next try after `failures` in a row: check_interval doubled each time, 1 h at most.
 Duration backoff(std::uint32_t failures, Duration check_interval);
 

@@ -187,12 +187,21 @@ Result<void> change_and_reload(Step& s, const SettingsChange& change) {
   return s.ports.postgres.reload();
 }
 
+void count_reload(PublishAttempt& attempt, TimePoint now) {
+  ++attempt.reloads;
+  attempt.last_reload_at = now;
+  if (!attempt.first_reload_at || *attempt.first_reload_at > now) attempt.first_reload_at = now;
+}
+
 Result<void> run(Step& s, const action::ChangeSettings& a) {
   remember_originals(s);
   auto done = s.make_durable();
   if (done) done = change_and_reload(s, a.change);
   // Noted afterwards only: a crash in between makes the next tick simply change them again.
-  if (done) s.memory.settings_changed_at = s.now;
+  if (done) {
+    s.memory.settings_changed_at = s.now;
+    if (s.memory.publish && s.memory.publish->generation == s.seen.generations.current) count_reload(*s.memory.publish, s.now);
+  }
   ++s.memory.settings_tries;
   if (!done) {
     note_failure(s, "install", done.error().text(), done.error().remedy, false);
@@ -207,9 +216,7 @@ Result<void> run(Step& s, const action::Reload& a) {
   if (!attempt || attempt->generation != a.generation) attempt = PublishAttempt{a.generation, a.generation, s.now, 0, std::nullopt, std::nullopt};
   auto done = s.ports.postgres.reload();
   // Counted whether or not it could be asked for: what the handshakes show decides what follows.
-  ++attempt->reloads;
-  attempt->last_reload_at = s.now;
-  if (!attempt->first_reload_at || *attempt->first_reload_at > s.now) attempt->first_reload_at = s.now;
+  count_reload(*attempt, s.now);
   if (!done) {
     ++s.memory.reloads_error;
     s.memory.last_failure = Failure{"reload", printable(done.error().text()), done.error().remedy, false, s.now};

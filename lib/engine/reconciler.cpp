@@ -124,6 +124,23 @@ void Reconciler::note_result(const Desired& desired, const Result<void>& result,
   out.wake_at = now + (errors_in_a_row_ < 3 ? Duration{250ms} : backoff(errors_in_a_row_ - 2, desired.check_interval));
 }
 
+std::vector<Event> Reconciler::act(Plan& plan, const Desired& desired, const Observation& seen, TimePoint now, TickResult& out) {
+  if (++acts_in_a_row_ > acts_before_rest) {
+    plan.reasons.emplace_back("too many steps without coming to rest; the next follows at the next pass");
+    out.wake_at = now + desired.check_interval;
+    out.at_rest = true;
+    acts_in_a_row_ = 0;
+    return {};
+  }
+  out.acted = true;
+  out.at_rest = false;
+  out.wake_at = now;
+  Outcome outcome = executor_.run(*plan.action, desired, seen, memory_, now);
+  if (may_change_server(*plan.action)) observer_.invalidate_server();
+  note_result(desired, outcome.result, now, out);
+  return std::move(outcome.events);
+}
+
 TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full) {
   load(configured);
   const Desired desired = with_fixed_names(configured);
@@ -137,25 +154,16 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
 
   TickResult out;
   out.wake_at = plan.wake_at;
-  out.at_rest = plan.at_rest || !plan.action;
-  if (!plan.action && !plan.at_rest) {   // waiting for the server to show something
-    out.at_rest = false;
-    memory_.settings_changed_at ? observer_.invalidate_server() : observer_.invalidate_probes();
-  }
-  acts_in_a_row_ = plan.action ? acts_in_a_row_ + 1 : plan.at_rest ? 0 : acts_in_a_row_;
-  if (plan.action && acts_in_a_row_ > acts_before_rest) {
-    plan.reasons.emplace_back("too many steps without coming to rest; the next follows at the next pass");
-    out.wake_at = now + desired.check_interval;
+  out.at_rest = false;
+  if (plan.action) {
+    std::vector<Event> more = act(plan, desired, seen, now, out);
+    events.insert(events.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  } else if (plan.at_rest || !loaded_) {
     out.at_rest = true;
+    out.wake_at = loaded_ ? plan.wake_at : now + desired.check_interval;
     acts_in_a_row_ = 0;
-  } else if (plan.action) {
-    out.acted = true;
-    out.at_rest = false;
-    out.wake_at = now;
-    Outcome outcome = executor_.run(*plan.action, desired, seen, memory_, now);
-    events.insert(events.end(), std::make_move_iterator(outcome.events.begin()), std::make_move_iterator(outcome.events.end()));
-    if (may_change_server(*plan.action)) observer_.invalidate_server();
-    note_result(desired, outcome.result, now, out);
+  } else {   // waiting for the server to show something
+    memory_.settings_changed_at ? observer_.invalidate_server() : observer_.invalidate_probes();
   }
   keep(desired, before, std::move(events));
   if (out.at_rest) ports_.postgres.rest();

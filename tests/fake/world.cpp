@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "x509/request.hpp"
 #include "x509/sign.hpp"
@@ -19,16 +20,32 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
-std::vector<CertFacts> facts(const std::string& pem) {
-  std::vector<CertFacts> out;
-  if (auto chain = x509::parse_certificates(pem, "fake"))
-    for (const auto& certificate : *chain) out.push_back(certificate.facts());
-  return out;
+// What parsing gives, remembered for the process: a simulation looks at the same few files some hundred thousand times.
+template <class Value, class Make>
+const Value& remembered(const std::string& bytes, Make make) {
+  static std::unordered_map<std::string, Value> known;
+  const auto found = known.find(bytes);
+  return found != known.end() ? found->second : known.emplace(bytes, make(bytes)).first->second;
 }
 
-std::string spki_of(const std::string& key_pem) {
-  auto key = x509::PrivateKey::parse(key_pem, "fake");
-  return key ? key->spki_sha256() : "";
+const std::vector<CertFacts>& facts(const std::string& pem) {
+  return remembered<std::vector<CertFacts>>(pem, [](const std::string& bytes) {
+    std::vector<CertFacts> out;
+    if (auto chain = x509::parse_certificates(bytes, "fake"))
+      for (const auto& certificate : *chain) out.push_back(certificate.facts());
+    return out;
+  });
+}
+
+const std::string& spki_of(const std::string& key_pem) {
+  return remembered<std::string>(key_pem, [](const std::string& bytes) {
+    auto key = x509::PrivateKey::parse(bytes, "fake");
+    return key ? key->spki_sha256() : std::string{};
+  });
+}
+
+bool loads(const PairOnDisk& pair) {
+  return remembered<bool>(pair.chain_pem + '\0' + pair.key_pem, [&](const std::string&) { return x509::loads_as_server(pair.chain_pem, Secret{pair.key_pem}).has_value(); });
 }
 
 std::string fingerprint(const std::string& chain_pem) {
@@ -302,8 +319,9 @@ std::optional<PairOnDisk> World::files_named_by(const std::map<std::string, std:
     return found == foreign.end() ? std::nullopt : std::optional{found->second};
   };
   const auto cert = at(settings.at("ssl_cert_file")), key = at(settings.at("ssl_key_file"));
-  if (!cert || !key || !x509::loads_as_server(cert->chain_pem, Secret{key->key_pem})) return std::nullopt;
-  return PairOnDisk{cert->chain_pem, key->key_pem};
+  if (!cert || !key) return std::nullopt;
+  PairOnDisk pair{cert->chain_pem, key->key_pem};
+  return loads(pair) ? std::optional{std::move(pair)} : std::nullopt;
 }
 
 void World::reload() {

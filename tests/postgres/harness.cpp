@@ -169,6 +169,17 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+KeyPair openssl_expired(const std::string& common_name) {
+  const ScratchDirectory directory;
+  run({"openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + common_name, "-keyout", directory / "key", "-out", directory / "csr"});
+  std::ofstream(directory / "ca.cnf") << "[ca]\ndefault_ca=d\n[d]\ndatabase=" << directory / "index" << "\nnew_certs_dir=" << directory / "."
+                                      << "\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n";
+  std::ofstream(directory / "index").close();
+  run({"openssl", "ca", "-batch", "-selfsign", "-config", directory / "ca.cnf", "-in", directory / "csr", "-keyfile", directory / "key",
+       "-startdate", "20200101000000Z", "-enddate", "20210101000000Z", "-notext", "-out", directory / "crt"});
+  return {.certificate_pem = read_file(directory / "crt"), .key_pem = read_file(directory / "key")};
+}
+
 KeyPair openssl_self_signed(const std::string& common_name, const std::vector<std::string>& extra) {
   const ScratchDirectory directory;
   std::vector<std::string> argv{"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",

@@ -31,6 +31,8 @@ struct KeyPair {
   std::string certificate_pem;
   std::string key_pem;
 };
+// A self-signed RSA certificate whose time is over.
+KeyPair openssl_expired(const std::string& common_name);
 // A self-signed P-256 certificate by the openssl program. `extra`: further arguments of `openssl req -x509`.
 KeyPair openssl_self_signed(const std::string& common_name, const std::vector<std::string>& extra = {});
 

@@ -34,7 +34,7 @@ TEST(Probe, ShowsWhatIsServedAndLeavesNoLine) {
   const auto seen = probe(scratch.endpoint());
   EXPECT_EQ(seen.endpoint, scratch.endpoint());
   EXPECT_EQ(seen.probed_at, moment);
-  EXPECT_LT(seen.took, milliseconds{4'000});
+  EXPECT_GT(seen.took, milliseconds{0});
   ASSERT_EQ(seen.chain.size(), 1U);
   EXPECT_EQ(seen.chain[0].common_name, "db1.example.org");
   EXPECT_EQ(seen.chain[0].names.dns, std::vector<std::string>{"db1.example.org"});
@@ -59,9 +59,8 @@ TEST(Probe, LeavesNoLineInTheLog) {
 }
 
 TEST(Probe, TakesWeakExpiredAndOldServers) {
-  const auto rsa1024 = openssl_self_signed("weak", {"-newkey", "rsa:1024", "-sha1"});
   ScratchServer scratch({.config = {"ssl_min_protocol_version = 'TLSv1'", "ssl_max_protocol_version = 'TLSv1.2'"}});
-  scratch.enable_tls(openssl_self_signed("weak", {"-newkey", "rsa:2048", "-days", "-1"}));
+  scratch.enable_tls(openssl_expired("weak"));
   ASSERT_TRUE(eventually([&] { return probe(scratch.endpoint()).outcome == ProbeOutcome::served; })) << scratch.log();
   EXPECT_EQ(probe(scratch.endpoint()).tls_version, "TLSv1.2");
 }
@@ -79,9 +78,7 @@ TEST(Probe, ReachesAServerByNameAndWithoutConnectionsLeft) {
   const auto by_name = probe("localhost:" + std::to_string(scratch.port()));
   EXPECT_EQ(by_name.outcome, ProbeOutcome::served) << by_name.detail;
   scratch.freeze();
-  const auto start = steady_clock::now();
   EXPECT_EQ(probe(scratch.endpoint(), milliseconds{300}).outcome, ProbeOutcome::timeout);
-  EXPECT_LT(steady_clock::now() - start, milliseconds{2'000});
   scratch.thaw();
   scratch.kill();
   const auto down = probe(scratch.endpoint());
@@ -127,12 +124,10 @@ TEST(Probe, PeersThatAreNotPostgresDoNoHarm) {
             }, ProbeOutcome::handshake_failed},
        }) {
     FakePeer peer(script);
-    const auto start = steady_clock::now();
     const auto seen = probe(peer.endpoint(), milliseconds{500});
     EXPECT_EQ(seen.outcome, outcome) << name << ": " << seen.detail;
     EXPECT_FALSE(seen.detail.empty()) << name;
     EXPECT_THAT(seen.chain, IsEmpty()) << name;
-    EXPECT_LT(steady_clock::now() - start, milliseconds{2'500}) << name;
   }
 }
 
@@ -148,18 +143,15 @@ TEST(Probe, BadEndpointsAndNamesAreSaid) {
 }
 
 TEST(Probe, CancelEndsItAtOnce) {
-  FakePeer peer([](FakePeer& self, int fd) { self.hang(fd); });
   auto cancel = std::make_shared<Cancel>();
-  std::thread stopper([&] {
-    std::this_thread::sleep_for(milliseconds{100});   // what is tested: a wait that has begun
+  FakePeer peer([&](FakePeer& self, int fd) {
+    self.read_some(fd);   // the probe has spoken and waits for the answer
     cancel->trigger();
+    self.hang(fd);
   });
-  const auto start = steady_clock::now();
-  const auto seen = HandshakeProbe({.timeout = milliseconds{10'000}}, cancel).probe(peer.endpoint(), moment);
-  stopper.join();
+  const auto seen = HandshakeProbe({.timeout = std::chrono::hours{1}}, cancel).probe(peer.endpoint(), moment);
   EXPECT_EQ(seen.outcome, ProbeOutcome::timeout);
   EXPECT_THAT(seen.detail, HasSubstr("stopping"));
-  EXPECT_LT(steady_clock::now() - start, milliseconds{2'000});
 }
 
 }  // namespace

@@ -246,6 +246,33 @@ TEST(Proof, FollowsItsTimetable) {
   EXPECT_EQ(step(1, -5s), "reload") << "the clock went back";
 }
 
+TEST(Proof, IsAwaitedWithoutAProblemUntilItsDeadline) {
+  for (const auto& [ago, stale] : {std::pair<Duration, bool>{0ms, false}, {roll_back_after - 1ms, false}, {roll_back_after, true}, {-1ms, true}}) {
+    Case c;
+    c.publish_second(1, ago);
+    EXPECT_EQ(c.has(ProblemCode::served_stale), stale) << ago.count();
+  }
+  Case c;
+  c.publish_second();
+  EXPECT_FALSE(c.has(ProblemCode::served_stale));   // not even reloaded yet
+  c.seen.memory.publish->generation = "g1";
+  EXPECT_TRUE(c.has(ProblemCode::served_stale));
+  c.publish_second(1);
+  c.seen.memory.refused.push_back({"g2", "", c.now});
+  EXPECT_TRUE(c.has(ProblemCode::served_stale));
+}
+
+TEST(Proof, IsLookedForLessOftenTheLongerItTakes) {
+  const auto pause_after = [](Duration since) {
+    Case c;
+    c.publish_second(2, since);
+    return c.plan().wake_at - c.now;
+  };
+  EXPECT_EQ(pause_after(0ms), 25ms);
+  EXPECT_EQ(pause_after(300ms), 100ms);
+  EXPECT_EQ(pause_after(9s), 1s);
+}
+
 TEST(Proof, OneEndpointThatShowsItIsEnoughAndSilenceIsNothing) {
   const CertFacts wanted = leaf("f2"), other = leaf("f1");
   ProbeSeen silent;

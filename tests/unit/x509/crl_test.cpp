@@ -78,7 +78,7 @@ TEST(ParseCrls, SeveralInOneFileAndGarbage) {
     EXPECT_FALSE(parse_crls(bad, "root.crl"));
 }
 
-// What OpenSSL's program can make and pgcertd must recognise in others' CRLs.
+// What OpenSSL's program can make and pgcertd must recognise in others' CRLs (2.5.29.27: the delta indicator).
 TEST(CrlFacts, SeeDeltaIndirectAndUnknownCritical) {
   const Workspace work;
   work.put("ca.crt", pki().issuing.certificate.pem());
@@ -86,7 +86,7 @@ TEST(CrlFacts, SeeDeltaIndirectAndUnknownCritical) {
   work.put("index.txt", "");
   work.put("number", "01\n");
   struct Case { const char* extension; bool delta, indirect, unknown; };
-  for (const Case& c : {Case{"deltaCRLIndicator=critical,ASN1:INTEGER:1", true, false, false},
+  for (const Case& c : {Case{"2.5.29.27=critical,ASN1:INTEGER:1", true, false, false},
                         Case{"issuingDistributionPoint=critical,@idp", false, true, false},
                         Case{"1.2.3.4=critical,ASN1:NULL", false, false, true}}) {
     work.put("ca.cnf", std::string("[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=30\ncrl_extensions=e\n[e]\n") +
