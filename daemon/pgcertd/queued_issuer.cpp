@@ -74,7 +74,10 @@ IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
 void QueuedIssuer::look() {
   const TimePoint now = wall_clock();
   IssuerSeen seen = inner_->observe(now);
-  publisher_.publish(engine::make_issuer_view(settings_.config, seen, settings_.longest_leaf, now), TaskView{task_, now, settings_.check_interval, 0}, now);
+  IssuerView view = engine::make_issuer_view(settings_.config, seen, settings_.longest_leaf, problems_, now);
+  problems_.clear();
+  for (const StandingProblem& p : view.problems) problems_.push_back({p.finding.code, p.finding.object, p.since});
+  publisher_.publish(std::move(view), TaskView{task_, now, settings_.check_interval, 0}, now);
   const std::lock_guard lock(mutex_);
   seen_ = std::move(seen);
   changed_.notify_all();
@@ -83,7 +86,10 @@ void QueuedIssuer::look() {
 void QueuedIssuer::answer(const LeafRequest& request) {
   IssuerAnswer answer = inner_->submit(request, wall_clock());
   const std::lock_guard lock(mutex_);
-  if (std::holds_alternative<Pending>(answer)) return;      // stays queued; asked again at the next look
+  if (std::holds_alternative<Pending>(answer)) {
+    waiting_.push_back(request);
+    return;
+  }
   queued_.erase(request.spki_sha256);
   answers_.insert_or_assign(request.spki_sha256, std::move(answer));
   answer_order_.push_back(request.spki_sha256);
@@ -94,29 +100,39 @@ void QueuedIssuer::answer(const LeafRequest& request) {
   changed_.notify_all();
 }
 
+std::optional<LeafRequest> QueuedIssuer::next_request() {
+  std::unique_lock lock(mutex_);
+  if (queue_.empty()) {
+    heartbeats_.idle(task_);
+    changed_.wait_for(lock, settings_.check_interval, [&] { return stopping_ || poked_ || !queue_.empty(); });
+  }
+  poked_ = false;
+  if (stopping_) return std::nullopt;
+  if (queue_.empty()) {
+    queue_.swap(waiting_);
+    return std::nullopt;
+  }
+  LeafRequest request = std::move(queue_.front());
+  queue_.pop_front();
+  return request;
+}
+
+// Looks, answers what was submitted, and looks again: what it has just issued is part of what it shows.
 void QueuedIssuer::run() {
-  for (;;) {
+  const auto over = [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
+  };
+  while (!over()) {
     heartbeats_.beat(task_, std::chrono::steady_clock::now());
     look();
-    for (bool worked = true; worked;) {
-      std::unique_lock lock(mutex_);
-      if (queue_.empty()) {
-        heartbeats_.idle(task_);
-        changed_.wait_for(lock, settings_.check_interval, [&] { return stopping_ || poked_ || !queue_.empty(); });
-      }
-      if (stopping_) break;
-      worked = !queue_.empty() && !poked_;
-      poked_ = false;
-      if (queue_.empty()) break;
-      const LeafRequest request = std::move(queue_.front());
-      queue_.pop_front();
-      lock.unlock();
+    while (const auto request = next_request()) {
       heartbeats_.beat(task_, std::chrono::steady_clock::now());
-      answer(request);
+      answer(*request);
       answered_();
+      const std::lock_guard lock(mutex_);
+      if (queue_.empty()) break;
     }
-    const std::lock_guard lock(mutex_);
-    if (stopping_) break;
   }
   heartbeats_.forget(task_);
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "core/config.hpp"
 #include "engine/publisher.hpp"
@@ -42,6 +43,7 @@ class QueuedIssuer final : public ports::Issuer {
  private:
   void run();
   void look();
+  std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
   [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
 
@@ -57,6 +59,8 @@ class QueuedIssuer final : public ports::Issuer {
   std::optional<IssuerSeen> seen_;
   std::map<std::string, TimePoint> queued_;         // SPKI → since when
   std::deque<LeafRequest> queue_;
+  std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look
+  std::vector<ProblemSince> problems_;              // the thread's alone
   std::map<std::string, IssuerAnswer> answers_;
   std::deque<std::string> answer_order_;
   bool poked_ = false, stopping_ = false;

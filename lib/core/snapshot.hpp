@@ -39,6 +39,7 @@ struct CertificateView {
 
 struct ClusterView {
   std::string name;
+  std::string issuer;                // by its name in the configuration
   Severity status = Severity::unknown;
   PostgresSeen server;
   std::optional<CertificateView> certificate;   // what the server's settings name (or the current generation when unknown)

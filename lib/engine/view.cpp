@@ -5,13 +5,13 @@
 namespace pgcertd::engine {
 namespace {
 
-std::vector<StandingProblem> standing(const std::vector<Finding>& findings, const ClusterMemory& memory, TimePoint now) {
+std::vector<StandingProblem> standing(const std::vector<Finding>& findings, const std::vector<ProblemSince>& known, TimePoint now) {
   std::vector<StandingProblem> out;
   for (const Finding& f : findings) {
     const auto twice = std::any_of(out.begin(), out.end(), [&](const StandingProblem& p) { return p.finding.code == f.code && p.finding.object == f.object; });
     if (twice) continue;
-    const auto since = std::find_if(memory.problems.begin(), memory.problems.end(), [&](const ProblemSince& p) { return p.code == f.code && p.object == f.object; });
-    out.push_back({f, since == memory.problems.end() ? now : since->since});
+    const auto since = std::find_if(known.begin(), known.end(), [&](const ProblemSince& p) { return p.code == f.code && p.object == f.object; });
+    out.push_back({f, since == known.end() ? now : since->since});
   }
   std::stable_sort(out.begin(), out.end(), [](const StandingProblem& a, const StandingProblem& b) {
     return a.finding.severity != b.finding.severity && worse(a.finding.severity, b.finding.severity) == a.finding.severity;
@@ -36,6 +36,7 @@ std::optional<CertificateView> certificate_view(const Observation& seen, const P
 ClusterView make_view(const Desired& desired, const Observation& seen, const Plan& plan, TimePoint now) {
   ClusterView view;
   view.name = desired.cluster.name;
+  view.issuer = desired.cluster.issuer;
   view.server = seen.server;
   view.certificate = certificate_view(seen, plan);
   const std::string file = view.certificate ? view.certificate->leaf.fingerprint_sha256 : "";
@@ -55,19 +56,19 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
   view.pending = seen.pending;
   view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt);
   view.memory = seen.memory;
-  view.problems = standing(plan.findings, seen.memory, now);
+  view.problems = standing(plan.findings, seen.memory.problems, now);
   view.status = Severity::ok;
   for (const StandingProblem& p : view.problems) view.status = worse(view.status, p.finding.severity);
   view.seen_at = now;
   return view;
 }
 
-IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
+IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, const std::vector<ProblemSince>& known, TimePoint now) {
   IssuerView view;
   view.seen = seen;
   view.type = config.type;
   if (seen.issuing) view.renew_at = seen.issuing->not_before + (seen.issuing->not_after - seen.issuing->not_before) / 2;
-  view.problems = standing(judge_issuer(config, seen, longest_leaf, now), {}, now);
+  view.problems = standing(judge_issuer(config, seen, longest_leaf, now), known, now);
   return view;
 }
 

@@ -6,6 +6,7 @@
 namespace pgcertd::engine {
 
 ClusterView make_view(const Desired& desired, const Observation& seen, const Plan& plan, TimePoint now);
-IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now);
+// `known`: since when the problems of the last view stand.
+IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, const std::vector<ProblemSince>& known, TimePoint now);
 
 }  // namespace pgcertd::engine

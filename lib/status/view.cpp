@@ -4,20 +4,9 @@
 #include <array>
 
 namespace pgcertd::status {
-namespace {
-
-bool signed_by(const CertFacts& leaf, const CertFacts& ca) {
-  if (!leaf.authority_key_id.empty() && !ca.subject_key_id.empty()) return leaf.authority_key_id == ca.subject_key_id;
-  return leaf.issuer == ca.subject;
-}
-
-}  // namespace
-
 const IssuerView* issuer_of(const Snapshot& snapshot, const ClusterView& cluster) {
-  if (cluster.certificate)
-    for (const IssuerView& issuer : snapshot.issuers)
-      if (issuer.seen.issuing && signed_by(cluster.certificate->leaf, *issuer.seen.issuing)) return &issuer;
-  return snapshot.issuers.size() == 1 ? &snapshot.issuers.front() : nullptr;
+  const auto found = std::find_if(snapshot.issuers.begin(), snapshot.issuers.end(), [&](const IssuerView& i) { return i.seen.name == cluster.issuer; });
+  return found == snapshot.issuers.end() ? nullptr : &*found;
 }
 
 std::vector<PendingSeen> pending_of(const Snapshot& snapshot, const IssuerView& issuer) {

@@ -13,7 +13,7 @@ namespace pgcertd::status {
 // TimePoint{} stands for "not known" in views.
 inline std::optional<TimePoint> known(TimePoint at) { return at == TimePoint{} ? std::nullopt : std::optional{at}; }
 
-// The issuer of a cluster: the one whose CA signed its leaf, else the only one there is, else unknown.
+// The issuer that the configuration names for a cluster, once it has been looked at.
 const IssuerView* issuer_of(const Snapshot& snapshot, const ClusterView& cluster);
 // Waiting requests of the clusters that use this issuer.
 std::vector<PendingSeen> pending_of(const Snapshot& snapshot, const IssuerView& issuer);

@@ -119,6 +119,7 @@ inline ClusterView cluster(std::string name) {
   CertFacts leaf = cert("CN=db1.example.org", "CN=Example Issuing CA,O=Example", '7', now - days{31}, now + days{59});
   leaf.names = {.dns = {"db1.example.org", "db.example.org"}, .ip = {"10.0.0.5"}};
   c.name = std::move(name);
+  c.issuer = "local";
   c.status = Severity::ok;
   c.server = server();
   c.certificate = certificate(leaf);
