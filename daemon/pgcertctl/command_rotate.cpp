@@ -71,8 +71,7 @@ int wait_for_end(const Session& session, const cli::ControlClient& client, const
   cli::RotationWatch watch(cluster, since);
   for (;;) {
     if (const auto looked = look(session, client, cluster, watch); !looked) return session.report(looked.error());
-    if (watch.end() == cli::ExitCode::refused)
-      session.warn(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster, cluster));
+    if (watch.end() == cli::ExitCode::refused) session.warn(watch.refusal());
     if (watch.end()) return code(*watch.end());
     if (Clock::now() >= deadline) break;
     std::this_thread::sleep_for(poll_interval);

@@ -42,7 +42,16 @@ void RotationWatch::look(const json& reply) {
   const json& error = at(rotation, "last_error");
   const std::string reason = error.is_object() ? text_at(error, "message") : text_of(error);
   standing_ = fmt::format("stage {}{}", printable(stage, 40), reason.empty() ? "" : ", last error: " + printable(reason));
-  if (!end_ && !text_at(rotation, "paused_until").empty()) end_ = ExitCode::refused;
+  if (end_) return;
+  if (!text_at(rotation, "paused_until").empty()) refuse(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster_, cluster_));
+  for (const json& problem : array_at(cluster_of(reply), "problems"))
+    if (text_at(problem, "code") == "takeover-needed")
+      refuse(fmt::format("{} has a certificate of somebody else, which is not replaced without consent; pgcertctl takeover {}", cluster_, cluster_));
+}
+
+void RotationWatch::refuse(std::string why) {
+  end_ = ExitCode::refused;
+  refusal_ = std::move(why);
 }
 
 std::int64_t highest_id(const json& events, std::int64_t otherwise) {

@@ -21,14 +21,17 @@ class RotationWatch {
   std::vector<nlohmann::json> feed(const nlohmann::json& events);
   // Takes /v1/clusters/NAME.
   void look(const nlohmann::json& reply);
-  // The end, once it is known: done (proved), failed (or rolled back), refused (paused).
+  // The end, once it is known: done (proved), failed (or rolled back), refused (paused, or no consent to a takeover).
   [[nodiscard]] std::optional<ExitCode> end() const noexcept { return end_; }
   // Where it stands, for the message of a time-out.
   [[nodiscard]] const std::string& standing() const noexcept { return standing_; }
+  // Why it ended as refused, and what to do.
+  [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
   [[nodiscard]] std::int64_t last_id() const noexcept { return last_id_; }
 
  private:
-  std::string cluster_;
+  void refuse(std::string why);
+  std::string cluster_, refusal_;
   std::int64_t last_id_;
   std::optional<ExitCode> end_;
   std::string standing_ = "nothing has been seen of it yet";

@@ -47,6 +47,14 @@ TEST(RotationWatch, EachEndHasItsCode) {
   EXPECT_EQ(paused.end(), ExitCode::refused);
 }
 
+TEST(RotationWatch, ATakeoverWithoutConsentEndsIt) {
+  RotationWatch watch("main", 0);
+  watch.look(json::parse(R"({"name":"main","rotation":{"stage":"nothing","need":"absent","paused_until":null,"last_error":null},
+                             "problems":[{"code":"takeover-needed"}]})"));
+  EXPECT_EQ(watch.end(), ExitCode::refused);
+  EXPECT_NE(watch.refusal().find("pgcertctl takeover main"), std::string::npos) << watch.refusal();
+}
+
 TEST(RotationWatch, KnowsWhereItStands) {
   RotationWatch watch("main", 0);
   json cluster = healthy_cluster();
