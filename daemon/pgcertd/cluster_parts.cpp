@@ -72,7 +72,8 @@ struct ClusterParts::Impl {
     engine::ClusterPorts all{generations, pending, live, keys, postgres, probe, issuer_port, *store,
                              [](const PostgresSeen& server, const std::vector<std::string>& configured) {
                                return postgres::endpoints_of(server, configured, postgres::interface_addresses());
-                             }};
+                             },
+                             [this] { return cancel->triggered(); }};
     if (faults.hook) traced = std::make_unique<engine::TracedPorts>(all, faults.hook);
     reconciler = std::make_unique<engine::Reconciler>(traced ? traced->ports() : all, log);
     reconciler->skip_preflight(faults.skip_preflight);

@@ -73,6 +73,7 @@ void ClusterWorker::tick() {
   const TimePoint now = wall_clock();
   engine::TickResult result = parts_->reconciler().tick(desired(), now, full);
   wake_at_ = std::min(result.wake_at, now + 1h);
+  if (result.broken_off) return;
   if (hooks_.ticked) hooks_.ticked(result.view);
   hooks_.publisher.publish(std::move(result.view), TaskView{task_, now, desired().check_interval, errors_}, parts_->reconciler().state_write_failures(), now);
 }

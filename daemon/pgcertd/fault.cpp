@@ -12,6 +12,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <sstream>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 
@@ -22,6 +24,7 @@ struct Point {
   std::string call, what;
   engine::CallPhase phase = engine::CallPhase::before;
   unsigned nth = 1;              // 0: every one
+  unsigned seen = 0;
 };
 
 // "CALL:PHASE:N=WHAT"
@@ -31,11 +34,13 @@ std::optional<Point> parse(const std::string& text) {
   if (equals == std::string::npos || first == std::string::npos || second == std::string::npos) return std::nullopt;
   return Point{text.substr(0, first), text.substr(equals + 1),
                text.substr(first + 1, second - first - 1) == "after" ? engine::CallPhase::after : engine::CallPhase::before,
-               static_cast<unsigned>(std::strtoul(text.c_str() + second + 1, nullptr, 10))};
+               static_cast<unsigned>(std::strtoul(text.c_str() + second + 1, nullptr, 10)), 0};
 }
 
+// What is due at this point of the daemon's life: an end, a halt that somebody continues, or an error of the call.
 std::optional<Error> error_of(const std::string& what, const std::string& call) {
   static const std::map<std::string, int> errors{{"fail", EIO}, {"no-space", ENOSPC}, {"read-only", EROFS}, {"permission", EACCES}};
+  if (what == "kill" || what == "stop") (void)::kill(::getpid(), what == "kill" ? SIGKILL : SIGSTOP);
   const auto found = errors.find(what);
   if (found == errors.end()) return std::nullopt;
   return errno_error("fault point", call, found->second);
@@ -43,7 +48,7 @@ std::optional<Error> error_of(const std::string& what, const std::string& call) 
 
 class Injector {
  public:
-  Injector(std::optional<Point> point, UniqueFd trace) : point_(std::move(point)), trace_(std::move(trace)) {}
+  Injector(std::vector<Point> points, UniqueFd trace) : points_(std::move(points)), trace_(std::move(trace)) {}
 
   std::optional<Error> operator()(const std::string& call, engine::CallPhase phase) {
     const std::lock_guard lock(mutex_);
@@ -51,18 +56,15 @@ class Injector {
       const std::string line = call + "\n";
       if (::write(trace_.get(), line.data(), line.size()) < 0) return std::nullopt;
     }
-    if (!point_ || point_->call != call || point_->phase != phase) return std::nullopt;
-    ++seen_;
-    if (point_->nth != 0 && seen_ != point_->nth) return std::nullopt;
-    if (point_->what == "kill") (void)::kill(::getpid(), SIGKILL);
-    return error_of(point_->what, call);
+    for (Point& point : points_)
+      if (point.call == call && point.phase == phase && (++point.seen == point.nth || point.nth == 0)) return error_of(point.what, call);
+    return std::nullopt;
   }
 
  private:
   std::mutex mutex_;
-  std::optional<Point> point_;
+  std::vector<Point> points_;
   UniqueFd trace_;
-  unsigned seen_ = 0;
 };
 
 }  // namespace
@@ -71,11 +73,15 @@ Faults faults_from_environment() {
   Faults out;
   const char* fault = std::getenv("PGCERTD_FAULT");
   const char* trace = std::getenv("PGCERTD_TRACE");
-  if (fault != nullptr && std::string{fault} == "preflight=skip") out.skip_preflight = true;
-  auto point = fault == nullptr ? std::nullopt : parse(fault);
+  std::vector<Point> points;
+  std::istringstream words(fault == nullptr ? "" : fault);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (word == "preflight=skip") out.skip_preflight = true;
+    if (auto point = parse(word)) points.push_back(std::move(*point));
+  }
   UniqueFd file(trace == nullptr ? -1 : ::open(trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!point && !file) return out;
-  auto injector = std::make_shared<Injector>(std::move(point), std::move(file));
+  if (points.empty() && !file) return out;
+  auto injector = std::make_shared<Injector>(std::move(points), std::move(file));
   out.hook = [injector](const std::string& call, engine::CallPhase phase) { return (*injector)(call, phase); };
   return out;
 }

@@ -1,6 +1,7 @@
-// Fault points for tests, compiled in with PGCERTD_FAULT_POINTS only. The environment names one:
+// Fault points for tests, compiled in with PGCERTD_FAULT_POINTS only. The environment names them, with commas between:
 //   PGCERTD_FAULT=generations.publish:before:1=kill     SIGKILL before the first such call
 //   PGCERTD_FAULT=store.save:before:2=fail              the second such call fails with EIO (also no-space, read-only, permission)
+//   PGCERTD_FAULT=generations.stage:after:1=stop        SIGSTOP, until somebody sends SIGCONT
 //   PGCERTD_FAULT=preflight=skip                        whatever is staged is published
 // PGCERTD_TRACE=FILE appends the name of each port call to FILE.
 #pragma once

@@ -139,6 +139,7 @@ void judge_probe(Judge& j, const ProbeSeen& probe, const std::string& fingerprin
         j.add(P::served_unverifiable, fmt::format("what {} serves does not verify: {}", probe.endpoint, printable(probe.verify)), fmt::format("pgcertctl probe {}", probe.endpoint), probe.endpoint);
       return;
     case ProbeOutcome::ssl_refused:
+      if (awaits_proof(j) || (j.seen.server.reachable() && !j.seen.server.ssl_on())) return;   // the setting is told of once
       j.add(P::ssl_off, fmt::format("{} refuses TLS", probe.endpoint),
             j.desired.cluster.enable_ssl ? fmt::format("pgcertctl status {}", j.cluster()) : "set enable_ssl = true", probe.endpoint);
       return;
@@ -154,8 +155,7 @@ void judge_served(Judge& j) {
   if (j.seen.live.ours && j.current != nullptr && !j.current->chain.empty()) fingerprint = j.current->chain.front().fingerprint_sha256;
   else if (!j.seen.live.chain.empty()) fingerprint = j.seen.live.chain.front().fingerprint_sha256;
   for (const ProbeSeen& probe : j.seen.probes) judge_probe(j, probe, fingerprint);
-  const bool off = j.seen.server.reachable() && !j.seen.server.ssl_on();
-  if (off && std::none_of(j.out.begin(), j.out.end(), [](const Finding& f) { return f.code == P::ssl_off; }))
+  if (j.seen.server.reachable() && !j.seen.server.ssl_on())
     j.add(P::ssl_off, "the server's ssl setting is off", j.desired.cluster.enable_ssl ? fmt::format("pgcertctl status {}", j.cluster()) : "set enable_ssl = true");
 }
 

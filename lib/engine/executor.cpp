@@ -270,6 +270,7 @@ Result<void> back_to_settings(Step& s) {
   if (!s.memory.original_auto_conf) return fail(Errc::invalid, "the former ssl settings are not known");
   s.memory.publish.reset();
   s.memory.settings_changed_at.reset();
+  s.memory.settings_tries = 0;   // they are what they are meant to be
   return change_and_reload(s, SettingsChange{*s.memory.original_auto_conf});
 }
 

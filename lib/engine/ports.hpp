@@ -26,6 +26,8 @@ struct ClusterPorts {
   ports::Issuer& issuer;
   ports::Store& store;
   EndpointsOf endpoints_of;
+  // True once the daemon ends and waits were broken off: what was observed meanwhile is no fact.
+  std::function<bool()> stopping = {};
 };
 
 }  // namespace pgcertd::engine

@@ -121,6 +121,7 @@ struct TracedStore final : ports::Store {
 struct TracedPorts::Impl {
   CallHook hook;
   EndpointsOf endpoints_of;
+  std::function<bool()> stopping;
   TracedGenerations generations;
   TracedPending pending;
   TracedLive live;
@@ -130,7 +131,7 @@ struct TracedPorts::Impl {
   TracedIssuer issuer;
   TracedStore store;
   Impl(const ClusterPorts& p, CallHook h)
-      : hook(std::move(h)), endpoints_of(p.endpoints_of), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), keys(p.keys, hook),
+      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), keys(p.keys, hook),
         postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
 };
 
@@ -138,7 +139,7 @@ TracedPorts::TracedPorts(ClusterPorts inner, CallHook hook) : impl_(std::make_un
 TracedPorts::~TracedPorts() = default;
 
 ClusterPorts TracedPorts::ports() const {
-  return {impl_->generations, impl_->pending, impl_->live, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of};
+  return {impl_->generations, impl_->pending, impl_->live, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping};
 }
 
 }  // namespace pgcertd::engine

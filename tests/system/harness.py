@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.error
@@ -94,6 +95,7 @@ def quiet_run(*arguments, **options):
 class Postgres:
     """A database cluster in a directory of its own: loopback and a Unix socket, TLS off, everybody trusted."""
     template = None
+    template_lock = threading.Lock()
 
     def __init__(self, directory, port=None):
         self.user = account("postgres")
@@ -103,11 +105,13 @@ class Postgres:
         self.configure(f"listen_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = '{directory}'\nfsync = off\n")
 
     def _copy_template(self):
-        if Postgres.template is None or not Postgres.template.exists():
-            Postgres.template = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-template-"))
-            atexit.register(shutil.rmtree, Postgres.template, True)
-            os.chown(Postgres.template, self.user.pw_uid, self.user.pw_gid)
-            quiet_run(*as_user(self.user), PG_BIN / "initdb", "-D", Postgres.template / "data", "-U", "postgres", "-A", "trust", "-N", cwd="/")
+        with Postgres.template_lock:
+            if Postgres.template is None:
+                template = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-template-"))
+                atexit.register(shutil.rmtree, template, True)
+                os.chown(template, self.user.pw_uid, self.user.pw_gid)
+                quiet_run(*as_user(self.user), PG_BIN / "initdb", "-D", template / "data", "-U", "postgres", "-A", "trust", "-N", cwd="/")
+                Postgres.template = template
         quiet_run("cp", "-a", Postgres.template / "data", self.data)
 
     def configure(self, text):
@@ -218,7 +222,15 @@ class Daemon:
         """SIGTERM; the exit code."""
         if self.alive():
             self.process.terminate()
+            self.resume()
         return self.wait_end()
+
+    def stopped(self):
+        """Has a fault point halted it?"""
+        return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
         if self.alive():
@@ -257,6 +269,24 @@ class Host:
         if ca:
             self.make_ca()
         self.configure()
+
+    def save(self):
+        """Keeps disk and CA as they are, PostgreSQL stopped, for any number of restore()."""
+        self.postgres.stop("fast")
+        self.saved = self.directory / "saved"
+        self.saved.mkdir()
+        for path in (self.postgres.data, self.state, self.ca):
+            quiet_run("cp", "-a", path, self.saved / path.name)
+
+    def restore(self):
+        """Back to what was saved, PostgreSQL started; no daemon runs."""
+        for daemon in self.daemons:
+            daemon.kill()
+        self.postgres.end()
+        for path in (self.postgres.data, self.state, self.ca):
+            shutil.rmtree(path)
+            quiet_run("cp", "-a", self.saved / path.name, path)
+        self.postgres.start()
 
     def __enter__(self):
         return self
@@ -332,6 +362,12 @@ issuer = "local"
                 return answer.status, answer.read().decode(), dict(answer.headers)
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(), dict(error.headers)
+
+    def http_answers(self):
+        try:
+            return self.http("/readyz")[0] == 200
+        except OSError:
+            return False
 
     def events(self, kind=None):
         events = json.loads(self.http("/v1/events")[1])

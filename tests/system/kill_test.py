@@ -1,0 +1,95 @@
+"""kill -9 before and after each call that changes something, on real files: PostgreSQL is restarted before pgcertd comes back."""
+import collections
+import re
+import sys
+
+from harness import HostTest, poll
+
+CHANGES = re.compile(r"^(generations\.(stage|prepare_way_back|publish|publish_way_back|remove|repair)|pending\.(put|remove)|"
+                     r"postgres\.(change_settings|reload)|issuer\.submit|store\.save)$")
+
+
+class KillAnywhere(HostTest):
+    def new_trace(self, host):
+        trace = host.directory / "trace"
+        trace.write_text("")
+        trace.chmod(0o666)
+        return trace
+
+    def changes(self, host, play):
+        """Runs the scenario undisturbed and gives its changing calls in order, as (name, how-many-th)."""
+        host.restore()
+        trace = self.new_trace(host)
+        before = host.served_serial()
+        daemon = host.start({"PGCERTD_TRACE": str(trace)})
+        play(host)
+        daemon.wait_proved(but=before)
+        poll(lambda: len(host.events("rotation-proved")) > 0, "the event of the proof")
+        self.assertEqual(daemon.stop(), 0)
+        counts, points = collections.Counter(), []
+        for call in trace.read_text().split():
+            if CHANGES.match(call):
+                counts[call] += 1
+                points.append((call, counts[call]))
+        return points
+
+    def dies(self, host, play, point):
+        """Whether it died there. How often a server is looked at before it shows what is new differs, and with it the last saves."""
+        call, nth, phase = point
+        before = host.served_serial()
+        trace = self.new_trace(host)
+        daemon = host.start({"PGCERTD_FAULT": f"{call}:{phase}:{nth}=kill", "PGCERTD_TRACE": str(trace)})
+        play(host)
+
+        def over():
+            cluster = daemon.cluster() if daemon.alive() else None
+            rests = cluster and cluster["rotation"]["stage"] == "proved" and cluster["certificate"]["serial"] != before
+            return not daemon.alive() or (rests and trace.read_text().split().count(call) < nth)
+        poll(over, f"death {phase} {call} {nth}", context=daemon.log)
+        if not daemon.alive():
+            self.assertEqual(daemon.wait_end(), -9, daemon.log())
+            return True
+        daemon.stop()
+        return False
+
+    def lives_on(self, host):
+        host.postgres.restart()   # first of all: the files must be such that it starts
+        if host.postgres.sql("SHOW ssl") == "on":
+            self.assertVerifyFull(host)
+        daemon = host.start()
+        served = daemon.wait_proved()["certificate"]["serial"]
+        self.assertEqual(host.served_serial(), served)
+        self.assertVerifyFull(host)
+        self.assertLessEqual(len(host.generations()), 3)
+        self.assertEqual(list((host.state / "pending").iterdir()), [])
+        self.assertEqual(daemon.stop(), 0)
+
+    def everywhere(self, name, host, play, at_least):
+        points = self.changes(host, play)
+        self.assertGreaterEqual(len(points), at_least, points)
+        died = 0
+        for call, nth in points:
+            for phase in ("before", "after"):
+                with self.subTest(f"{name}: dies {phase} {call} {nth}"):
+                    host.restore()
+                    died += self.dies(host, play, (call, nth, phase))
+                    self.lives_on(host)
+        print(f"{name}: {len(points)} changing calls, killed before and after each: {died} deaths", file=sys.stderr)
+        self.assertGreaterEqual(died, 2 * len(points) - 4)
+
+    def test_first_issue(self):
+        host = self.host()
+        host.save()
+        self.everywhere("first issue", host, lambda _: None, 12)
+
+    def test_renewal(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        self.assertEqual(daemon.stop(), 0)
+        host.save()
+
+        def ask(h):
+            poll(lambda: h.http_answers() or not h.daemons[-1].alive(), "the daemon")
+            h.ctl("rotate", "main", "--force")
+        self.everywhere("renewal", host, ask, 12)
