@@ -153,8 +153,20 @@ Result<void> run(Step& s, const action::Refuse& a) {
   return s.ports.generations.remove(a.generation);
 }
 
+// Where a rename leads back to: the current generation, or, where somebody spoiled that, the newest proved one that is whole.
+std::string way_back(const Step& s) {
+  const auto whole = [&](const std::string& id) {
+    const GenerationSeen* generation = s.seen.generations.find(id);
+    return generation != nullptr && generation->complete;
+  };
+  if (whole(s.seen.generations.current)) return s.seen.generations.current;
+  const auto& proved = s.memory.proved;
+  const auto found = std::find_if(proved.rbegin(), proved.rend(), [&](const Proved& p) { return whole(p.generation); });
+  return found == proved.rend() ? "" : found->generation;
+}
+
 Result<void> publish(Step& s, const std::string& id) {
-  if (!s.seen.generations.current.empty()) PGCERTD_CHECK(s.ports.generations.prepare_way_back(s.seen.generations.current));
+  if (const std::string back = way_back(s); !back.empty()) PGCERTD_CHECK(s.ports.generations.prepare_way_back(back));
   return s.ports.generations.publish(id);
 }
 
