@@ -19,7 +19,7 @@
 namespace pgcertd::ca {
 namespace {
 
-constexpr std::string_view renew_remedy = "renew the issuing CA with the root's key: pgcertctl ca session --root-dir DIRECTORY";
+constexpr std::string_view renew_remedy = "renew the issuing CA with the root's key, as pgcertd's OPERATING.md shows";
 
 // RFC 5280 5.3.1, as far as a leaf may be revoked for it; a hold could be lifted again, which a CRL of ours never does.
 constexpr std::array<std::string_view, 7> reasons{"",           "unspecified",          "keyCompromise",     "affiliationChanged",

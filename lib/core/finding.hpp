@@ -1,5 +1,5 @@
 // Finding: one problem that stands, with a stable code. The table here gives each code its severity, meaning and
-// effect on clients, and is printed into docs/problems (pgcertd --print-problem-codes).
+// effect on clients, and is printed into docs/TABLES.md (pgcertd --print-tables).
 #pragma once
 
 #include <cstdint>

@@ -187,7 +187,7 @@ void judge_issuing(Judge& j) {
     j.add(P::issuer_failed, "the issuer cannot sign: " + printable(j.seen.issuer.why), j.seen.issuer.remedy, j.seen.issuer.name);
   for (const auto& [spki, answered] : j.seen.answers)
     if (const auto* pending = std::get_if<Pending>(&answered); pending != nullptr && j.now - pending->since > 1min)
-      j.add(P::awaiting_signature, fmt::format("request {} waits since {}", spki.substr(0, 16), to_rfc3339(pending->since)), "pgcertctl request list", spki);
+      j.add(P::awaiting_signature, fmt::format("request {} waits since {}", spki.substr(0, 16), to_rfc3339(pending->since)), fmt::format("pgcertctl status {}: the issuer's own problem says why it does not sign", j.cluster()), spki);
   std::optional<CertFacts> leaf;
   if (j.current != nullptr && !j.current->chain.empty()) leaf = j.current->chain.front();
   const Runway way = runway(j.seen.issuer, j.desired.issuer_type, leaf);
@@ -238,21 +238,24 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
 std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
   std::vector<Finding> out;
   if (!seen.available) out.push_back(finding(P::issuer_failed, printable(seen.why), seen.remedy, config.name));
-  const auto ends_soon = [&](const std::optional<CertFacts>& ca, P code, Duration least, const char* what) {
+  const auto ends_soon = [&](const std::optional<CertFacts>& ca, P code, Duration least, const char* what, const char* remedy) {
     if (!ca || ca->not_after >= no_expiry) return;
     const Duration left = ca->not_after - now;
     if (left >= std::max((ca->not_after - ca->not_before) / 3, least)) return;
     const bool late = left < 30 * 24h;
     out.push_back({code, late ? Severity::critical : Severity::warning, config.name, fmt::format("{} ends {} ({})", what, relative_text(ca->not_after, now), to_rfc3339(ca->not_after)),
-                   "renew it with the root's key: pgcertctl ca init makes a new one; pgcertctl runway shows what else is due"});
+                   remedy});
   };
-  ends_soon(seen.issuing, P::issuing_ca_expiring, 2 * longest_leaf, "the issuing CA's certificate");
-  if (seen.root && seen.issuing) ends_soon(seen.root, P::root_ca_expiring, seen.issuing->not_after - seen.issuing->not_before, "the root CA's certificate");
+  ends_soon(seen.issuing, P::issuing_ca_expiring, 2 * longest_leaf, "the issuing CA's certificate",
+            "renew it with the root's key, as pgcertd's OPERATING.md shows; pgcertctl runway tells what else is due");
+  if (seen.root && seen.issuing)
+    ends_soon(seen.root, P::root_ca_expiring, seen.issuing->not_after - seen.issuing->not_before, "the root CA's certificate",
+              "make a new root beside it with pgcertctl ca init, and let clients trust both, as pgcertd's OPERATING.md shows");
   if (seen.root_crl && seen.root_crl->next_update) {
     const Duration left = *seen.root_crl->next_update - now, life = *seen.root_crl->next_update - seen.root_crl->this_update;
     if (left < life / 4)
       out.push_back({P::root_crl_expiring, left < life / 10 ? Severity::critical : Severity::warning, config.name,
-                     fmt::format("the root's CRL ends {}", relative_text(*seen.root_crl->next_update, now)), "sign a new one with the root's key"});
+                     fmt::format("the root's CRL ends {}", relative_text(*seen.root_crl->next_update, now)), "sign a new one with the root's key, as pgcertd's OPERATING.md shows"});
   }
   return out;
 }

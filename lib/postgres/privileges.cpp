@@ -23,7 +23,7 @@ std::string alter_system_sql(const std::string& role, std::uint32_t version_num)
   if (version_num < parameter_grants_since)
     return "-- Before PostgreSQL 15 only a superuser may run ALTER SYSTEM. So that pgcertd can set the ssl_* paths without one, let\n"
            "-- postgresql.conf end with a line include_dir = 'conf.d' and list that directory in allowed_directories of pgcertd.toml,\n"
-           "-- or set them yourself: pgcertctl status prints the values that it wants.\n";
+           "-- or set them yourself: pgcertctl rotate CLUSTER --dry-run prints the values that it wants.\n";
   return "-- Point ssl_cert_file and the others to pgcertd's directory, once.\n" + remedy(Need::alter_system, role, version_num) + "\n";
 }
 

@@ -95,7 +95,7 @@ std::string remedy_for(Errc code, const Request& request) {
     case Errc::permission:
       return fmt::format(
           "allow pgcertd's user the action org.freedesktop.systemd1.manage-units with unit \"{}\" and verb \"{}\" by a "
-          "rule in /etc/polkit-1/rules.d (pgcertctl setup writes it; the unit must not use DynamicUser)",
+          "rule in /etc/polkit-1/rules.d (OPERATING.md shows one; the unit must not use DynamicUser)",
           unit, request.verb);
     case Errc::not_found: return "systemctl list-units --all 'postgresql*' shows the names";
     case Errc::network: return "systemd does not answer on this bus: set reload = \"sql\" for the cluster";

@@ -168,7 +168,7 @@ Result<void> Registry::revoke(const std::string& serial, const std::string& reas
     PGCERTD_TRY(const auto entry, find(serial));
     if (!entry)
       return fail(Errc::not_found, fmt::format("no certificate with serial {} in \"{}\"", serial, database_.path()),
-                  "compare with: pgcertctl ca show");
+                  "compare with: pgcertctl ca show DIRECTORY");
     if (entry->revoked_at) return {};
     PGCERTD_TRY(Statement update, database_.prepare("UPDATE certificate SET revoked_at = ?, reason = ? WHERE serial = ?"));
     return update.bind(1, now).bind(2, reason).bind(3, serial).run();
