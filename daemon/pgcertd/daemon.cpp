@@ -124,6 +124,7 @@ void Daemon::reload() {
     return;
   }
   config_ = *next;
+  log_warnings(*config_, log_);
   config_loaded_at_ = wall_clock();
   publish_config(true, {});
   auto applied = fleet_.apply(config_);
