@@ -19,7 +19,7 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr Duration wait_by_default = std::chrono::seconds{60};
-constexpr Duration poll_interval = std::chrono::milliseconds{100};
+constexpr Duration poll_interval = std::chrono::milliseconds{40};
 
 std::string words(const json& reply) {
   const auto found = reply.find("message");

@@ -1,0 +1,198 @@
+// lib/engine/reconciler.cpp: operators' commands, a state that cannot be read or written, steps that fail, an end in the middle.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/reconciler.hpp"
+#include "engine/traced_ports.hpp"
+#include "fake/world.hpp"
+#include "sim/driver.hpp"
+
+namespace pgcertd::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+const TimePoint start = from_unix(1'767'225'600);
+
+const fake::TestCa& ca() {
+  static const fake::TestCa one = fake::TestCa::make(start - 24h, days{3650});
+  return one;
+}
+
+// A daemon over a world whose calls may be made to fail.
+struct Subject {
+  fake::World world{ca(), start};
+  Desired desired = sim::desired_default();
+  sim::SilentLog log;
+  std::vector<std::string> calls;
+  std::string failing;
+  Errc error = Errc::io;
+  engine::TracedPorts traced{world.ports(), [this](const std::string& call, engine::CallPhase phase) -> std::optional<Error> {
+    if (phase == engine::CallPhase::before) calls.push_back(call);
+    if (phase == engine::CallPhase::before && call == failing) return make_error(error, "made to fail");
+    return std::nullopt;
+  }};
+  engine::Reconciler reconciler{traced.ports(), log};
+
+  engine::TickResult tick(bool full = true) { return reconciler.tick(desired, world.now, full); }
+  engine::TickResult rest() {
+    engine::TickResult result = tick();
+    for (int i = 0; i < 100 && !result.at_rest; ++i) {
+      world.now = std::max(world.now + 1ms, result.wake_at);
+      result = tick(false);
+    }
+    return result;
+  }
+  [[nodiscard]] static bool has(const ClusterView& view, ProblemCode code) {
+    return std::any_of(view.problems.begin(), view.problems.end(), [&](const StandingProblem& p) { return p.finding.code == code; });
+  }
+  [[nodiscard]] std::size_t count(const std::string& call) const { return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), call)); }
+};
+
+TEST(Commands, ForceRotatesWhatIsNotDue) {
+  Subject s;
+  s.rest();
+  const std::string first = s.world.served_fingerprint();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate}, s.world.now));
+  s.rest();
+  EXPECT_EQ(s.world.served_fingerprint(), first);
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+  const auto end = s.rest();
+  EXPECT_NE(s.world.served_fingerprint(), first);
+  EXPECT_EQ(end.view.stage, Stage::proved);
+  EXPECT_EQ(end.view.need, Need::none);
+}
+
+TEST(Commands, PauseHoldsRotationUntilItsEndOrResume) {
+  Subject s;
+  s.rest();
+  const std::string first = s.world.served_fingerprint();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::pause, .pause_for = 2h, .reason = "a migration"}, s.world.now));
+  const auto refused = s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::refused);
+  EXPECT_THAT(refused.error().text(), HasSubstr("a migration"));
+  s.world.now += days{70};   // due, and long after the pause's end
+  s.world.memory = s.reconciler.memory();
+  EXPECT_FALSE(Subject::has(s.rest().view, ProblemCode::rotation_paused));
+  EXPECT_NE(s.world.served_fingerprint(), first);
+}
+
+TEST(Commands, PauseIsKeptOverARestart) {
+  Subject s;
+  s.rest();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::pause, .pause_for = 2h, .reason = "a migration"}, s.world.now));
+  engine::Reconciler again(s.traced.ports(), s.log);
+  s.world.now += 1h;
+  EXPECT_TRUE(Subject::has(again.tick(s.desired, s.world.now, true).view, ProblemCode::rotation_paused));
+  ASSERT_TRUE(again.command(s.desired, {.kind = engine::Command::Kind::resume}, s.world.now));
+  EXPECT_FALSE(Subject::has(again.tick(s.desired, s.world.now, true).view, ProblemCode::rotation_paused));
+}
+
+TEST(Commands, ThatCannotBeKeptAreRefusedAndForgotten) {
+  Subject s;
+  s.rest();
+  s.world.disk_error = make_error(Errc::no_space, "no space left");
+  EXPECT_FALSE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::pause, .pause_for = 2h, .reason = "r"}, s.world.now));
+  EXPECT_FALSE(s.reconciler.memory().pause);
+}
+
+TEST(Commands, ADryRunChangesNothing) {
+  Subject s;
+  s.rest();
+  const auto before = s.world.events.size();
+  const Plan plan = s.reconciler.preview(s.desired, s.world.now, true);
+  EXPECT_EQ(plan.need, Need::asked);
+  ASSERT_TRUE(plan.action);
+  EXPECT_STREQ(name(*plan.action), "MakeRequest");
+  EXPECT_EQ(s.world.events.size(), before);
+  EXPECT_FALSE(s.reconciler.memory().rotate_asked_at);
+}
+
+TEST(State, ThatCannotBeReadStopsEveryAction) {
+  Subject s;
+  s.failing = "store.load", s.error = Errc::database;
+  const auto result = s.tick();
+  EXPECT_TRUE(result.at_rest);
+  EXPECT_TRUE(Subject::has(result.view, ProblemCode::state_unwritable));
+  EXPECT_EQ(s.count("keys.make"), 0U);
+  EXPECT_FALSE(s.reconciler.command(s.desired, {}, s.world.now));
+  s.failing.clear();
+  EXPECT_EQ(s.rest().view.stage, Stage::proved);
+}
+
+TEST(State, ThatCannotBeWrittenIsToldAndHeals) {
+  Subject s;
+  s.rest();
+  s.world.now += days{61};
+  const std::string first = s.world.served_fingerprint();
+  s.world.disk_error = make_error(Errc::no_space, "no space left");
+  const auto stuck = s.rest();
+  EXPECT_TRUE(Subject::has(stuck.view, ProblemCode::state_unwritable));
+  EXPECT_EQ(s.world.served_fingerprint(), first);
+  s.world.disk_error.reset();
+  s.world.now += 2h;
+  const auto healed = s.rest();
+  EXPECT_FALSE(Subject::has(healed.view, ProblemCode::state_unwritable));
+  EXPECT_NE(s.world.served_fingerprint(), first);
+}
+
+// Whatever call fails for good: the daemon comes to rest between tries, and never spins.
+TEST(Faults, NeverMakeAHotLoop) {
+  for (const char* call : {"generations.observe", "generations.stage", "generations.publish", "generations.load", "pending.list", "pending.put", "pending.key", "keys.make",
+                           "postgres.change_settings", "postgres.reload", "issuer.submit", "store.save", "store.load", "live.read_certificate"}) {
+    for (const Errc error : {Errc::io, Errc::no_space, Errc::permission, Errc::busy}) {
+      Subject s;
+      s.failing = call, s.error = error;
+      int ticks = 0;
+      for (const TimePoint end = s.world.now + 10min; s.world.now < end; ++ticks) s.world.now = std::max(s.world.now + 1ms, s.tick().wake_at);
+      EXPECT_LT(ticks, 120) << call << " fails with " << static_cast<int>(error);
+      s.failing.clear();
+      s.world.now += 2h;
+      EXPECT_EQ(s.rest().view.stage, Stage::proved) << call;
+    }
+  }
+}
+
+TEST(End, InTheMiddleOfALookIsNoFact) {
+  Subject s;
+  s.rest();
+  auto ports = s.traced.ports();
+  bool stopping = false;
+  ports.stopping = [&] { return stopping; };
+  engine::Reconciler ending(ports, s.log);
+  const auto events = s.world.events.size();
+  stopping = true, s.world.server_up = false;
+  EXPECT_TRUE(ending.tick(s.desired, s.world.now, true).broken_off);
+  EXPECT_EQ(s.world.events.size(), events);
+}
+
+TEST(Names, OfTheFirstIssueStay) {
+  Subject s;
+  s.desired.cluster.names = {}, s.desired.names = {{"first.example.org"}, {}};
+  s.rest();
+  const std::string first = s.world.served_fingerprint();
+  s.desired.names = {{"renamed.example.org"}, {}};
+  const auto later = s.rest();
+  EXPECT_EQ(s.world.served_fingerprint(), first);
+  EXPECT_EQ(later.view.need, Need::none);
+}
+
+// Somebody deletes the certificate of the live generation while a new one is staged: the new one must still be published.
+TEST(WayBack, IsTheNewestWholeGenerationWhereTheCurrentOneIsSpoiled) {
+  Subject s;
+  s.rest();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+  s.rest();
+  const std::string spoiled = s.world.current, before = s.world.served_fingerprint();
+  s.world.generations[spoiled].chain_pem.clear();
+  const auto end = s.rest();
+  EXPECT_EQ(end.view.stage, Stage::proved);
+  EXPECT_NE(s.world.current, spoiled);
+  EXPECT_NE(s.world.way_back, spoiled);
+  EXPECT_NE(s.world.served_fingerprint(), before);
+}
+
+}  // namespace
+}  // namespace pgcertd::testing
