@@ -47,6 +47,7 @@ struct CandidateJudgement {
 };
 
 struct Observation {
+  bool blind = false;                 // generations or pending keys could not be read: what seems absent may be there
   PostgresSeen server;                // as seen now, or remembered (server.reachable() tells)
   LiveSet live;
   GenerationsSeen generations;

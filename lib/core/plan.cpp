@@ -68,6 +68,12 @@ const GenerationSeen* rollback_target(const Walk& w) {
   return nullptr;
 }
 
+// A certificate is not issued again because a directory could not be read for a moment.
+std::optional<Decision> look_first(const Walk& w) {
+  if (!w.seen.blind) return std::nullopt;
+  return rest(Stage::nothing, "the state directory could not be read; nothing is decided from what it may hold");
+}
+
 std::optional<Decision> repair_files(const Walk& w) {
   if (w.current == nullptr || w.seen.server.server_uid == static_cast<uid_t>(-1)) return std::nullopt;
   const ServerIdentity server{w.seen.server.server_uid, w.seen.server.server_gid, {}};
@@ -296,8 +302,8 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 11> rules{repair_files, undo_refused, prove,   ask_first, settings,    collect,
-                                     hold_back,    publish,      adopt,   requests,  request_new};
+constexpr std::array<Rule, 12> rules{look_first, repair_files, undo_refused, prove,   ask_first, settings,
+                                     collect,    hold_back,    publish,      adopt,   requests,  request_new};
 
 Decision decide(const Walk& walk) {
   for (const Rule rule : rules)

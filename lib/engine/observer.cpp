@@ -22,6 +22,11 @@ Finding fault(ProblemCode code, const Error& error, const std::string& object) {
   return f;
 }
 
+void blind(Observation& seen, const Error& error, const std::string& object) {
+  seen.blind = true;
+  seen.faults.push_back(fault(ProblemCode::state_unwritable, error, object));
+}
+
 void check_identity(PostgresSeen& now, const std::optional<PostgresSeen>& remembered) {
   if (!now.reachable() || !remembered || remembered->system_identifier.empty() || now.system_identifier.empty()) return;
   if (now.system_identifier == remembered->system_identifier) return;
@@ -58,9 +63,9 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   Observation seen;
   seen.memory = memory;
   if (auto generations = ports_.generations.observe()) seen.generations = std::move(*generations);
-  else seen.faults.push_back(fault(ProblemCode::state_unwritable, generations.error(), "generations"));
+  else blind(seen, generations.error(), "generations");
   if (auto pending = ports_.pending.list(desired.cluster.name)) seen.pending = std::move(*pending);
-  else seen.faults.push_back(fault(ProblemCode::state_unwritable, pending.error(), "pending"));
+  else blind(seen, pending.error(), "pending");
   observe_issuer(seen, desired, now);
   observe_server(seen, desired, now);
   observe_live(seen, desired, now);

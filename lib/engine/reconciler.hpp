@@ -27,7 +27,7 @@ struct Command {
   Kind kind = Kind::rotate;
   bool force = false;           // rotate: although it is not due
   Duration pause_for{};
-  std::string reason;
+  std::string reason{};
   uid_t uid = 0;
 };
 

@@ -82,7 +82,7 @@ struct FakeGenerations final : ports::Generations {
     GenerationsSeen seen{World::directory, w.current, w.way_back, {}, {}};
     for (const auto& [id, g] : w.generations) {
       GenerationSeen one;
-      one.id = id, one.number = g.number, one.created = g.created, one.origin = g.origin, one.complete = true;
+      one.id = id, one.number = g.number, one.created = g.created, one.origin = g.origin, one.complete = !g.chain_pem.empty();
       one.chain = facts(g.chain_pem);
       one.key_spki_sha256 = spki_of(g.key_pem);
       const std::string dir = fmt::format("{}/generations/{}/", World::directory, id);

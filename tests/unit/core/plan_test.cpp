@@ -19,6 +19,14 @@ TEST(Plan, AHealthyClusterRests) {
   EXPECT_EQ(p.wake_at, c.now + 60s);
 }
 
+TEST(Plan, DecidesNothingBlind) {
+  Case c;
+  c.first_contact();
+  c.seen.blind = true;
+  EXPECT_EQ(c.step(), "rest");
+  EXPECT_TRUE(c.plan().at_rest);
+}
+
 struct NeedCase {
   Need need;
   std::function<void(Case&)> bend;

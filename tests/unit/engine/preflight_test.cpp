@@ -109,7 +109,7 @@ TEST(Preflight, EveryReasonHasWords) {
 // A CRL of the issuing CA alone does not cover the path: PostgreSQL checks the root's too.
 TEST(Preflight, WantsACrlForEachCaOfThePath) {
   const auto crl = [](const x509::PrivateKey& key, const x509::Certificate& signer) {
-    return x509::sign_crl(key, signer, {"1", t0 - 1h, t0 + days{30}, {}})->pem();
+    return x509::make_crl(key, signer, "1", t0 - 1h, t0 + days{30}, {})->pem();
   };
   Staged s;
   s.content.crl_pem = crl(ca().issuing_key, ca().issuing);

@@ -105,7 +105,7 @@ TEST(Commands, ADryRunChangesNothing) {
   const Plan plan = s.reconciler.preview(s.desired, s.world.now, true);
   EXPECT_EQ(plan.need, Need::asked);
   ASSERT_TRUE(plan.action);
-  EXPECT_STREQ(name(*plan.action), "MakeRequest");
+  EXPECT_TRUE(std::holds_alternative<action::MakeRequest>(*plan.action));
   EXPECT_EQ(s.world.events.size(), before);
   EXPECT_FALSE(s.reconciler.memory().rotate_asked_at);
 }
