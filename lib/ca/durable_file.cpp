@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "base/fd_io.hpp"
 #include "base/unique_fd.hpp"
 
 namespace pgcertd::ca {
@@ -26,32 +27,9 @@ Result<UniqueFd> open_regular(const std::string& path, std::size_t& size) {
   return fd;
 }
 
-// Fills `bytes`; shorter only when the file shrank meanwhile.
-Result<std::size_t> read_all(int fd, char* bytes, std::size_t size, const std::string& path) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(fd, bytes + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(errno_error("read", path, errno));
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
-}
-
-Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail(errno_error("write", path, errno));
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
-}
-
 // 0600 until the content is whole, then the mode that was asked for, whatever the umask.
 Result<void> fill(int fd, std::string_view bytes, mode_t mode, const std::string& path) {
-  PGCERTD_CHECK(write_all(fd, bytes, path));
+  PGCERTD_CHECK(write_fully(fd, bytes, path));
   if (mode != 0600 && ::fchmod(fd, mode) != 0) return fail(errno_error("fchmod", path, errno));
   if (::fsync(fd) != 0) return fail(errno_error("fsync", path, errno));
   return {};
@@ -77,7 +55,7 @@ Result<std::string> read_file(const std::string& path) {
   std::size_t size = 0;
   PGCERTD_TRY(const UniqueFd fd, open_regular(path, size));
   std::string bytes(size, '\0');
-  PGCERTD_TRY(const std::size_t got, read_all(fd.get(), bytes.data(), size, path));
+  PGCERTD_TRY(const std::size_t got, read_fully(fd.get(), bytes.data(), size, path));
   bytes.resize(got);
   return bytes;
 }
@@ -86,7 +64,7 @@ Result<Secret> read_secret_file(const std::string& path) {
   std::size_t size = 0;
   PGCERTD_TRY(const UniqueFd fd, open_regular(path, size));
   Secret bytes = Secret::with_size(size);
-  PGCERTD_TRY(const std::size_t got, read_all(fd.get(), bytes.data(), size, path));
+  PGCERTD_TRY(const std::size_t got, read_fully(fd.get(), bytes.data(), size, path));
   bytes.truncate(got);
   return bytes;
 }

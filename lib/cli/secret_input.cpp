@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "base/fd_io.hpp"
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
 
@@ -32,14 +33,7 @@ Result<void> judge_file(int fd, const std::string& path) {
 
 Result<Secret> read_all(int fd, const std::string& path) {
   Secret bytes = Secret::with_size(longest_secret + 3);  // room for a line end, and for one byte too many
-  std::size_t used = 0;
-  while (used < bytes.size()) {
-    const ssize_t got = read(fd, bytes.data() + used, bytes.size() - used);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(errno_error("read", path, errno));
-    if (got == 0) break;
-    used += static_cast<std::size_t>(got);
-  }
+  PGCERTD_TRY(std::size_t used, read_fully(fd, bytes.data(), bytes.size(), path));
   if (used > 0 && bytes.data()[used - 1] == '\n') --used;
   if (used > 0 && bytes.data()[used - 1] == '\r') --used;
   if (used > longest_secret)

@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/fd_io.hpp"
+
 namespace pgcertd::files {
 namespace {
 
@@ -18,29 +20,6 @@ Result<std::size_t> size_of_regular(int fd, const std::string& path, std::size_t
   if (size > limit)
     return fail(Errc::invalid, fmt::format("\"{}\" has {} bytes, more than the {} that are read", path, size, limit));
   return size;
-}
-
-// Fewer bytes only when the file shrank meanwhile.
-Result<std::size_t> fill(int fd, char* bytes, std::size_t size, const std::string& path) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(fd, bytes + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(errno_error("read", path, errno));
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
-}
-
-Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail(errno_error("write", path, errno));
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
 }
 
 Result<void> sync_file(int fd, const std::string& path) {
@@ -60,7 +39,7 @@ Result<void> write_zeros(int fd, std::size_t size, const std::string& path) {
   constexpr std::array<char, 4096> zeros{};
   while (size > 0) {
     const std::size_t part = std::min(size, zeros.size());
-    PGCERTD_CHECK(write_all(fd, {zeros.data(), part}, path));
+    PGCERTD_CHECK(write_fully(fd, {zeros.data(), part}, path));
     size -= part;
   }
   return sync_file(fd, path);
@@ -104,7 +83,7 @@ Result<void> unlink_all(const Directory& directory) {
 Result<std::string> read_all(int fd, const std::string& path, std::size_t limit) {
   PGCERTD_TRY(const std::size_t size, size_of_regular(fd, path, limit));
   std::string bytes(size, '\0');
-  PGCERTD_TRY(const std::size_t got, fill(fd, bytes.data(), size, path));
+  PGCERTD_TRY(const std::size_t got, read_fully(fd, bytes.data(), size, path));
   bytes.resize(got);
   return bytes;
 }
@@ -112,7 +91,7 @@ Result<std::string> read_all(int fd, const std::string& path, std::size_t limit)
 Result<Secret> read_all_secret(int fd, const std::string& path, std::size_t limit) {
   PGCERTD_TRY(const std::size_t size, size_of_regular(fd, path, limit));
   Secret bytes = Secret::with_size(size);
-  PGCERTD_TRY(const std::size_t got, fill(fd, bytes.data(), size, path));
+  PGCERTD_TRY(const std::size_t got, read_fully(fd, bytes.data(), size, path));
   bytes.truncate(got);
   return bytes;
 }
@@ -131,7 +110,7 @@ Result<Secret> read_secret(const Directory& directory, const std::string& name, 
 Result<void> write_new_file(const Directory& directory, const std::string& name, std::string_view bytes, const NewFile& as) {
   const std::string path = directory.path_of(name);
   PGCERTD_TRY(const UniqueFd fd, directory.open_file(name, O_WRONLY | O_CREAT | O_EXCL, 0600));
-  PGCERTD_CHECK(write_all(fd.get(), bytes, path));
+  PGCERTD_CHECK(write_fully(fd.get(), bytes, path));
   PGCERTD_CHECK(sync_file(fd.get(), path));
   PGCERTD_TRY(const bool changed, settle(fd.get(), as, path));
   return changed ? sync_file(fd.get(), path) : Result<void>{};   // the owner must be there after a power cut, too

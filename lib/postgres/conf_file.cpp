@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/fd_io.hpp"
 #include "postgres/conf_text.hpp"
 
 namespace pgcertd::postgres {
@@ -39,16 +40,6 @@ Result<std::string> read_fd(int fd, const std::string& path, std::size_t limit) 
     out.append(buffer, static_cast<std::size_t>(got));
     if (out.size() > limit) return fail(Errc::invalid, fmt::format("\"{}\" is larger than {} bytes", path, limit));
   }
-}
-
-Result<void> write_all(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail(errno_error("write", path, errno));
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
 }
 
 // `directory` as a path relative to the first allowed directory that holds it.
@@ -152,7 +143,7 @@ Result<void> ConfFile::replace(const std::string& content) const {
   if (unlinkat(directory_.get(), temporary_name, 0) != 0 && errno != ENOENT) return fail(errno_error("unlinkat", shown, errno));
   const UniqueFd fd(openat(directory_.get(), temporary_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail(errno_error("openat", shown, errno));
-  Result<void> written = write_all(fd.get(), content, shown);
+  Result<void> written = write_fully(fd.get(), content, shown);
   // The server's user must read it, whatever our umask is; it holds no secret.
   if (written && fchmod(fd.get(), 0644) != 0) written = fail(errno_error("fchmod", shown, errno));
   if (written && fsync(fd.get()) != 0) written = fail(errno_error("fsync", shown, errno));

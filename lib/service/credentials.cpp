@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fd_io.hpp"
 #include "base/unique_fd.hpp"
 
 namespace pgcertd::service {
@@ -38,14 +39,7 @@ Result<void> check_protection(const std::string& path, const struct stat& seen) 
 
 Result<Secret> read_whole(const std::string& path, int fd) {
   Secret secret = Secret::with_size(largest + 1);
-  std::size_t size = 0;
-  while (size < secret.size()) {
-    const ssize_t got = read(fd, secret.data() + size, secret.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(errno_error("read", path, errno));
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
+  PGCERTD_TRY(std::size_t size, read_fully(fd, secret.data(), secret.size(), path));
   if (size > largest) return fail(Errc::invalid, fmt::format("secret \"{}\": larger than {} bytes", path, largest));
   if (size > 0 && secret.view()[size - 1] == '\n') --size;
   if (size == 0) return fail(Errc::invalid, fmt::format("secret \"{}\": is empty", path));
