@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -19,13 +20,18 @@ constexpr std::size_t longest_answer = 1024;
 volatile std::sig_atomic_t caught_signal = 0;
 extern "C" void remember_signal(int number) { caught_signal = number; }
 
-// While it lives, signals that would end or stop the program only interrupt read(2).
+// While it lives, signals that would end or stop the program only interrupt a wait with open_mask(): one that comes before the
+// wait begins is not lost.
 class SignalGuard {
  public:
   SignalGuard() noexcept {
     caught_signal = 0;
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int number : signals) sigaddset(&held, number);
+    sigprocmask(SIG_BLOCK, &held, &mask_before_);
     struct sigaction remember = {};
-    remember.sa_handler = remember_signal;  // without SA_RESTART: read must return
+    remember.sa_handler = remember_signal;
     struct sigaction ignore = {};
     ignore.sa_handler = SIG_IGN;  // a program that is stopped here would leave a terminal without echo
     for (std::size_t i = 0; i < signals.size(); ++i)
@@ -35,11 +41,14 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
   ~SignalGuard() {
     for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &before_[i], nullptr);
+    sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   }
+  [[nodiscard]] const sigset_t* open_mask() const noexcept { return &mask_before_; }
 
  private:
   static constexpr std::array<int, 5> signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
   std::array<struct sigaction, 5> before_{};
+  sigset_t mask_before_{};
 };
 
 class EchoOff {
@@ -74,15 +83,25 @@ void say(int fd, std::string_view text) {
   (void)!write(fd, text.data(), text.size());
 }
 
+// `mask`: the signals that stay blocked while it waits; null: as they are.
+Result<void> wait_for_input(int fd, const sigset_t* mask) {
+  pollfd terminal{fd, POLLIN, 0};
+  while (ppoll(&terminal, 1, nullptr, mask) < 0) {
+    if (errno != EINTR) return fail(errno_error("ppoll", "/dev/tty", errno));
+    if (caught_signal != 0) return fail(Errc::cancelled, "the question was interrupted");
+  }
+  return {};
+}
+
 // One line without its end; the rest of a longer one is dropped and refused.
-Result<Secret> read_line(int fd) {
+Result<Secret> read_line(int fd, const sigset_t* mask = nullptr) {
   Secret line = Secret::with_size(longest_answer + 1);
   std::size_t used = 0;
   for (;;) {
+    PGCERTD_CHECK(wait_for_input(fd, mask));
     char next = 0;
     const ssize_t got = read(fd, &next, 1);
-    if (got < 0 && errno == EINTR && caught_signal == 0) continue;
-    if (got < 0 && errno == EINTR) return fail(Errc::cancelled, "the question was interrupted");
+    if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(errno_error("read", "/dev/tty", errno));
     if (got == 0 && used == 0) return fail(Errc::cancelled, "the terminal was closed before an answer came");
     if (got == 0 || next == '\n') break;
@@ -111,7 +130,7 @@ Result<Secret> ask_passphrase(std::string_view prompt) {
     const EchoOff echo(tty.get());
     if (!echo.off()) return no_terminal(prompt);
     say(tty.get(), fmt::format("{}: ", prompt));
-    answer = read_line(tty.get());
+    answer = read_line(tty.get(), guard.open_mask());
     say(tty.get(), "\n");
   }
   // The terminal is as it was and the old handlers stand: now the signal may do what it was sent for.

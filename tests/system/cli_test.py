@@ -253,11 +253,12 @@ class CaInit(InDirectory):
 
 
 class OnATerminal(InDirectory):
-    def talk(self, answers, *arguments):
+    def talk(self, answers, *arguments, wrapper=()):
         """Runs on a terminal of its own; sends each answer when its prompt has come. Returns code and all that was shown."""
         child, terminal = pty.fork()
         if child == 0:
-            os.execv(PROGRAM, [str(PROGRAM), *map(str, arguments)])
+            command = [*wrapper, str(PROGRAM), *map(str, arguments)]
+            os.execvp(command[0], command)
         shown, deadline, waiting = "", time.monotonic() + 30, list(answers)
         while time.monotonic() < deadline:
             if not select.select([terminal], [], [], 0.2)[0]:
@@ -299,6 +300,13 @@ class OnATerminal(InDirectory):
         code, shown = self.init_talk(("New passphrase", "\x03"))
         self.assertEqual(code, -2, shown)
         self.assertFalse(self.path("root").exists())
+
+    @unittest.skipIf(shutil.which("strace") is None, "strace is not installed")
+    def test_control_c_that_comes_before_the_answer_is_waited_for_is_not_lost(self):
+        slow = ("strace", "-o", str(self.path("trace")), "-e", "trace=write", "-e", "inject=write:delay_exit=500000")   # after the prompt
+        code, shown = self.talk([("New passphrase", "\x03")], "ca", "init", "--root-dir", self.path("root"), wrapper=slow)
+        self.assertEqual(code, -2, shown)
+        self.assertTrue(shown.endswith("\n"), f"it ended only when the terminal was closed: {shown!r}")
 
 
 class Inspect(InDirectory):
