@@ -1,4 +1,4 @@
-// Need: why a new leaf is wanted. The order of `rules` is the order of need_table(), which a test checks.
+// Need: why a new leaf is wanted. The order of `need_rules` is the order of need_table(), which a test checks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ struct Case {
 };
 
 using Why = std::optional<std::string>;   // the reason when the need stands
-struct Rule {
+struct NeedRule {
   Need need;
   Why (*stands)(const Case&);
 };
@@ -95,7 +95,7 @@ Why due(const Case& c) {
 
 Why always(const Case&) { return "nothing is wanted"; }
 
-constexpr std::array<Rule, 12> rules{{
+constexpr std::array<NeedRule, 12> need_rules{{
     {Need::absent, absent}, {Need::mismatch, mismatch}, {Need::expired, expired}, {Need::not_yet_valid, not_yet_valid},
     {Need::untrusted, untrusted}, {Need::wrong_names, wrong_names}, {Need::revoked, revoked}, {Need::weak, weak},
     {Need::signer_changed, signer_changed}, {Need::asked, asked}, {Need::due, due}, {Need::none, always},
@@ -128,7 +128,7 @@ NeedOf need_of(const Desired& desired, const Observation& seen, TimePoint now) {
   Case c{desired, seen, seen.generations.live(), seen.current ? &*seen.current : nullptr, std::nullopt, now};
   if (c.current != nullptr && !c.current->chain.empty() && c.current->origin != Origin::adopted)
     c.renew_at = renewal_time(c.leaf(), desired, c.judgement ? c.judgement->chain_not_after : no_expiry);
-  for (const Rule& rule : rules)
+  for (const NeedRule& rule : need_rules)
     if (Why why = rule.stands(c)) return {rule.need, std::move(*why), c.renew_at};
   return {Need::none, {}, c.renew_at};
 }

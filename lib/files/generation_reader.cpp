@@ -17,8 +17,6 @@ constexpr std::array roles{FileRole::certificate, FileRole::key, FileRole::root,
 // escape, for that comes later.
 constexpr int looks_until_trusted = 2;
 
-std::string name_of(FileRole role) { return std::string{file_name(role)}; }
-
 bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
 bool same_stamp(const std::optional<struct stat>& a, const std::optional<struct stat>& b) {
@@ -38,7 +36,7 @@ struct Reading {
     if (seen.incomplete_why.empty()) seen.incomplete_why = std::move(why);
   }
   [[nodiscard]] bool wants(FileRole role) const {
-    return !manifest || role == FileRole::key || role == FileRole::certificate || manifest->sha256.contains(name_of(role));
+    return !manifest || role == FileRole::key || role == FileRole::certificate || manifest->sha256.contains(file_name_text(role));
   }
 };
 
@@ -55,7 +53,7 @@ void read_manifest(Reading& r) {
 }
 
 void read_public(Reading& r, FileRole role, const FileSeen& file) {
-  const std::string name = name_of(role);
+  const std::string name = file_name_text(role);
   if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
   const auto bytes = read_file(r.directory, name, role == FileRole::crl ? crl_limit : certificate_limit);
   if (!bytes) return r.wrong(bytes.error().text());
@@ -67,7 +65,7 @@ void read_public(Reading& r, FileRole role, const FileSeen& file) {
 }
 
 void read_key(Reading& r, const FileSeen& file) {
-  const std::string name = name_of(FileRole::key);
+  const std::string name = file_name_text(FileRole::key);
   if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
   if (file.links != 1) r.wrong(fmt::format("{} has {} links: the key is reachable elsewhere, too", name, file.links));
   const auto bytes = read_secret(r.directory, name, key_limit);
@@ -88,7 +86,7 @@ GenerationSeen read_contents(const Directory& directory, const std::string& id, 
   read_manifest(r);
   for (std::size_t i = 0; i < roles.size(); ++i) {
     const FileRole role = roles[i];
-    const FileSeen file = file_seen(directory.path_of(name_of(role)), stamps[i]);
+    const FileSeen file = file_seen(directory.path_of(file_name_text(role)), stamps[i]);
     const bool missing = file.kind == FileSeen::Kind::missing;
     if (!r.wants(role) || (!r.manifest && missing)) continue;
     seen.files.push_back(file);
@@ -107,7 +105,7 @@ GenerationSeen GenerationReader::read(const Directory& generations, const std::s
   const auto directory = generations.child(id);
   std::string trouble = directory ? "" : directory.error().text();
   for (std::size_t i = 0; i < stamps.size() && directory; ++i) {
-    auto stamp = directory->status(i < roles.size() ? name_of(roles[i]) : std::string{manifest_name});
+    auto stamp = directory->status(i < roles.size() ? file_name_text(roles[i]) : std::string{manifest_name});
     if (stamp) stamps[i] = *stamp;
     else trouble = stamp.error().text();
   }

@@ -11,9 +11,12 @@
 #include <vector>
 
 #include "core/generation.hpp"
+#include "core/permissions.hpp"
 #include "files/directory.hpp"
 
 namespace pgcertd::files {
+
+inline std::string file_name_text(FileRole role) { return std::string{file_name(role)}; }
 
 class GenerationReader {
  public:

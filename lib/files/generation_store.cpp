@@ -21,8 +21,6 @@ constexpr mode_t public_mode = 0644;      // the directory above keeps everybody
 const std::string current_name = "current";
 const std::string way_back_name = "way-back";
 
-std::string name_of(FileRole role) { return std::string{file_name(role)}; }
-
 Result<void> check_id(const std::string& id) {
   if (is_generation_id(id)) return {};
   return fail(Errc::invalid, fmt::format("\"{}\" is no generation's id", id));
@@ -46,7 +44,7 @@ void sweep(const Directory& generations) {
   const auto names = generations.names();
   if (!names) return;
   for (const std::string& name : *names)
-    if (name.starts_with(temporary_prefix)) (void)remove_directory(generations, name, name_of(FileRole::key));
+    if (name.starts_with(temporary_prefix)) (void)remove_directory(generations, name, file_name_text(FileRole::key));
 }
 
 // Both as the path is written and as it resolves: the server passes through all of them.
@@ -69,14 +67,14 @@ std::vector<FileSeen> directories_down_to(const std::string& path) {
 
 Result<void> write_public(const Directory& directory, FileRole role, const std::string& pem, Manifest& manifest) {
   if (pem.empty()) return {};
-  manifest.sha256[name_of(role)] = sha256_hex(pem);
-  return write_new_file(directory, name_of(role), pem, {.mode = public_mode});
+  manifest.sha256[file_name_text(role)] = sha256_hex(pem);
+  return write_new_file(directory, file_name_text(role), pem, {.mode = public_mode});
 }
 
 Result<void> write_generation(const Directory& generations, const std::string& name, const GenerationContent& content,
                               Manifest manifest, const ServerIdentity& server) {
   PGCERTD_TRY(const Directory directory, generations.new_child(name));
-  PGCERTD_CHECK(write_new_file(directory, name_of(FileRole::key), content.key_pem.view(), {.owner = server}));
+  PGCERTD_CHECK(write_new_file(directory, file_name_text(FileRole::key), content.key_pem.view(), {.owner = server}));
   PGCERTD_CHECK(write_public(directory, FileRole::certificate, content.chain_pem, manifest));
   PGCERTD_CHECK(write_public(directory, FileRole::root, content.root_pem, manifest));
   PGCERTD_CHECK(write_public(directory, FileRole::crl, content.crl_pem, manifest));
@@ -89,7 +87,7 @@ Result<void> write_generation(const Directory& generations, const std::string& n
 Result<void> check_publishable(const Directory& generations, const std::string& id) {
   PGCERTD_CHECK(check_id(id));
   PGCERTD_TRY(const Directory directory, generations.child(id));
-  for (const std::string& name : {std::string{manifest_name}, name_of(FileRole::certificate), name_of(FileRole::key)}) {
+  for (const std::string& name : {std::string{manifest_name}, file_name_text(FileRole::certificate), file_name_text(FileRole::key)}) {
     PGCERTD_TRY(const auto seen, directory.status(name));
     if (!seen || !S_ISREG(seen->st_mode)) return fail(Errc::not_found, fmt::format("generation {} has no {}", id, name));
   }
@@ -97,13 +95,13 @@ Result<void> check_publishable(const Directory& generations, const std::string& 
 }
 
 Result<std::string> read_if_there(const Directory& directory, FileRole role, std::size_t limit) {
-  auto bytes = read_file(directory, name_of(role), limit);
+  auto bytes = read_file(directory, file_name_text(role), limit);
   if (!bytes && bytes.error().code == Errc::not_found) return std::string{};
   return bytes;
 }
 
 Result<void> repair_file(const Directory& directory, FileRole role, const ServerIdentity& server) {
-  const std::string name = name_of(role), path = directory.path_of(name);
+  const std::string name = file_name_text(role), path = directory.path_of(name);
   PGCERTD_TRY(const UniqueFd handle, directory.open_file(name, O_PATH));
   struct stat seen {};
   if (::fstat(handle.get(), &seen) != 0) return fail(errno_error("fstat", path, errno));
@@ -186,8 +184,8 @@ Result<std::string> GenerationStore::stage(const GenerationContent& content, std
   if (done) done = at.generations.sync();
   if (!done) {
     // The failure is what is told; what cannot be removed now is swept at the next look.
-    (void)remove_directory(at.generations, temporary, name_of(FileRole::key));
-    (void)remove_directory(at.generations, id, name_of(FileRole::key));
+    (void)remove_directory(at.generations, temporary, file_name_text(FileRole::key));
+    (void)remove_directory(at.generations, id, file_name_text(FileRole::key));
     return fail(std::move(done).error());
   }
   return id;
@@ -220,8 +218,8 @@ Result<GenerationContent> GenerationStore::load(const std::string& id) {
   PGCERTD_TRY(const Places at, places());
   PGCERTD_TRY(const Directory directory, at.generations.child(id));
   GenerationContent content;
-  PGCERTD_TRY(content.chain_pem, read_file(directory, name_of(FileRole::certificate), certificate_limit));
-  PGCERTD_TRY(content.key_pem, read_secret(directory, name_of(FileRole::key), key_limit));
+  PGCERTD_TRY(content.chain_pem, read_file(directory, file_name_text(FileRole::certificate), certificate_limit));
+  PGCERTD_TRY(content.key_pem, read_secret(directory, file_name_text(FileRole::key), key_limit));
   PGCERTD_TRY(content.root_pem, read_if_there(directory, FileRole::root, certificate_limit));
   PGCERTD_TRY(content.crl_pem, read_if_there(directory, FileRole::crl, crl_limit));
   // Without a manifest it is as good as one that was issued; observe() says that it is missing.
@@ -239,7 +237,7 @@ Result<void> GenerationStore::remove(const std::string& id) {
   PGCERTD_TRY(const std::string way_back, linked_id(at.cluster, way_back_name));
   if (id == way_back && ::unlinkat(at.cluster.fd(), way_back_name.c_str(), 0) != 0 && errno != ENOENT)
     return fail(errno_error("unlinkat", at.cluster.path_of(way_back_name), errno));
-  return remove_directory(at.generations, id, name_of(FileRole::key));
+  return remove_directory(at.generations, id, file_name_text(FileRole::key));
 }
 
 Result<void> GenerationStore::repair(const std::string& id, FileRole role, const ServerIdentity& server) {

@@ -19,7 +19,7 @@ const std::string request_name = "request.pem";
 const std::string meta_name = "meta.json";
 constexpr std::size_t spki_digits = 64;
 // A cluster's name has no dot: each worker sweeps what it left itself.
-std::string temporary_prefix(const std::string& cluster) { return ".tmp-" + cluster + "."; }
+std::string waiting_prefix(const std::string& cluster) { return ".tmp-" + cluster + "."; }
 constexpr std::string_view gone_prefix = ".gone-";
 
 bool is_spki(std::string_view name) {
@@ -79,7 +79,7 @@ void sweep(const Directory& pending, const std::string& cluster) {
   const auto names = pending.names();
   if (!names) return;
   for (const std::string& name : *names)
-    if (name.starts_with(gone_prefix) || name.starts_with(temporary_prefix(cluster)))
+    if (name.starts_with(gone_prefix) || name.starts_with(waiting_prefix(cluster)))
       (void)remove_directory(pending, name, key_name);
 }
 
@@ -133,7 +133,7 @@ Result<void> PendingStore::put(const PendingSeen& request, const Secret& key_pem
     return fail(Errc::invalid, fmt::format("the key is not that of request {}", request.spki_sha256));
   PGCERTD_TRY(const Directory directory, pending());
   sweep(directory, request.cluster);
-  const std::string temporary = temporary_prefix(request.cluster) + request.spki_sha256;
+  const std::string temporary = waiting_prefix(request.cluster) + request.spki_sha256;
   Result<void> done = write_entry(directory, temporary, request, key_pem);
   if (done) done = directory.rename(temporary, request.spki_sha256);
   if (done) done = directory.sync();

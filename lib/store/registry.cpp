@@ -8,7 +8,7 @@
 namespace pgcertd::store {
 namespace {
 
-constexpr Database::Schema schema{
+constexpr Database::Schema registry_schema{
     .application_id = 0x70676372,                      // "pgcr"
     .version = 1,
     .kind = "CA registry",
@@ -71,7 +71,7 @@ constexpr DatabaseOptions options_for(DatabaseOptions::Create create) {
 
 Result<Registry> Registry::create(const std::string& path) {
   PGCERTD_TRY(Database database, Database::open(path, options_for(DatabaseOptions::Create::must_be_new)));
-  PGCERTD_CHECK(database.ensure_schema(schema));
+  PGCERTD_CHECK(database.ensure_schema(registry_schema));
   return finish(std::move(database));
 }
 
@@ -82,14 +82,14 @@ Result<Registry> Registry::open(const std::string& path) {
                 fmt::format("the registry \"{}\" is missing: which serials and CRL numbers were used is not known", path),
                 "restore registry.db from the newest backup of the CA's directory");
   if (!opened) return fail(std::move(opened).error());
-  PGCERTD_CHECK(opened->check_schema(schema));
+  PGCERTD_CHECK(opened->check_schema(registry_schema));
   PGCERTD_CHECK(opened->check_integrity());
   return finish(std::move(*opened));
 }
 
 Result<Registry> Registry::open_or_create(const std::string& path) {
   PGCERTD_TRY(Database database, Database::open(path, options_for(DatabaseOptions::Create::if_missing)));
-  PGCERTD_CHECK(database.ensure_schema(schema));
+  PGCERTD_CHECK(database.ensure_schema(registry_schema));
   PGCERTD_CHECK(database.check_integrity());
   return finish(std::move(database));
 }

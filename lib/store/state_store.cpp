@@ -9,7 +9,7 @@
 namespace pgcertd::store {
 namespace {
 
-constexpr Database::Schema schema{
+constexpr Database::Schema state_schema{
     .application_id = 0x70676373,                      // "pgcs"
     .version = 1,
     .kind = "state database",
@@ -75,7 +75,7 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& path) {
   options.create = DatabaseOptions::Create::if_missing;
   options.journal = DatabaseOptions::Journal::wal;
   PGCERTD_TRY(Database database, Database::open(path, options));
-  PGCERTD_CHECK(database.ensure_schema(schema));
+  PGCERTD_CHECK(database.ensure_schema(state_schema));
   return std::unique_ptr<StateStore>(new StateStore(std::move(database)));
 }
 

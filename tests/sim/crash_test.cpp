@@ -14,13 +14,6 @@ using namespace std::chrono_literals;
 using engine::CallPhase;
 using fake::World;
 
-const TimePoint start = from_unix(1'767'225'600);   // 2026-01-01
-
-const fake::TestCa& ca() {
-  static const fake::TestCa one = fake::TestCa::make(start - 24h, days{3650 * 2});
-  return one;
-}
-
 struct Scenario {
   const char* name;
   std::function<void(World&)> prepare;      // brings a fresh world to where the scenario begins

@@ -4,6 +4,11 @@ namespace pgcertd::sim {
 
 using namespace std::chrono_literals;
 
+const fake::TestCa& ca() {
+  static const fake::TestCa one = fake::TestCa::make(start - 24h, days{3650 * 2});
+  return one;
+}
+
 Desired desired_default() {
   Desired desired;
   desired.cluster.name = "main";

@@ -11,6 +11,10 @@
 
 namespace pgcertd::sim {
 
+// The simulated hosts begin here, with one CA that lives longer than any of them.
+const TimePoint start = from_unix(1'767'225'600);   // 2026-01-01
+const fake::TestCa& ca();
+
 struct Crash {};   // thrown out of a port call: the daemon dies there
 
 struct SilentLog final : LogSink {

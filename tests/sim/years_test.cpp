@@ -13,13 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using fake::World;
 
-const TimePoint start = from_unix(1'767'225'600);   // 2026-01-01
 constexpr Duration ten_years = days{3652};
-
-const fake::TestCa& ca() {
-  static const fake::TestCa one = fake::TestCa::make(start - 24h, days{3650 * 2});
-  return one;
-}
 
 // The daemon's wake-ups are at most a check_interval apart; a simulated year has none to waste, so it looks once a day.
 constexpr Duration between_looks = 24h;

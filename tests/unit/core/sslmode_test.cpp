@@ -10,9 +10,9 @@ using ::testing::HasSubstr;
 
 // One letter a mode, in the order disable, allow, prefer, require, verify-ca, verify-full:
 // '-' no connection, 'p' plaintext, 'e' encrypted, 'S' encrypted and safe from a man in the middle.
-std::string letters(const ServerSide& server, const ClientSide& client) {
+std::string letters(const ServerSide& side, const ClientSide& client) {
   std::string out;
-  for (const ModeVerdict& verdict : sslmode_matrix(server, client))
+  for (const ModeVerdict& verdict : sslmode_matrix(side, client))
     out += !verdict.connects ? '-' : !verdict.encrypted ? 'p' : verdict.man_in_the_middle_safe ? 'S' : 'e';
   return out;
 }

@@ -12,17 +12,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
-
-const TimePoint start = from_unix(1'767'225'600);
-
-const fake::TestCa& ca() {
-  static const fake::TestCa one = fake::TestCa::make(start - 24h, days{3650});
-  return one;
-}
+using sim::start;
 
 // A daemon over a world whose calls may be made to fail.
 struct Subject {
-  fake::World world{ca(), start};
+  fake::World world{sim::ca(), start};
   Desired desired = sim::desired_default();
   sim::SilentLog log;
   std::vector<std::string> calls;

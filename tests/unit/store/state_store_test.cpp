@@ -10,7 +10,7 @@ namespace {
 
 using test::ScratchDir;
 
-TimePoint at(std::int64_t ms) { return TimePoint{Duration{ms}}; }
+TimePoint second(std::int64_t ms) { return TimePoint{Duration{ms}}; }
 
 PostgresSeen full_server() {
   PostgresSeen server;
@@ -29,8 +29,8 @@ PostgresSeen full_server() {
   server.in_recovery = true;
   server.privileges = {
       .read_all_settings = true, .reload = true, .alter_system = true, .read_file_settings = true, .superuser = true};
-  server.postmaster_start = at(1);
-  server.config_loaded = at(-1);
+  server.postmaster_start = second(1);
+  server.config_loaded = second(-1);
   server.server_user = "postgres";
   server.server_uid = 113;
   server.server_gid = 4294967294;
@@ -40,15 +40,15 @@ PostgresSeen full_server() {
 ClusterMemory full_memory() {
   ClusterMemory m;
   m.generation_number = UINT64_MAX;
-  m.proved = {{"gen-1", "aa", at(10)}, {"gen-2", "bb", at(20)}};
-  m.publish = PublishAttempt{"gen-3", "gen-2", at(30), 2, at(31), at(32)};
-  m.refused = {{"cc", std::string("umlaut \xc3\xa4, NUL \0 and more", 25), at(40)}};
-  m.last_failure = Failure{"verify", "another leaf", "look", true, at(50)};
+  m.proved = {{"gen-1", "aa", second(10)}, {"gen-2", "bb", second(20)}};
+  m.publish = PublishAttempt{"gen-3", "gen-2", second(30), 2, second(31), second(32)};
+  m.refused = {{"cc", std::string("umlaut \xc3\xa4, NUL \0 and more", 25), second(40)}};
+  m.last_failure = Failure{"verify", "another leaf", "look", true, second(50)};
   m.consecutive_failures = 4;
-  m.retry_at = at(60);
-  m.rotate_asked_at = at(70);
-  m.takeover_granted_at = at(80);
-  m.pause = Pause{at(90), "audit"};
+  m.retry_at = second(60);
+  m.rotate_asked_at = second(70);
+  m.takeover_granted_at = second(80);
+  m.pause = Pause{second(90), "audit"};
   m.server = full_server();
   m.original_auto_conf.emplace();
   (*m.original_auto_conf)["ssl"] = "on";
@@ -56,7 +56,7 @@ ClusterMemory full_memory() {
   (*m.original_auto_conf)["ssl_ca_file"] = "";
   m.original_ssl_on = true;
   m.names_at_first_issue = {{"db1.example.org"}, {"10.0.0.5", "::1"}};
-  m.problems = {{ProblemCode::served_stale, "127.0.0.1:5432", at(100)}, {ProblemCode::log_broken, "", at(101)}};
+  m.problems = {{ProblemCode::served_stale, "127.0.0.1:5432", second(100)}, {ProblemCode::log_broken, "", second(101)}};
   m.rotations_proved = 11;
   m.rotations_failed = 12;
   m.rotations_rolled_back = 13;
@@ -64,10 +64,10 @@ ClusterMemory full_memory() {
   m.reloads_applied = 14;
   m.reloads_not_applied = 15;
   m.reloads_error = 16;
-  m.last_attempt_at = at(110);
+  m.last_attempt_at = second(110);
   m.last_success_at = no_expiry;
   m.last_rotation_took = Duration{1234};
-  m.repairs = {at(120), at(121)};
+  m.repairs = {second(120), second(121)};
   return m;
 }
 
@@ -159,7 +159,7 @@ TEST(StateStore, AnImpossibleValueIsNamed) {
 
 Event event(std::int64_t when, const std::string& kind) {
   return {.id = 0,
-          .at = at(when),
+          .at = second(when),
           .cluster = "main",
           .kind = kind,
           .message = "m " + kind,
@@ -169,7 +169,7 @@ Event event(std::int64_t when, const std::string& kind) {
 TEST(StateStore, EventsAreNumberedListedAndPruned) {
   ScratchDir dir;
   auto store = open(dir / "s.db");
-  Event bare{.id = 99, .at = at(2), .cluster = "", .kind = "two", .message = "", .fields = {}};
+  Event bare{.id = 99, .at = second(2), .cluster = "", .kind = "two", .message = "", .fields = {}};
   ASSERT_TRUE(store->save("main", {}, {event(1, "one"), bare, event(3, "three")}));
   auto all = store->events(0, 100).value();
   ASSERT_EQ(all.size(), 3U);
@@ -181,7 +181,7 @@ TEST(StateStore, EventsAreNumberedListedAndPruned) {
   EXPECT_TRUE(store->events(3, 5).value().empty());
   EXPECT_TRUE(store->events(0, 0).value().empty());
 
-  ASSERT_TRUE(store->prune(at(4)));
+  ASSERT_TRUE(store->prune(second(4)));
   EXPECT_TRUE(store->events(0, 100).value().empty());
   ASSERT_TRUE(store->save("main", {}, {event(5, "four")}));
   EXPECT_EQ(store->events(0, 100).value().front().id, 4) << "a number is never given twice";
