@@ -10,6 +10,8 @@ CHANGES = re.compile(r"^(generations\.(stage|prepare_way_back|publish|publish_wa
 
 
 class KillAnywhere(HostTest):
+    """What both scenarios share."""
+
     def new_trace(self, host):
         trace = host.directory / "trace"
         trace.write_text("")
@@ -77,12 +79,16 @@ class KillAnywhere(HostTest):
         print(f"{name}: {len(points)} changing calls, killed before and after each: {died} deaths", file=sys.stderr)
         self.assertGreaterEqual(died, 2 * len(points) - 4)
 
-    def test_first_issue(self):
+
+class KilledAtFirstIssue(KillAnywhere):
+    def test_at_each_call(self):
         host = self.host()
         host.save()
         self.everywhere("first issue", host, lambda _: None, 12)
 
-    def test_renewal(self):
+
+class KilledAtRenewal(KillAnywhere):
+    def test_at_each_call(self):
         host = self.host()
         daemon = host.start()
         daemon.wait_proved()

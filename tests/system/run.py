@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Runs the system tests: real programs, a real PostgreSQL. See --help."""
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -49,12 +52,49 @@ class Result(unittest.TestResult):
         self.say("skipped", test, ": " + reason)
 
 
+def cases(suite):
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from cases(item)
+        else:
+            yield item
+
+
+def run_here(classes, tests):
+    """Runs the tests of these classes in this process."""
+    result = Result()
+    unittest.TestSuite(t for t in tests if class_of(t) in classes).run(result)
+    failed = len(result.failures) + len(result.errors)
+    return {"passed": result.passed, "failed": failed, "skipped": len(result.skipped)}
+
+
+def class_of(test):
+    return f"{type(test).__module__}.{type(test).__qualname__}"
+
+
+def run_apart(name, chosen):
+    """Runs the tests of one class in a process of its own: most of their time is waiting, so a few go side by side."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        command = [sys.executable, __file__, "--build", chosen.build, "--report", report.name, "--class", name]
+        command += [word for pattern in chosen.patterns or [] for word in ("-k", pattern)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        lines = done.stdout.splitlines()
+        print("\n".join(lines[:-1]), flush=True)
+        try:
+            return json.loads(pathlib.Path(report.name).read_text(encoding="utf-8"))
+        except ValueError:
+            print(f"FAILED  {name} ended without a report: exit {done.returncode}\n{done.stdout}", flush=True)
+            return {"passed": 0, "failed": 1, "skipped": 0}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build/release", help="directory of the build whose programs are tested")
     parser.add_argument("--report", help="write the counts there as JSON")
     parser.add_argument("--soak", type=int, metavar="SECONDS", help="rotations without pause for so long, nothing else")
     parser.add_argument("-k", dest="patterns", action="append", help="only tests whose name holds this")
+    parser.add_argument("--jobs", type=int, default=3, help="classes of tests that run side by side (default 3)")
+    parser.add_argument("--class", dest="chosen_class", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     os.environ["PGCERTD_BUILD"] = str(pathlib.Path(chosen.build).resolve())
     if chosen.soak:
@@ -63,14 +103,20 @@ def main():
     loader = unittest.TestLoader()
     if chosen.patterns:
         loader.testNamePatterns = [f"*{p}*" for p in chosen.patterns]
-    suite = loader.discover(str(HERE), pattern="soak_test.py" if chosen.soak else "*_test.py", top_level_dir=str(HERE))
-    result = Result()
-    suite.run(result)
-    failed = len(result.failures) + len(result.errors)
+    tests = list(cases(loader.discover(str(HERE), pattern="soak_test.py" if chosen.soak else "*_test.py", top_level_dir=str(HERE))))
+    classes = sorted({class_of(t) for t in tests}, key=lambda c: (0 if "load" in c else 1 if "kill" in c or "refused" in c else 2, c))   # the longest first
+    if chosen.chosen_class:
+        sums = run_here({chosen.chosen_class}, tests)
+    elif chosen.jobs <= 1 or len(classes) <= 1:
+        sums = run_here(set(classes), tests)
+    else:
+        with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
+            parts = list(pool.map(lambda name: run_apart(name, chosen), classes))
+        sums = {key: sum(part[key] for part in parts) for key in ("passed", "failed", "skipped")}
     if chosen.report:
-        pathlib.Path(chosen.report).write_text(json.dumps({"passed": result.passed, "failed": failed, "skipped": len(result.skipped)}), encoding="utf-8")
-    print(f"{result.passed} passed, {failed} failed, {len(result.skipped)} skipped")
-    return 0 if failed == 0 and result.passed > 0 else 1
+        pathlib.Path(chosen.report).write_text(json.dumps(sums), encoding="utf-8")
+    print(f"{sums['passed']} passed, {sums['failed']} failed, {sums['skipped']} skipped")
+    return 0 if sums["failed"] == 0 and sums["passed"] > 0 else 1
 
 
 if __name__ == "__main__":
