@@ -40,6 +40,20 @@ constexpr std::array table{
     MessageRow{"generation-collected", "47695e4023fc42e7bb3acd8912b0d71c", "An old generation was removed and its key wiped."},
     MessageRow{"crl-signed", "f287181ba37746a4a871ca7ff2b7bb46", "An issuer has signed a new CRL."},
     MessageRow{"clock-jumped", "81d0e284aff5495ca3d6c22c8a645ef6", "The wall clock jumped; issuing waits until it is stable."},
+    MessageRow{"worker-stale", "c33cdbc672cb4de0b0c33ad28efafdf0",
+               "A worker does not move; the service manager's watchdog will restart the daemon."},
+    MessageRow{"watch-failed", "bb1d973b0e8e4013ab86d7ac1c1baa65",
+               "Files could not be watched; changes are seen at the next full pass."},
+    MessageRow{"action-failed", "a26f26e3401644489cf11d30b9d03a08",
+               "A step of the plan failed; it is tried again with growing pauses."},
+    MessageRow{"request-made", "da0b62394b804906ade2ea9dc317d02d",
+               "A new key and a request were made and wait for their certificate."},
+    MessageRow{"request-dropped", "acc4db66e2004181aab77505527098fb", "A request was dropped; its key was wiped."},
+    MessageRow{"adoption-proved", "968394f240634a36ab1fe3bd48658cc2",
+               "The server uses a copy of its own pair; a handshake showed it."},
+    MessageRow{"rollback-proved", "d7d04f3d914743708f1a76b1abe5c6fe", "A handshake showed the pair that was gone back to."},
+    MessageRow{"served-again", "19a4fb011b5f433b860420a4495d53d2",
+               "The server serves the current certificate again, after it served another one."},
 };
 
 }  // namespace

@@ -195,6 +195,31 @@ class ManPages(unittest.TestCase):
             self.assertIn(option, page)
 
 
+class Events(unittest.TestCase):
+    """Kinds of events are what scripts and the journal's catalog go by."""
+
+    @staticmethod
+    def kinds():
+        found = set()
+        for folder in ("lib/engine", "daemon/pgcertd"):
+            for source in (ROOT / folder).glob("*.cpp"):
+                code = source.read_text(encoding="utf-8")
+                found |= set(re.findall(r'(?:say\(|LogLevel::\w+, |kind = |[?:] )"([a-z]+-[a-z-]+|paused|resumed)"', code))
+                found |= set(re.findall(r'(?:rolled_back \? |, )"([a-z]+-[a-z-]+)"(?: :|, \{\{)', code))
+        return found
+
+    def test_each_kind_has_an_id_in_the_journal_and_is_in_its_catalog(self):
+        kinds, catalog = self.kinds(), output(PGCERTD, "--print-catalog")
+        self.assertGreater(len(kinds), 25)
+        self.assertEqual(kinds - set(re.findall(r"^Subject: pgcertd: ([a-z-]+)$", catalog, re.M)), set())
+
+    def test_the_events_that_operating_explains_exist(self):
+        table = re.search(r"^\| event \|.*?\n\n", text("docs/OPERATING.md"), re.M | re.S).group()
+        named = {kind for row in table.split("\n| ")[1:] for kind in re.findall(r"`([a-z-]+)`", row.split("|")[0])}
+        self.assertGreater(len(named), 8)
+        self.assertEqual(named - self.kinds(), set())
+
+
 class Installation(unittest.TestCase):
     def test_the_packages_of_the_readme_are_those_that_quickstart_installs(self):
         array = re.search(r"BUILD_PACKAGES=\((.*?)\)", text("packaging/packages.sh"), re.S).group(1).split()
