@@ -27,7 +27,7 @@ void describe_files(const std::string& directory, IssuerSeen& seen) {
 
 void complain(const Error& error, IssuerSeen& seen) {
   seen.why = error.text();
-  seen.remedy = error.remedy;
+  seen.remedy = !error.remedy.empty() ? error.remedy : "restore the CA directory from its backup; pgcertctl inspect shows what its files are";
 }
 
 }  // namespace

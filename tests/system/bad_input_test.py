@@ -1,0 +1,142 @@
+"""Bad input gets an error that names the input, the reason and the remedy, and PostgreSQL goes on as before."""
+import socket
+import subprocess
+import threading
+
+from harness import PGCERTD, HostTest, poll, quiet_run
+
+
+class Configuration(HostTest):
+    def check(self, host):
+        done = subprocess.run([PGCERTD, "--check-config", "--config", host.config], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_each_error_names_file_line_and_key(self):
+        host = self.host(server=False, ca=False)
+        self.assertEqual(self.check(host), (0, self.check(host)[1]))
+        good = host.config.read_text()
+        for bad, words in (
+                (good.replace("[cluster.main]", "[cluster.main]\nlifetme = \"90d\""), ("lifetme", "lifetime")),
+                (good.replace("[cluster.main]", "[cluster.main]\nlifetime = 90"), ("lifetime",)),
+                (good.replace("[cluster.main]", "[cluster.main]\nlifetime = \"90 parsecs\""), ("lifetime", "90 parsecs")),
+                (good.replace("[cluster.main]", "[cluster.main]\nkey_type = \"dsa\""), ("key_type", "ecdsa-p256")),
+                (good.replace("[cluster.main]", "[cluster.main]\nrenew_at = 1.5"), ("renew_at",)),
+                (good.replace('issuer = "local"', 'issuer = "locl"'), ("locl", "local")),
+                (good.replace('names = ["localhost", "127.0.0.1"]', 'names = ["not a name"]'), ("names", "not a name")),
+                (good.replace("conninfo = \"", "conninfo = \"password=secret "), ("password", "credential")),
+                (good.replace("[cluster.main]", "[cluster.Main]"), ("Main",)),
+                (good + "[cluster.other]\nissuer = \"local\"\n", ("conninfo",)),
+                (good + "x = [", ())):
+            host.config.write_text(bad)
+            code, text = self.check(host)
+            with self.subTest(words):
+                self.assertEqual(code, 1, text)
+                self.assertRegex(text, rf"{host.config}:\d+:\d+")
+                self.assertNotIn("secret", text)
+                for word in words:
+                    self.assertIn(word, text)
+        host.config.unlink()
+        code, text = self.check(host)
+        self.assertEqual(code, 1)
+        self.assertIn(str(host.config), text)
+
+    def test_a_daemon_does_not_start_with_it(self):
+        host = self.host(server=False, ca=False)
+        host.config.write_text(host.config.read_text().replace("[cluster.main]", "[cluster.main]\nlifetme = \"90d\""))
+        daemon = host.start()
+        self.assertEqual(daemon.wait_end(), 4)
+        self.assertIn("lifetme", daemon.log())
+
+
+class CaDirectories(HostTest):
+    def refuses(self, host, *words):
+        daemon = host.start()
+        poll(lambda: host.http_answers(), "the daemon", context=daemon.log)
+        problem = poll(lambda: next((p for i in [daemon.status() or {}] for p in i.get("problems", []) + [q for c in i.get("clusters", []) for q in c["problems"]]
+                                     if p["code"] == "issuer-failed"), None), "issuer-failed", context=daemon.log)
+        self.assertTrue(problem["remedy"], problem)
+        for word in words:
+            self.assertIn(word, problem["message"] + problem["remedy"])
+        self.assertEqual(host.postgres.sql("SHOW ssl"), "off")
+        daemon.stop()
+        return problem
+
+    def test_that_are_none(self):
+        host = self.host(ca=False)
+        for make in (lambda p: None, lambda p: p.mkdir(), lambda p: (p / "issuing.crt").write_text("nonsense")):
+            make(host.ca)
+            if host.ca.exists():
+                quiet_run("chown", "-R", f"{host.daemon_user.pw_uid}:{host.daemon_user.pw_gid}", host.ca)
+            self.refuses(host, str(host.ca))
+
+    def test_whose_key_is_of_another_ca(self):
+        host = self.host()
+        (host.ca / "issuing.key").write_text(quiet_run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"))
+        self.refuses(host, str(host.ca))
+
+    def test_with_a_wrong_passphrase(self):
+        host = self.host(ca=False)
+        for name, text in (("right", "correct horse battery"), ("wrong", "incorrect horse")):
+            path = host.directory / name
+            path.write_text(text)
+            host.own(path)
+            path.chmod(0o600)
+        host.make_ca("--issuing-passphrase", f"file:{host.directory / 'right'}")
+        issuer = f'type = "local"\ndirectory = "{host.ca}"\npassphrase = "file:{host.directory}/%s"'
+        host.configure(issuer=issuer % "wrong")
+        self.refuses(host, "passphrase")
+        host.configure(issuer=issuer % "right")
+        host.start().wait_proved()
+        self.assertVerifyFull(host)
+
+    def test_whose_issuing_ca_has_expired(self):
+        host = self.host()
+        certificate, key, root = host.ca / "issuing.crt", host.ca / "issuing.key", host.directory / "offline" / "root"
+        work = host.directory / "expired"
+        work.mkdir()
+        (work / "index").write_text("")
+        (work / "ca.cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={work}/index\nnew_certs_dir={work}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\nx509_extensions=e\n"
+                                     "[p]\ncommonName=supplied\n[e]\nbasicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n"
+                                     "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        quiet_run("openssl", "req", "-new", "-key", key, "-subj", "/CN=expired issuing CA", "-out", work / "csr")
+        quiet_run("openssl", "ca", "-batch", "-config", work / "ca.cnf", "-in", work / "csr", "-cert", root / "root.crt", "-keyfile", next(root.glob("*.key")),
+                  "-startdate", "20200101000000Z", "-enddate", "20210101000000Z", "-notext", "-out", work / "crt")
+        certificate.write_text((work / "crt").read_text())
+        self.refuses(host, "expired")
+
+
+class NotPostgres(HostTest):
+    def test_something_else_behind_conninfo(self):
+        host = self.host(server=False)
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            over = threading.Event()
+
+            def answer():
+                listener.settimeout(0.1)
+                while not over.is_set():
+                    try:
+                        peer, _ = listener.accept()
+                    except TimeoutError:
+                        continue
+                    with peer:
+                        peer.settimeout(1)
+                        try:
+                            peer.recv(100)
+                            peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                        except OSError:
+                            pass
+            thread = threading.Thread(target=answer)
+            thread.start()
+            try:
+                host.configure(conninfo=f"host=127.0.0.1 port={listener.getsockname()[1]} user=pgcertd dbname=postgres")
+                daemon = host.start()
+                problem = daemon.wait_problem("server-unreachable")
+                self.assertIn("something else", problem["message"] + problem["remedy"])
+                self.assertTrue(problem["remedy"])
+                self.assertTrue(daemon.alive())
+            finally:
+                over.set()
+                thread.join()
+        self.assertFalse((host.state / "clusters" / "main" / "current").exists())

@@ -1,0 +1,175 @@
+"""The daemon as systemd, an operator and a monitoring system meet it."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+from harness import BUILD, ROOT, HostTest, poll
+
+
+class Quickstart(HostTest):
+    def test_once_proves_and_leaves_nothing(self):
+        before = set(pathlib.Path("/tmp").glob("pgcertd-quickstart.*"))
+        done = subprocess.run([ROOT / "packaging" / "quickstart", "--once", "--build", BUILD], capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        serials = re.findall(r"^served serial (?:before|after): +([0-9a-f]+)$", done.stdout, re.M)
+        self.assertEqual(len(set(serials)), 2, done.stdout)
+        self.assertEqual(len(re.findall(r"^verify-full: connected with TLSv1\.3", done.stdout, re.M)), 2, done.stdout)
+        made, failed = map(int, re.search(r"^connections while it rotated: (\d+) made, (\d+) failed$", done.stdout, re.M).groups())
+        self.assertGreater(made, 0)
+        self.assertEqual(failed, 0)
+        self.assertEqual(set(pathlib.Path("/tmp").glob("pgcertd-quickstart.*")), before)
+
+
+class Life(HostTest):
+    def test_a_second_daemon_on_the_same_state_is_refused(self):
+        host = self.host(server=False)
+        host.start()
+        poll(host.http_answers, "the first daemon")
+        code, log = host.once()
+        self.assertEqual(code, 4, log)
+        self.assertIn(str(host.state), log)
+        second = host.start()
+        self.assertEqual(second.wait_end(), 4, second.log())
+        self.assertTrue(host.daemons[0].alive())
+
+    def test_sigterm_ends_it_also_while_the_server_hangs(self):
+        host = self.host()
+        trace = host.directory / "trace"
+        trace.write_text("")
+        trace.chmod(0o666)
+        daemon = host.start({"PGCERTD_TRACE": str(trace)})
+        daemon.wait_proved()
+        postmaster = host.postgres.pid()
+        os.kill(postmaster, signal.SIGSTOP)
+        try:
+            looks = trace.read_text().count("postgres.observe")
+            poll(lambda: trace.read_text().count("postgres.observe") > looks, "a look at the server that hangs")
+            daemon.process.terminate()
+            self.assertEqual(daemon.wait_end(10), 0, daemon.log())
+        finally:
+            os.kill(postmaster, signal.SIGCONT)
+        self.assertNotIn("server-unreachable", daemon.log(), "what was broken off by the end is no fact")
+
+    def test_sighup_with_a_bad_configuration_keeps_the_running_one(self):
+        host = self.host()
+        daemon = host.start()
+        serial = daemon.wait_proved()["certificate"]["serial"]
+        good = host.config.read_text()
+        host.config.write_text(good.replace("[cluster.main]", "[cluster.main]\nlifetme = \"30d\""))
+        daemon.hangup()
+        problem = poll(lambda: next((p for p in (daemon.status() or {}).get("problems", []) if p["code"] == "config-invalid"), None), "config-invalid", context=daemon.log)
+        self.assertIn("lifetme", problem["message"])
+        self.assertIn("lifetime", problem["message"])
+        self.assertIn(str(host.config), problem["message"])
+        self.assertEqual(daemon.wait_proved()["certificate"]["serial"], serial)
+        host.config.write_text(good)
+        daemon.hangup()
+        poll(lambda: daemon.status() and not any(p["code"] == "config-invalid" for p in daemon.status()["problems"]), "the problem to go", context=daemon.log)
+
+    def test_sighup_takes_new_names(self):
+        host = self.host()
+        daemon = host.start()
+        serial = daemon.wait_proved()["certificate"]["serial"]
+        host.configure(cluster='names = ["localhost", "127.0.0.1", "db2.example.org"]')
+        daemon.hangup()
+        self.assertIn("db2.example.org", daemon.wait_proved(but=serial)["certificate"]["names"])
+        self.assertVerifyFull(host)
+
+    def test_systemd_is_told_of_each_stage(self):
+        host = self.host()
+        path = host.run / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+            receiver.bind(str(path))
+            path.chmod(0o777)
+            said, over = [], threading.Event()
+
+            def listen():
+                receiver.settimeout(0.1)
+                while not over.is_set():
+                    try:
+                        said.extend(receiver.recv(4096).decode().splitlines())
+                    except TimeoutError:
+                        continue
+            listener = threading.Thread(target=listen)
+            listener.start()
+            try:
+                daemon = host.start({"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"})
+                poll(lambda: "READY=1" in said, "READY", context=daemon.log)
+                daemon.wait_proved()
+                poll(lambda: any(s.startswith("STATUS=") for s in said), "STATUS")
+                poll(lambda: said.count("WATCHDOG=1") >= 3, "WATCHDOG", context=lambda: str(said))
+                daemon.hangup()
+                poll(lambda: "RELOADING=1" in said and said.count("READY=1") >= 2, "RELOADING, then READY", context=lambda: str(said))
+                self.assertEqual(daemon.stop(), 0)
+                poll(lambda: "STOPPING=1" in said, "STOPPING")
+            finally:
+                over.set()
+                listener.join()
+
+    def test_once_has_its_exit_codes(self):
+        host = self.host()
+        code, log = host.once()
+        self.assertEqual(code, 0, log)
+        self.assertVerifyFull(host)
+        host.configure(cluster="enable_ssl = false")
+        host.postgres.sql("ALTER SYSTEM SET ssl = off")
+        host.postgres.sql("SELECT pg_reload_conf()")
+        self.assertEqual(host.once()[0], 2)           # TLS is off
+        host.config.write_text("nonsense")
+        self.assertEqual(host.once()[0], 4)
+
+
+class Operator(HostTest):
+    def test_rotate_pause_resume(self):
+        host = self.host()
+        daemon = host.start()
+        serial = daemon.wait_proved()["certificate"]["serial"]
+        done = host.ctl("rotate", "main")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("nothing is due", done.stdout)
+        done = host.ctl("rotate", "main", "--force", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("asked", done.stdout)
+        self.assertEqual(host.served_serial(), serial)
+        self.assertEqual(host.ctl("pause", "main", "--for", "2h", "--reason", "a migration").returncode, 0)
+        daemon.wait_problem("rotation-paused")
+        done = host.ctl("rotate", "main", "--force", "--wait")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("pgcertctl resume main", done.stdout + done.stderr)
+        daemon.stop()
+        daemon = host.start()
+        daemon.wait_problem("rotation-paused")        # kept over a restart
+        self.assertEqual(host.ctl("resume", "main").returncode, 0)
+        daemon.wait_no_problem("rotation-paused")
+        done = host.ctl("rotate", "main", "--force", "--wait", "--timeout", "60s")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("rotation-proved", done.stdout)
+        self.assertNotEqual(host.served_serial(), serial)
+        host.postgres.stop("fast")
+        done = host.ctl("rotate", "main", "--force", "--wait", "--timeout", "3s")
+        self.assertEqual(done.returncode, 6, done.stdout + done.stderr)
+        self.assertEqual(host.ctl("rotate", "nothere", "--force").returncode, 3)
+        daemon.stop()
+        self.assertEqual(host.ctl("status").returncode, 4)
+        self.assertEqual(host.ctl("check").returncode, 3)
+
+    def test_http_answers(self):
+        host = self.host()
+        host.start().wait_proved()
+        for path, kind in (("/livez", ""), ("/readyz", ""), ("/health", "application/health+json"), ("/metrics", "text/plain; version=0.0.4"),
+                           ("/v1/status", "application/json"), ("/v1/events", "application/json"), ("/", "text/html"), ("/openapi.json", "application/json")):
+            code, body, headers = host.http(path)
+            self.assertEqual(code, 200, path)
+            self.assertIn(kind, headers["Content-Type"], path)
+            self.assertNotIn("PRIVATE KEY", body)
+        code, _, headers = host.http("/nothing")
+        self.assertEqual((code, headers["Content-Type"].split(";")[0]), (404, "application/problem+json"))
+        host.postgres.stop("fast")
+        poll(lambda: host.http("/health")[0] == 503, "an unhealthy host")
+        self.assertEqual(host.http("/livez")[0], 200)
+        self.assertEqual(json.loads(host.http("/v1/status")[1])["status"], "critical")
