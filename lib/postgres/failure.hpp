@@ -2,10 +2,10 @@
 #pragma once
 
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/result.hpp"
 #include "core/server.hpp"
 
 namespace pgcertd::postgres {
