@@ -212,9 +212,9 @@ Result<void> run(Step& s, const action::ChangeSettings& a) {
   // Noted afterwards only: a crash in between makes the next tick simply change them again.
   if (done) {
     s.memory.settings_changed_at = s.now;
+    ++s.memory.settings_tries;
     if (s.memory.publish && s.memory.publish->generation == s.seen.generations.current) count_reload(*s.memory.publish, s.now);
   }
-  ++s.memory.settings_tries;
   if (!done) {
     note_failure(s, "install", done.error().text(), done.error().remedy, false);
     return done;

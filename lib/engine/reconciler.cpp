@@ -14,13 +14,27 @@ using namespace std::chrono_literals;
 
 // More steps than any rotation has: whatever goes round in circles is slowed down to one step a pass.
 constexpr std::uint32_t acts_before_rest = 64;
+// A disk that is full for long must not fill the memory too.
+constexpr std::size_t unsaved_kept = 256;
 
 bool may_change_server(const Action& action) {
   return std::holds_alternative<action::Reload>(action) || std::holds_alternative<action::ChangeSettings>(action) ||
          std::holds_alternative<action::RollBack>(action);
 }
 
+constexpr const char* room_remedy = "make room, or mount the state directory read-write; pgcertd goes on by itself";
+
 bool cannot_write(const Error& error) { return error.code == Errc::no_space || error.code == Errc::read_only || error.code == Errc::database; }
+
+Finding unwritable(const Error& error) { return finding(ProblemCode::state_unwritable, printable(error.text()), error.remedy.empty() ? room_remedy : error.remedy); }
+
+// What the operator has to do something about, where the failure of a step alone would not say so.
+std::optional<Finding> problem_of(const Action& action, const Error& error) {
+  if (cannot_write(error)) return unwritable(error);
+  if (error.code != Errc::permission) return std::nullopt;
+  if (may_change_server(action)) return finding(ProblemCode::privilege_missing, printable(error.text()), error.remedy);
+  return unwritable(error);
+}
 
 LogLevel level_of(const Event& event) {
   static const std::vector<std::string> loud{"rolled-back", "rotation-failed", "preflight-refused"};
@@ -76,9 +90,9 @@ Desired Reconciler::with_fixed_names(const Desired& desired) const {
 
 std::vector<Finding> Reconciler::own_findings() const {
   std::vector<Finding> out;
-  const std::string remedy = "make room, or mount the state directory read-write; pgcertd goes on by itself";
-  if (load_error_) out.push_back(finding(ProblemCode::state_unwritable, printable(load_error_->text()), load_error_->remedy.empty() ? remedy : load_error_->remedy));
-  if (write_error_) out.push_back(finding(ProblemCode::state_unwritable, printable(write_error_->text()), write_error_->remedy.empty() ? remedy : write_error_->remedy));
+  for (const auto& error : {load_error_, write_error_})
+    if (error) out.push_back(unwritable(*error));
+  if (step_problem_) out.push_back(*step_problem_);
   return out;
 }
 
@@ -97,9 +111,12 @@ void Reconciler::say(const std::vector<Event>& events) {
 void Reconciler::keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events) {
   say(events);
   if (before == memory_ && events.empty() && !write_error_) return;
-  auto saved = ports_.store.save(desired.cluster.name, memory_, events);
-  if (!saved) ++state_write_failures_;
+  unsaved_.insert(unsaved_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
+  auto saved = ports_.store.save(desired.cluster.name, memory_, unsaved_);
   write_error_ = saved ? std::nullopt : std::optional{saved.error()};
+  if (saved) return unsaved_.clear();
+  ++state_write_failures_;
+  if (unsaved_.size() > unsaved_kept) unsaved_.erase(unsaved_.begin(), unsaved_.end() - unsaved_kept);
 }
 
 std::vector<Event> Reconciler::remember(const Desired& desired, const Observation& seen, Plan& plan, TimePoint now) {
@@ -107,21 +124,31 @@ std::vector<Event> Reconciler::remember(const Desired& desired, const Observatio
     memory_.server = seen.server;
     memory_.server->fault_text.clear();
   }
-  for (Finding& f : own_findings()) plan.findings.push_back(std::move(f));
+  for (Finding& f : own_findings())
+    if (std::none_of(plan.findings.begin(), plan.findings.end(), [&](const Finding& other) { return other.code == f.code; })) plan.findings.push_back(std::move(f));
   return update_problems(memory_, desired.cluster.name, plan.findings, now);
 }
 
-void Reconciler::note_result(const Desired& desired, const Result<void>& result, TimePoint now, TickResult& out) {
+void Reconciler::note_result(const Desired& desired, const Action& action, const Result<void>& result, TimePoint now, TickResult& out) {
   if (result) {
     errors_in_a_row_ = 0;
+    step_problem_.reset();
+    failed_step_.reset();
     return;
   }
-  if (cannot_write(result.error())) write_error_ = result.error();
+  step_problem_ = problem_of(action, result.error());
   log_.write({LogLevel::error, fmt::format("{}: {}", desired.cluster.name, printable(result.error().text())), "action-failed", {{"PGCERTD_CLUSTER", desired.cluster.name}}});
   // Whatever the plan says next, a step that failed is not tried again at once: never a hot loop.
   ++errors_in_a_row_;
   out.at_rest = errors_in_a_row_ >= 3;
-  out.wake_at = now + (errors_in_a_row_ < 3 ? Duration{250ms} : backoff(errors_in_a_row_ - 2, desired.check_interval));
+  try_again_at_ = now + (errors_in_a_row_ < 3 ? Duration{250ms} : backoff(errors_in_a_row_ - 2, desired.check_interval));
+  failed_step_ = action.index();
+  out.wake_at = std::min(try_again_at_, now + desired.check_interval);
+}
+
+// Looking goes on at each pass; only the step that failed waits, so that one of another kind (the way back) is never late.
+bool Reconciler::held_back(const Plan& plan, const Desired& desired, TimePoint now) const {
+  return plan.action && failed_step_ == plan.action->index() && now < try_again_at_ && try_again_at_ - now <= backoff(errors_in_a_row_, desired.check_interval);
 }
 
 std::vector<Event> Reconciler::act(Plan& plan, const Desired& desired, const Observation& seen, TimePoint now, TickResult& out) {
@@ -137,7 +164,7 @@ std::vector<Event> Reconciler::act(Plan& plan, const Desired& desired, const Obs
   out.wake_at = now;
   Outcome outcome = executor_.run(*plan.action, desired, seen, memory_, now);
   if (may_change_server(*plan.action)) observer_.invalidate_server();
-  note_result(desired, outcome.result, now, out);
+  note_result(desired, *plan.action, outcome.result, now, out);
   return std::move(outcome.events);
 }
 
@@ -151,6 +178,8 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   if (ports_.stopping && ports_.stopping()) return {{}, false, true, true, now + desired.check_interval};
   Plan plan = pgcertd::plan(desired, seen, now);
   if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
+  const bool held = held_back(plan, desired, now);
+  if (held) plan.action.reset(), plan.reasons.emplace_back("the last try failed; the next is at " + to_rfc3339(try_again_at_));
   std::vector<Event> events = remember(desired, seen, plan, now);
 
   TickResult out;
@@ -159,10 +188,11 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   if (plan.action) {
     std::vector<Event> more = act(plan, desired, seen, now, out);
     events.insert(events.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-  } else if (plan.at_rest || !loaded_) {
-    out.at_rest = true;
-    out.wake_at = loaded_ ? plan.wake_at : now + desired.check_interval;
+  } else if (plan.at_rest || held || !loaded_) {
+    out.at_rest = !held || errors_in_a_row_ >= 3;
+    out.wake_at = held ? std::min(try_again_at_, now + desired.check_interval) : loaded_ ? plan.wake_at : now + desired.check_interval;
     acts_in_a_row_ = 0;
+    if (!held && !memory_.last_failure) step_problem_.reset();
   } else {   // waiting for the server to show something
     memory_.settings_changed_at ? observer_.invalidate_server() : observer_.invalidate_probes();
   }
@@ -195,6 +225,7 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
         return fail(Errc::refused, "rotation is paused: " + printable(memory_.pause->reason), fmt::format("pgcertctl resume {}", desired.cluster.name));
       if (command.force) memory_.rotate_asked_at = now;
       memory_.retry_at.reset();
+      failed_step_.reset();
       kind = "rotation-asked", message = command.force ? "a new certificate was asked for" : "a pass was asked for";
       break;
     case Command::Kind::pause:
@@ -213,6 +244,7 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
   keep(desired, before, {Event{0, now, desired.cluster.name, kind, message, {{"uid", std::to_string(command.uid)}}}});
   if (write_error_) {
     memory_ = before;
+    unsaved_.pop_back();   // it was refused, so it never happened
     return fail(*write_error_);
   }
   return message;

@@ -54,7 +54,8 @@ class Reconciler {
   void keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events);
   // The one step of this tick, unless the cluster goes round in circles.
   std::vector<Event> act(Plan& plan, const Desired& desired, const Observation& seen, TimePoint now, TickResult& out);
-  void note_result(const Desired& desired, const Result<void>& result, TimePoint now, TickResult& out);
+  void note_result(const Desired& desired, const Action& action, const Result<void>& result, TimePoint now, TickResult& out);
+  bool held_back(const Plan& plan, const Desired& desired, TimePoint now) const;
   void say(const std::vector<Event>& events);
   std::vector<Finding> own_findings() const;
 
@@ -65,7 +66,11 @@ class Reconciler {
   ClusterMemory memory_;
   bool loaded_ = false;
   std::optional<Error> load_error_;
-  std::optional<Error> write_error_;         // stands until something could be written again
+  std::optional<Error> write_error_;         // of the store; stands until it could be written again
+  std::optional<Finding> step_problem_;      // why a step failed; stands until a step succeeds or none is left
+  std::optional<std::size_t> failed_step_;   // the kind of action that failed last, held back until
+  TimePoint try_again_at_{};
+  std::vector<Event> unsaved_;               // what happened while the store could not be written
   std::uint64_t state_write_failures_ = 0;
   std::uint32_t errors_in_a_row_ = 0;
   std::uint32_t acts_in_a_row_ = 0;

@@ -54,9 +54,18 @@ std::string_view remedy_of(int code) {
   }
 }
 
+// Why no file can be made beside the database. SQLite's own errno is that of its last try: to open what it could not make.
+int why_no_new_file(std::string_view path) {
+  const std::string parent{path.substr(0, path.rfind('/') + 1)};
+  const UniqueFd fd(::open(parent.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  return !fd && (errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == EACCES) ? errno : 0;
+}
+
 Error database_error(sqlite3* db, int code, std::string_view call, std::string_view path) {
-  const int saved_errno = db != nullptr ? sqlite3_system_errno(db) : 0;
+  int saved_errno = db != nullptr ? sqlite3_system_errno(db) : 0;
   const int kind = code & 0xff;
+  if (kind == SQLITE_CANTOPEN)
+    if (const int why = why_no_new_file(path); why != 0) saved_errno = why;
   if (saved_errno != 0 && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN)) return errno_error(call, path, saved_errno);
   const char* text = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code);
   return make_error(errc_of(code), fmt::format("{} \"{}\": {}", call, path, text), std::string(remedy_of(code)));

@@ -132,6 +132,37 @@ TEST(State, ThatCannotBeWrittenIsToldAndHeals) {
   EXPECT_NE(s.world.served_fingerprint(), first);
 }
 
+// The store may be on another disk, or need no new block: what a step could not write is a problem of its own.
+TEST(State, WhereAStepCannotWriteIsToldUntilItCan) {
+  for (const char* call : {"pending.put", "generations.stage", "generations.publish"}) {
+    Subject s;
+    s.failing = call, s.error = Errc::no_space;
+    EXPECT_TRUE(Subject::has(s.rest().view, ProblemCode::state_unwritable)) << call;
+    s.failing.clear();
+    s.world.now += 2h;
+    const auto healed = s.rest();
+    EXPECT_EQ(healed.view.stage, Stage::proved) << call;
+    EXPECT_FALSE(Subject::has(healed.view, ProblemCode::state_unwritable)) << call;
+  }
+}
+
+TEST(Events, ThatCouldNotBeWrittenAreWrittenLater) {
+  Subject s;
+  s.rest();
+  const auto count = [&](std::string_view text) {
+    return std::count_if(s.world.events.begin(), s.world.events.end(), [&](const Event& e) { return e.kind == text || e.message.starts_with(text); });
+  };
+  s.failing = "store.save", s.error = Errc::no_space;
+  s.world.server_up = false;
+  (void)s.tick();
+  EXPECT_FALSE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::pause, .pause_for = 2h, .reason = "r"}, s.world.now));
+  EXPECT_EQ(count("server-unreachable"), 0);
+  s.failing.clear();
+  (void)s.tick();
+  EXPECT_EQ(count("server-unreachable"), 1);
+  EXPECT_EQ(count("paused"), 0) << "a command that was refused never happened";
+}
+
 // Whatever call fails for good: the daemon comes to rest between tries, and never spins.
 TEST(Faults, NeverMakeAHotLoop) {
   for (const char* call : {"generations.observe", "generations.stage", "generations.publish", "generations.load", "pending.list", "pending.put", "pending.key", "keys.make",
@@ -147,6 +178,22 @@ TEST(Faults, NeverMakeAHotLoop) {
       EXPECT_EQ(s.rest().view.stage, Stage::proved) << call;
     }
   }
+}
+
+TEST(Faults, HoldBackTheStepAndNotTheLook) {
+  Subject s;
+  s.failing = "postgres.change_settings", s.error = Errc::permission;
+  engine::TickResult last;
+  for (const TimePoint end = s.world.now + 2h; s.world.now < end;) last = s.tick(), s.world.now = std::max(s.world.now + 1ms, last.wake_at);
+  EXPECT_GE(s.count("postgres.observe"), 120U) << "a pass each minute";
+  EXPECT_LE(s.count("postgres.change_settings"), 12U);
+  EXPECT_TRUE(Subject::has(last.view, ProblemCode::privilege_missing));
+  EXPECT_FALSE(Subject::has(last.view, ProblemCode::settings_shadowed)) << "they were never changed";
+  s.failing.clear();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate}, s.world.now));
+  const auto healed = s.rest();
+  EXPECT_EQ(healed.view.stage, Stage::proved) << "an operator who asks need not wait";
+  EXPECT_FALSE(Subject::has(healed.view, ProblemCode::privilege_missing));
 }
 
 TEST(End, InTheMiddleOfALookIsNoFact) {
