@@ -9,8 +9,21 @@ CHANGES = re.compile(r"^(generations\.(stage|prepare_way_back|publish|publish_wa
                      r"postgres\.(change_settings|reload)|issuer\.submit|store\.save)$")
 
 
-class KillAnywhere(HostTest):
-    """What both scenarios share."""
+class ChangingCalls(HostTest):
+    """Scenarios that are played again and again from the same disk, and what they call."""
+
+    def proved_and_saved(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        self.assertEqual(daemon.stop(), 0)
+        host.save()
+        return host
+
+    def ask(self, host):
+        """False: the daemon could not keep the wish, and says so."""
+        poll(lambda: host.http_answers() or not host.daemons[-1].alive(), "the daemon")
+        return host.ctl("rotate", "main", "--force").returncode == 0
 
     def new_trace(self, host):
         trace = host.directory / "trace"
@@ -34,6 +47,10 @@ class KillAnywhere(HostTest):
                 counts[call] += 1
                 points.append((call, counts[call]))
         return points
+
+
+class KillAnywhere(ChangingCalls):
+    """What both scenarios share."""
 
     def dies(self, host, play, point):
         """Whether it died there. How often a server is looked at before it shows what is new differs, and with it the last saves."""
@@ -87,15 +104,7 @@ class KilledAtFirstIssue(KillAnywhere):
         self.everywhere("first issue", host, lambda _: None, 12)
 
 
+
 class KilledAtRenewal(KillAnywhere):
     def test_at_each_call(self):
-        host = self.host()
-        daemon = host.start()
-        daemon.wait_proved()
-        self.assertEqual(daemon.stop(), 0)
-        host.save()
-
-        def ask(h):
-            poll(lambda: h.http_answers() or not h.daemons[-1].alive(), "the daemon")
-            h.ctl("rotate", "main", "--force")
-        self.everywhere("renewal", host, ask, 12)
+        self.everywhere("renewal", self.proved_and_saved(), self.ask, 12)

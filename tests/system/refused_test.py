@@ -129,28 +129,30 @@ class Refused(HostTest):
         self.each_fault(judge)
 
 
-class RefusedByTheServersOwnRules(HostTest):
-    """The server's OpenSSL asks for more than pgcertd can know: nothing but the handshake tells."""
+def strict_host(test):
+    """Its server's OpenSSL asks for more than pgcertd can know: RSA-2048 is too weak for it."""
+    host = test.host()
+    host.postgres.stop("fast")
+    conf = host.directory / "strict.cnf"
+    conf.write_text("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = DEFAULT@SECLEVEL=3\n")
+    conf.chmod(0o644)
+    dh = quiet_run("openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "dh_param:ffdhe3072")   # its own are too short for that
+    (host.postgres.data / "dh.pem").write_text(dh)
+    (host.postgres.data / "dh.pem").chmod(0o644)
+    host.postgres.configure("ssl_dh_params_file = 'dh.pem'")
+    os.environ["OPENSSL_CONF"] = str(conf)
+    try:
+        host.postgres.start()
+    finally:
+        del os.environ["OPENSSL_CONF"]
+    return host
 
-    def strict_host(self):
-        host = self.host()
-        host.postgres.stop("fast")
-        conf = host.directory / "strict.cnf"
-        conf.write_text("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = DEFAULT@SECLEVEL=3\n")
-        conf.chmod(0o644)
-        dh = quiet_run("openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "dh_param:ffdhe3072")   # its own are too short for that
-        (host.postgres.data / "dh.pem").write_text(dh)
-        (host.postgres.data / "dh.pem").chmod(0o644)
-        host.postgres.configure("ssl_dh_params_file = 'dh.pem'")
-        os.environ["OPENSSL_CONF"] = str(conf)
-        try:
-            host.postgres.start()
-        finally:
-            del os.environ["OPENSSL_CONF"]
-        return host
+
+class RefusedByTheServersOwnRules(HostTest):
+    """Nothing but the handshake tells."""
 
     def test_is_rolled_back_told_retried_and_heals(self):
-        host = self.strict_host()
+        host = strict_host(self)
         daemon = host.start()
         serial = daemon.wait_proved()["certificate"]["serial"]
         host.configure(cluster='key_type = "rsa-2048"')     # too weak for this server
@@ -176,7 +178,7 @@ class RefusedByTheServersOwnRules(HostTest):
         self.assertVerifyFull(host)
 
     def test_at_a_first_issue_tls_goes_back_to_off(self):
-        host = self.strict_host()
+        host = strict_host(self)
         host.configure(cluster='key_type = "rsa-2048"')
         daemon = host.start()
         daemon.wait_problem("reload-not-applied")
