@@ -26,7 +26,9 @@ constexpr const char* room_remedy = "make room, or mount the state directory rea
 
 bool cannot_write(const Error& error) { return error.code == Errc::no_space || error.code == Errc::read_only || error.code == Errc::database; }
 
-Finding unwritable(const Error& error) { return finding(ProblemCode::state_unwritable, printable(error.text()), error.remedy.empty() ? room_remedy : error.remedy); }
+Finding unwritable(const Error& error) {
+  return finding(ProblemCode::state_unwritable, printable(error.text()), error.remedy.empty() ? room_remedy : error.remedy);
+}
 
 // What the operator has to do something about, where the failure of a step alone would not say so.
 std::optional<Finding> problem_of(const Action& action, const Error& error) {

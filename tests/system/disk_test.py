@@ -196,7 +196,8 @@ class EachCall(ChangingCalls):
         poll(lambda: play(host) is not False, "the wish to be taken", context=daemon.log)
         poll(lambda: "fault point" in daemon.log(), "the fault", context=daemon.log)
         serial = daemon.wait_proved(but=before)["certificate"]["serial"]
-        poll(lambda: any(e["fields"]["code"] == "state-unwritable" for e in host.events("problem-stands")), "the problem among the events", context=daemon.log)
+        poll(lambda: any(e["fields"]["code"] == "state-unwritable" for e in host.events("problem-stands")),
+             "the problem among the events", context=daemon.log)
         daemon.wait_no_problem("state-unwritable")
         self.assertEqual(host.served_serial(), serial)
         self.assertVerifyFull(host)

@@ -38,8 +38,10 @@ class ServerFaultTest(HostTest):
         self.assertTrue(daemon.alive(), daemon.log())
 
     def assertTold(self, daemon, code, text, remedy):
-        cluster = daemon.wait(lambda c: any(p["code"] == code and text in p["message"] for p in c["problems"]), f"problem {code}: {text}")
-        problem = next(p for p in cluster["problems"] if p["code"] == code and text in p["message"])
+        def told(cluster):
+            return next((p for p in cluster["problems"] if p["code"] == code and text in p["message"]), None)
+        cluster = daemon.wait(told, f"problem {code}: {text}")
+        problem = told(cluster)
         self.assertIn(remedy, problem["remedy"])
         self.assertIn(f'code="{code}"', daemon.host.http("/metrics")[1])
         self.assertEqual(daemon.host.http("/livez")[0], 200)
@@ -157,7 +159,8 @@ class ServerFaults(ServerFaultTest):
         sessions = []
 
         def full():
-            sessions.append(subprocess.Popen([PG_BIN / "psql", "-X", "-q", conninfo], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            sessions.append(subprocess.Popen([PG_BIN / "psql", "-X", "-q", conninfo], stdin=subprocess.PIPE,
+                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             return any(s.poll() is not None for s in sessions) and len(sessions) > 5
         try:
             poll(full, "no room for one more")
@@ -176,7 +179,8 @@ class ServerFaults(ServerFaultTest):
         host.own(secret)
         host.postgres.sql("ALTER ROLE pgcertd PASSWORD 'right'")
         hba = host.postgres.data / "pg_hba.conf"
-        hba.write_text("local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n")
+        hba.write_text("local all postgres trust\nlocal all all scram-sha-256\n"
+                       "host all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n")
         host.postgres.sql("SELECT pg_reload_conf()")
         host, daemon, serial = self.proved(host, cluster=f'password = "file:{secret}"')
         host.postgres.sql("ALTER ROLE pgcertd PASSWORD 'another'")
@@ -232,4 +236,5 @@ class Grants(ServerFaultTest):
         self.revoked("REVOKE pg_read_all_settings FROM pgcertd", "pg_read_all_settings", False)
 
     def test_alter_system_at_a_first_issue(self):
-        self.revoked("REVOKE ALTER SYSTEM ON PARAMETER ssl, ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file FROM pgcertd", "ALTER SYSTEM", True)
+        self.revoked("REVOKE ALTER SYSTEM ON PARAMETER ssl, ssl_cert_file, ssl_key_file, ssl_ca_file, ssl_crl_file FROM pgcertd",
+                     "ALTER SYSTEM", True)
