@@ -40,7 +40,8 @@ std::optional<Point> parse(const std::string& text) {
 // What is due at this point of the daemon's life: an end, a halt that somebody continues, or an error of the call.
 std::optional<Error> error_of(const std::string& what, const std::string& call) {
   static const std::map<std::string, int> errors{{"fail", EIO}, {"no-space", ENOSPC}, {"read-only", EROFS}, {"permission", EACCES}};
-  if (what == "kill" || what == "stop") (void)::kill(::getpid(), what == "kill" ? SIGKILL : SIGSTOP);
+  // To this thread: one for the process would be taken by another, and this one would run on for a moment.
+  if (what == "kill" || what == "stop") (void)std::raise(what == "kill" ? SIGKILL : SIGSTOP);
   const auto found = errors.find(what);
   if (found == errors.end()) return std::nullopt;
   return errno_error("fault point", call, found->second);

@@ -126,8 +126,10 @@ std::vector<Event> Reconciler::remember(const Desired& desired, const Observatio
     memory_.server = seen.server;
     memory_.server->fault_text.clear();
   }
-  for (Finding& f : own_findings())
-    if (std::none_of(plan.findings.begin(), plan.findings.end(), [&](const Finding& other) { return other.code == f.code; })) plan.findings.push_back(std::move(f));
+  for (Finding& f : own_findings()) {
+    const bool told = std::any_of(plan.findings.begin(), plan.findings.end(), [&](const Finding& other) { return other.code == f.code; });
+    if (!told) plan.findings.push_back(std::move(f));
+  }
   return update_problems(memory_, desired.cluster.name, plan.findings, now);
 }
 
@@ -150,7 +152,8 @@ void Reconciler::note_result(const Desired& desired, const Action& action, const
 
 // Looking goes on at each pass; only the step that failed waits, so that one of another kind (the way back) is never late.
 bool Reconciler::held_back(const Plan& plan, const Desired& desired, TimePoint now) const {
-  return plan.action && failed_step_ == plan.action->index() && now < try_again_at_ && try_again_at_ - now <= backoff(errors_in_a_row_, desired.check_interval);
+  if (!plan.action || failed_step_ != plan.action->index()) return false;
+  return now < try_again_at_ && try_again_at_ - now <= backoff(errors_in_a_row_, desired.check_interval);   // else the clock was set back
 }
 
 std::vector<Event> Reconciler::act(Plan& plan, const Desired& desired, const Observation& seen, TimePoint now, TickResult& out) {

@@ -1,4 +1,4 @@
-"""A full disk and a read-only state directory at each step: told, the served certificate unchanged, healed when there is room again."""
+"""A full disk and a read-only state directory at each step: told, the served certificate unchanged, healed when there is room."""
 import os
 import subprocess
 

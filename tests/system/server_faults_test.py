@@ -1,4 +1,4 @@
-"""A PostgreSQL that is down, starting, halted, full, or does not let pgcertd in: a problem with its remedy, no crash, no hot loop."""
+"""PostgreSQL down, starting, halted, full, or not letting pgcertd in: a problem with its remedy, no crash, no hot loop."""
 import contextlib
 import os
 import signal
