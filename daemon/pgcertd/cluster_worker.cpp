@@ -31,11 +31,18 @@ void ClusterWorker::poke() {
   changed_.notify_all();
 }
 
+void ClusterWorker::wake() {
+  const std::lock_guard lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
+}
+
 std::future<Result<std::string>> ClusterWorker::command(engine::Command command) {
   auto promise = std::make_shared<std::promise<Result<std::string>>>();
   const std::lock_guard lock(mutex_);
+  // Before a rotation everything was looked at for its preview.
+  if (command.kind != engine::Command::Kind::rotate) poked_ = true;
   asked_.emplace_back([this, promise, command = std::move(command)] { promise->set_value(parts_->reconciler().command(desired(), command, wall_clock())); });
-  poked_ = true;
   changed_.notify_all();
   return promise->get_future();
 }
@@ -50,7 +57,7 @@ std::future<Plan> ClusterWorker::preview(bool asked) {
 
 bool ClusterWorker::wait(TimePoint until) {
   std::unique_lock lock(mutex_);
-  const auto called = [&] { return stopping_ || poked_ || !asked_.empty(); };
+  const auto called = [&] { return stopping_ || poked_ || woken_ || !asked_.empty(); };
   if (!called() && until > wall_clock()) {
     if (until - wall_clock() > 1s) hooks_.heartbeats.idle(task_);
     changed_.wait_until(lock, until, called);
@@ -65,7 +72,8 @@ void ClusterWorker::tick() {
   std::deque<std::function<void()>> asked;
   {
     const std::lock_guard lock(mutex_);
-    full = full || std::exchange(poked_, false);
+    full = std::exchange(poked_, false) || full;
+    woken_ = false;
     asked.swap(asked_);
   }
   for (const auto& one : asked) one();

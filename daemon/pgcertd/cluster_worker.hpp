@@ -30,6 +30,7 @@ class ClusterWorker {
   ~ClusterWorker();
 
   void poke();                       // look at everything again, now
+  void wake();                       // go on now, with what was last seen of the server
   void stop();                       // returns at once; the destructor waits
   std::future<Result<std::string>> command(engine::Command command);
   std::future<Plan> preview(bool asked);
@@ -50,7 +51,7 @@ class ClusterWorker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> asked_;
-  bool poked_ = false, stopping_ = false;
+  bool poked_ = false, woken_ = false, stopping_ = false;
   std::thread thread_;
 };
 

@@ -16,9 +16,18 @@ using nlohmann::json;
 // A pass over a server that hangs has deadlines of its own; an operator waits no longer than this.
 constexpr auto patience = 30s;
 
+http::ControlReply busy() {
+  return problem(504, "No answer", "the cluster's worker is busy", "try again, or look at pgcertctl status");
+}
+
+// What was not done, with the plan that says why.
+http::ControlReply shown(const std::string& message, const json& plan) {
+  return {200, json{{"accepted", false}, {"message", message}, {"plan", plan}}.dump()};
+}
+
 http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
   auto answer = worker.command(std::move(command));
-  if (answer.wait_for(patience) != std::future_status::ready) return problem(504, "No answer", "the cluster's worker is busy", "try again, or look at pgcertctl status");
+  if (answer.wait_for(patience) != std::future_status::ready) return busy();
   const Result<std::string> text = answer.get();
   if (!text) return problem(text.error());
   return {200, json{{"accepted", true}, {"message", *text}}.dump()};
@@ -33,15 +42,16 @@ std::string not_due(const Plan& plan) {
 http::ControlReply rotate(ClusterWorker& worker, Order order) {
   const bool force = order.command.force;
   auto previewed = worker.preview(force);
-  if (previewed.wait_for(patience) != std::future_status::ready) return problem(504, "No answer", "the cluster's worker is busy", "try again, or look at pgcertctl status");
+  if (previewed.wait_for(patience) != std::future_status::ready) return busy();
   const Plan plan = previewed.get();
-  const json shown = json::parse(status::plan_json(plan));
-  if (order.dry_run) return {200, json{{"accepted", false}, {"message", plan.need == Need::none ? not_due(plan) : "this is what would be done"}, {"plan", shown}}.dump()};
-  if (plan.need == Need::none && !force && plan.at_rest) return {200, json{{"accepted", false}, {"message", not_due(plan)}, {"plan", shown}}.dump()};
+  const json planned = json::parse(status::plan_json(plan));
+  const bool due = plan.need != Need::none;
+  if (order.dry_run) return shown(due ? "this is what would be done" : not_due(plan), planned);
+  if (!due && !force && plan.at_rest) return shown(not_due(plan), planned);
   http::ControlReply reply = run_command(worker, std::move(order.command));
   if (reply.status != 200) return reply;
   json out = json::parse(reply.body);
-  out["plan"] = shown;
+  out["plan"] = planned;
   return {200, out.dump()};
 }
 
@@ -52,7 +62,8 @@ http::ControlReply answer_control(const Fleet& fleet, const http::ControlRequest
   const auto asked = parse_path(request.path);
   if (!asked) return problem(404, "Not found", "no such path");
   const auto worker = fleet.find(asked->cluster);
-  if (!worker) return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", asked->cluster), "pgcertctl status lists them");
+  if (!worker)
+    return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", asked->cluster), "pgcertctl status lists them");
   auto parsed = parse_order(asked->verb, request.body, request.uid);
   if (auto* refusal = std::get_if<http::ControlReply>(&parsed)) return std::move(*refusal);
   Order& order = std::get<Order>(parsed);

@@ -10,15 +10,16 @@ namespace pgcertd::daemon {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using engine::Command;
+using nlohmann::json;
 
 constexpr std::size_t most_of_a_reason = 512;
 
 std::variant<Order, http::ControlReply> pause(const json& body, uid_t uid) {
   const auto length = parse_duration(body.value("for", std::string{}));
   if (!length) return problem(400, "Bad duration", length.error().text(), length.error().remedy);
-  if (*length <= 0ms || *length > days{3650}) return problem(400, "Bad duration", "a pause lasts more than nothing and at most ten years");
+  if (*length <= 0ms || *length > days{3650})
+    return problem(400, "Bad duration", "a pause lasts more than nothing and at most ten years");
   Command command;
   command.kind = Command::Kind::pause, command.pause_for = *length, command.uid = uid;
   command.reason = body.value("reason", std::string{}).substr(0, most_of_a_reason);
@@ -33,9 +34,12 @@ std::variant<Order, http::ControlReply> order(const std::string& verb, const jso
     command.force = body.value("force", false);
     return Order{std::move(command), body.value("dry_run", false)};
   }
-  if (verb == "resume") command.kind = Command::Kind::resume;
-  else if (verb == "takeover") command.kind = Command::Kind::takeover;
-  else return problem(404, "Not found", fmt::format("there is no \"{}\" that could be asked of a cluster", verb));
+  if (verb == "resume")
+    command.kind = Command::Kind::resume;
+  else if (verb == "takeover")
+    command.kind = Command::Kind::takeover;
+  else
+    return problem(404, "Not found", fmt::format("there is no \"{}\" that could be asked of a cluster", verb));
   return Order{std::move(command)};
 }
 

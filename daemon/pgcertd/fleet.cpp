@@ -48,7 +48,7 @@ void Fleet::start_issuers(const ConfigPtr& config) {
     const std::lock_guard lock(mutex_);
     if (issuers_.contains(name)) continue;
     issuers_[name] = std::make_shared<QueuedIssuer>(IssuerSettings{issuer, config->daemon.check_interval, longest_leaf(*config, name)}, real_issuer(*config, issuer),
-                                                    publisher_, heartbeats_, [this] { poke_all(); });
+                                                    publisher_, heartbeats_, [this] { wake_all(); });
   }
 }
 
@@ -74,6 +74,11 @@ Result<void> Fleet::apply(const ConfigPtr& config) {
 void Fleet::poke_all() {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, worker] : workers_) worker->poke();
+}
+
+void Fleet::wake_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, worker] : workers_) worker->wake();
 }
 
 void Fleet::poke(const std::string& cluster) {

@@ -25,6 +25,7 @@ class Fleet {
   // On an error the workers that could be started run.
   Result<void> apply(const ConfigPtr& config);
   void poke_all();
+  void wake_all();
   void poke(const std::string& cluster);
   void stop();
   [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;

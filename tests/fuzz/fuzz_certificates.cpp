@@ -7,7 +7,7 @@ using fuzz::require;
 
 namespace {
 
-constexpr TimePoint now = from_unix(1767225600);   // 2026-01-01
+constexpr TimePoint now = from_unix(1767225600);  // 2026-01-01
 
 void judge(const std::vector<x509::Certificate>& chain) {
   const CertFacts& leaf = chain.front().facts();

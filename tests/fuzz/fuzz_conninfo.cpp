@@ -19,7 +19,8 @@ using Values = std::map<std::string, std::string>;
 
 std::optional<Values> as_libpq_reads_it(const std::string& text) {
   char* reason = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(text.c_str(), &reason), PQconninfoFree);
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(text.c_str(), &reason),
+                                                                             PQconninfoFree);
   PQfreemem(reason);
   if (!options) return std::nullopt;
   Values out;
@@ -33,7 +34,8 @@ void judge(const postgres::Conninfo& conninfo) {
   require(!conninfo.targets.empty() && !parameters.contains("password") && !parameters.contains("service"));
   require(parameters.at("requirepeer") == "postgres");
   for (const auto& target : conninfo.targets)
-    if (target.kind == postgres::Target::Kind::remote) require(parameters.contains("sslmode") && parameters.at("sslmode") == "verify-full");
+    if (target.kind == postgres::Target::Kind::remote)
+      require(parameters.contains("sslmode") && parameters.at("sslmode") == "verify-full");
 }
 
 }  // namespace
@@ -47,10 +49,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const char* secret : {"password", "passfile", "service", "sslpassword"}) require(!theirs->contains(secret));
     require(text.find('\0') != std::string::npos || *theirs == *ours);
   }
-  if (ours) (void)config::server_address(*ours);
-  else fuzz::require_printable(ours.error().text());
+  if (ours)
+    (void)config::server_address(*ours);
+  else
+    fuzz::require_printable(ours.error().text());
   const auto conninfo = postgres::parse_conninfo(text, "postgres");
-  if (conninfo) judge(*conninfo);
-  else fuzz::require_printable(conninfo.error().error.text());
+  if (conninfo)
+    judge(*conninfo);
+  else
+    fuzz::require_printable(conninfo.error().error.text());
   return 0;
 }

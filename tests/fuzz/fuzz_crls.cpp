@@ -35,6 +35,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!crl.contains("4a") || crl.facts().revoked > 0);
   }
   const auto verdict = x509::verify_chain(root(), root(), x509::Purpose::any, now, *crls);
-  require(!verdict.ok);   // none of these CRLs can carry this root's signature
+  require(!verdict.ok);  // none of these CRLs can carry this root's signature
   return 0;
 }

@@ -37,8 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto bytes = fuzz::text_of(data, size);
   const Secret passphrase("fuzz");
   const auto bare = x509::PrivateKey::parse(bytes, "server.key");
-  if (bare) judge(*bare);
-  else fuzz::require_printable(bare.error().text());
+  if (bare)
+    judge(*bare);
+  else
+    fuzz::require_printable(bare.error().text());
   if (!bare && x509::is_encrypted_key(bytes))
     if (const auto opened = x509::PrivateKey::parse(bytes, "server.key", &passphrase)) judge(*opened);
   return 0;

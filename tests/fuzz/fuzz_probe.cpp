@@ -39,7 +39,7 @@ class Peer {
       const int fd = ::accept(listener_, nullptr, nullptr);
       if (fd < 0) continue;
       serve(fd);
-      const linger at_once{.l_onoff = 1, .l_linger = 0};   // no TIME_WAIT: ports would run out
+      const linger at_once{.l_onoff = 1, .l_linger = 0};  // no TIME_WAIT: ports would run out
       (void)::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
       ::close(fd);
     }
@@ -56,7 +56,8 @@ class Peer {
     if (::recv(fd, heard, sizeof heard, 0) <= 0) return;
     (void)::send(fd, bytes.data() + 1, bytes.size() - 1, MSG_NOSIGNAL);
     (void)::shutdown(fd, SHUT_WR);
-    while (::recv(fd, heard, sizeof heard, 0) > 0) {}
+    while (::recv(fd, heard, sizeof heard, 0) > 0) {
+    }
   }
 
   int listener_;
@@ -68,7 +69,7 @@ class Peer {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static Peer& peer = *new Peer;   // its thread outlives main()
+  static Peer& peer = *new Peer;  // its thread outlives main()
   static postgres::HandshakeProbe probe({}, std::make_shared<const postgres::Cancel>());
   peer.say(fuzz::text_of(data, size));
   const auto seen = probe.probe(peer.endpoint(), from_unix(1767225600));

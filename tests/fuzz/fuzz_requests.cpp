@@ -22,7 +22,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const Ca ca;
   const auto bytes = fuzz::text_of(data, size);
   const auto request = x509::parse_request(bytes, "request.pem");
-  const x509::LeafProfile profile{.serial = "4b", .names = {.dns = {"db1.example.org"}, .ip = {}}, .validity = {now, now + std::chrono::days{30}}, .crl_url = {}};
+  const x509::LeafProfile profile{.serial = "4b",
+                                  .names = {.dns = {"db1.example.org"}, .ip = {}},
+                                  .validity = {now, now + std::chrono::days{30}},
+                                  .crl_url = {}};
   const auto leaf = x509::sign_leaf(ca.key, ca.root, bytes, profile);
   if (!request) {
     fuzz::require_printable(request.error().text());
@@ -32,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!leaf) return 0;
   require(request->signature_ok);
   const CertFacts& facts = leaf->facts();
-  require(facts.spki_sha256 == request->spki_sha256 && facts.names == profile.names && facts.serial == profile.serial && !facts.is_ca);
+  require(facts.spki_sha256 == request->spki_sha256 && facts.names == profile.names && facts.serial == profile.serial &&
+          !facts.is_ca);
   return 0;
 }

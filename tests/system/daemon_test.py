@@ -158,6 +158,21 @@ class Operator(HostTest):
         self.assertEqual(host.ctl("status").returncode, 4)
         self.assertEqual(host.ctl("check").returncode, 3)
 
+    def test_a_rotation_asks_the_server_no_more_than_needed(self):
+        """For the preview, before the reload and after it: what only the CA or the disk has changed is no reason to ask again."""
+        host = self.host()
+        host.configure(daemon='check_interval = "1h"')
+        trace = host.directory / "trace"
+        trace.touch()
+        trace.chmod(0o666)
+        host.start({"PGCERTD_TRACE": str(trace)}).wait_proved()
+        asked = [trace.read_text().split().count("postgres.observe")]
+        for _ in range(6):
+            self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)
+            asked.append(trace.read_text().split().count("postgres.observe"))
+        each = sorted(b - a for a, b in zip(asked, asked[1:]))
+        self.assertLessEqual(each[len(each) // 2], 4, each)   # one more where a watch on the files is quicker than the next step
+
     def test_http_answers(self):
         host = self.host()
         host.start().wait_proved()

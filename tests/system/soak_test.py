@@ -51,8 +51,9 @@ class Soak(HostTest):
             hangups.end()
             report = clients.end()
         early, late = sizes[WARM_UP:2 * WARM_UP], sizes[-WARM_UP:]
-        print(f"{len(sizes)} rotations in {SECONDS:.0f} s, {report['made']} connections made, {report['failed']} failed; from first to last: "
-              + ", ".join(f"{f} {median(early, f):.0f} to {median(late, f):.0f}" for f in ("resident", "descriptors", "threads")), file=sys.stderr)
+        grown = (f"{f} {median(early, f):.0f} to {median(late, f):.0f}" for f in ("resident", "descriptors", "threads"))
+        print(f"{len(sizes)} rotations in {SECONDS:.0f} s, {report['made']} connections made, {report['failed']} failed; "
+              f"from first to last: {', '.join(grown)}", file=sys.stderr)
         self.assertEqual(report["failed"], 0, report["last_failure"])
         self.assertGreater(report["made"], len(sizes))
         self.assertEqual(host.events("rolled-back"), [])
