@@ -35,7 +35,7 @@ class Hangups:
         self.thread.start()
 
     def run(self):
-        while not self.over.wait(0.007):
+        while not self.over.wait(0.01):
             os.kill(self.pid, signal.SIGHUP)
             self.sent += 1
 

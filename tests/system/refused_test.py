@@ -76,7 +76,7 @@ class Refused(HostTest):
     def each_fault(self, judge):
         """All faults, each on a host of its own, a few at a time: most of the time is waiting."""
         faults = [name for name in FAULTS if AS_ROOT or name != "key of another owner"]
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
             for name, future in [(name, pool.submit(judge, FAULTS[name])) for name in faults]:
                 with self.subTest(name):
                     future.result()
