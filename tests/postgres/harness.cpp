@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -190,14 +191,18 @@ KeyPair openssl_self_signed(const std::string& common_name, const std::vector<st
 }
 
 std::uint16_t free_port() {
-  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  require(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0, "bind", "127.0.0.1:0");
-  require(getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0, "getsockname", "127.0.0.1:0");
-  return ntohs(address.sin_port);
+  // Below those that the kernel gives to outgoing connections: a server that is restarted must find it free again.
+  static std::mt19937 random(std::random_device{}());
+  std::uniform_int_distribution<std::uint16_t> any(12'000, 31'999);
+  for (;;) {
+    const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const std::uint16_t port = any(random);
+    address.sin_port = htons(port);
+    if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return port;
+  }
 }
 
 ScratchDirectory::ScratchDirectory() {

@@ -12,6 +12,7 @@ import pwd
 import re
 import select
 import shutil
+import signal
 import socketserver
 import stat
 import subprocess
@@ -257,6 +258,7 @@ class OnATerminal(InDirectory):
         """Runs on a terminal of its own; sends each answer when its prompt has come. Returns code and all that was shown."""
         child, terminal = pty.fork()
         if child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)   # a shell starts what runs in the background with Ctrl-C ignored
             command = [*wrapper, str(PROGRAM), *map(str, arguments)]
             os.execvp(command[0], command)
         shown, deadline, waiting = "", time.monotonic() + 30, list(answers)

@@ -84,12 +84,11 @@ class Refused(HostTest):
     def rotate_until_halt(self, host, halt):
         daemon = host.start({"PGCERTD_FAULT": halt})
         serial = daemon.wait_proved()["certificate"]["serial"]
+        before = set(host.generations())
         self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
         poll(daemon.stopped, "the fault point", context=daemon.log)
-        return daemon, serial
-
-    def newest(self, host):
-        return host.state / "clusters" / "main" / "generations" / host.generations()[-1]
+        new, = set(host.generations()) - before
+        return daemon, serial, host.state / "clusters" / "main" / "generations" / new
 
     def published(self, host):
         return os.readlink(host.state / "clusters" / "main" / "current")
@@ -99,8 +98,7 @@ class Refused(HostTest):
             with Host() as host:
                 host.start().wait_proved()
                 host.daemons[-1].stop()
-                daemon, serial = self.rotate_until_halt(host, "generations.stage:after:1=stop")
-                bad = self.newest(host)
+                daemon, serial, bad = self.rotate_until_halt(host, "generations.stage:after:1=stop")
                 spoil(bad)
                 daemon.resume()
                 daemon.wait_proved(but=serial)
@@ -115,7 +113,7 @@ class Refused(HostTest):
             with Host() as host:
                 host.start().wait_proved()
                 host.daemons[-1].stop()
-                daemon, serial = self.rotate_until_halt(host, "generations.publish:after:1=stop")
+                daemon, serial, _ = self.rotate_until_halt(host, "generations.publish:after:1=stop")
                 spoil(host.state / "clusters" / "main" / "current")
                 self.assertEqual(host.served_serial(), serial)
                 daemon.resume()
