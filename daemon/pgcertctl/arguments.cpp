@@ -130,6 +130,11 @@ void add_acting(CLI::App& app, Command& command) {
   rotate.add_flag("--wait", values->wait, "print the stages, end when it is proved or failed");
   rotate.add_flag("--force", values->force, "also when none is due; no preflight is skipped");
 
+  CLI::App& rollback = *app.add_subcommand("rollback", "go back to the pair that was proved before, and pause");
+  const auto back = bind<Rollback>(rollback, command);
+  add_cluster(rollback, back->cluster, true);
+  rollback.add_flag("--wait", back->wait, "print the stages, end when it is proved or failed");
+
   CLI::App& pause = *app.add_subcommand("pause", "no rotation for a while; CRLs and repairs go on");
   const auto pausing = bind<Pause>(pause, command);
   add_cluster(pause, pausing->cluster, true);

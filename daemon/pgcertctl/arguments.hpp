@@ -34,6 +34,10 @@ struct Rotate {
   std::string cluster;
   bool dry_run = false, wait = false, force = false;
 };
+struct Rollback {
+  std::string cluster;
+  bool wait = false;
+};
 struct Pause {
   std::string cluster, duration, reason;
 };
@@ -69,7 +73,7 @@ struct CaShow {
 struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
-using Command = std::variant<std::monostate, Status, Check, Rotate, Pause, Resume, Takeover, Events, Runway, Inspect, Probe,
+using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Events, Runway, Inspect, Probe,
                              SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {

@@ -1,4 +1,4 @@
-// What the daemon is asked to do: rotate, pause, resume, takeover.
+// What the daemon is asked to do: rotate, rollback, pause, resume, takeover.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -65,10 +65,9 @@ Result<void> look(const Session& session, const cli::ControlClient& client, cons
   return {};
 }
 
-int wait_for_end(const Session& session, const cli::ControlClient& client, const std::string& cluster, std::int64_t since) {
+int wait_for_end(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch watch) {
   const Duration patience = session.timeout(wait_by_default);
   const Clock::time_point deadline = Clock::now() + patience;
-  cli::RotationWatch watch(cluster, since);
   for (;;) {
     if (const auto looked = look(session, client, cluster, watch); !looked) return session.report(looked.error());
     if (watch.end() == cli::ExitCode::refused) session.warn(watch.refusal());
@@ -76,29 +75,46 @@ int wait_for_end(const Session& session, const cli::ControlClient& client, const
     if (Clock::now() >= deadline) break;
     std::this_thread::sleep_for(poll_interval);
   }
-  session.warn(fmt::format("rotation of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", cluster,
+  session.warn(fmt::format("{} of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", watch.what(), cluster,
                            to_text(patience), watch.standing(), cluster));
   return code(cli::ExitCode::timed_out);
+}
+
+struct Wish {
+  std::string_view verb;
+  json body;
+  bool waits;
+  cli::Watched watched;
+};
+
+template <class Show>
+int ask_and_watch(const Session& session, const std::string& cluster, const Wish& wish, const Show& show) {
+  if (const auto named = cli::check_cluster_name(cluster); !named) return session.report(named.error());
+  const cli::ControlClient client = session.client();
+  const Result<std::int64_t> since = wish.waits ? newest_event(client) : Result<std::int64_t>(0);
+  if (!since) return session.report(since.error());
+  const Result<json> reply = client.post(fmt::format("/v1/clusters/{}/{}", cluster, wish.verb), wish.body);
+  if (!reply) return session.report(reply.error());
+  if (session.json())
+    session.print_json(*reply);
+  else
+    session.print(show(*reply));
+  const auto accepted = reply->find("accepted");
+  if (!wish.waits || accepted == reply->end() || *accepted != true) return code(cli::ExitCode::done);
+  return wait_for_end(session, client, cluster, cli::RotationWatch(cluster, *since, wish.watched));
 }
 
 }  // namespace
 
 int run(const Rotate& command, const Session& session) {
-  if (const auto named = cli::check_cluster_name(command.cluster); !named) return session.report(named.error());
-  const cli::ControlClient client = session.client();
-  const bool waits = command.wait && !command.dry_run;
-  const Result<std::int64_t> since = waits ? newest_event(client) : Result<std::int64_t>(0);
-  if (!since) return session.report(since.error());
-  const Result<json> reply =
-      client.post(fmt::format("/v1/clusters/{}/rotate", command.cluster), {{"force", command.force}, {"dry_run", command.dry_run}});
-  if (!reply) return session.report(reply.error());
-  if (session.json())
-    session.print_json(*reply);
-  else
-    session.print(command.dry_run ? cli::plan_view(*reply, session.now(), session.style()) : words(*reply) + "\n");
-  const auto accepted = reply->find("accepted");
-  if (!waits || accepted == reply->end() || *accepted != true) return code(cli::ExitCode::done);
-  return wait_for_end(session, client, command.cluster, *since);
+  const json body{{"force", command.force}, {"dry_run", command.dry_run}};
+  const auto shown = [&](const json& reply) { return command.dry_run ? cli::plan_view(reply, session.now(), session.style()) : words(reply) + "\n"; };
+  return ask_and_watch(session, command.cluster, {"rotate", body, command.wait && !command.dry_run, cli::Watched::rotation}, shown);
+}
+
+int run(const Rollback& command, const Session& session) {
+  return ask_and_watch(session, command.cluster, {"rollback", json::object(), command.wait, cli::Watched::rollback},
+                       [](const json& reply) { return words(reply) + "\n"; });
 }
 
 int run(const Pause& command, const Session& session) {

@@ -9,6 +9,7 @@ namespace pgcertd::ctl {
 int run(const Status& command, const Session& session);
 int run(const Check& command, const Session& session);
 int run(const Rotate& command, const Session& session);
+int run(const Rollback& command, const Session& session);
 int run(const Pause& command, const Session& session);
 int run(const Resume& command, const Session& session);
 int run(const Takeover& command, const Session& session);

@@ -34,7 +34,9 @@ std::variant<Order, http::ControlReply> order(const std::string& verb, const jso
     command.force = body.value("force", false);
     return Order{std::move(command), body.value("dry_run", false)};
   }
-  if (verb == "resume")
+  if (verb == "rollback")
+    command.kind = Command::Kind::rollback;
+  else if (verb == "resume")
     command.kind = Command::Kind::resume;
   else if (verb == "takeover")
     command.kind = Command::Kind::takeover;

@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-std::optional<ExitCode> end_of(const std::string& kind) {
-  if (kind == "rotation-proved") return ExitCode::done;
+std::optional<ExitCode> end_of(const std::string& kind, Watched watched) {
+  if (kind == (watched == Watched::rotation ? "rotation-proved" : "rollback-proved")) return ExitCode::done;
   if (kind == "rolled-back" || kind == "rotation-failed" || kind == "rotation-rolled-back") return ExitCode::failed;
   return std::nullopt;
 }
@@ -30,7 +30,7 @@ std::vector<json> RotationWatch::feed(const json& events) {
     last_id_ = std::max(last_id_, id);
     if (text_at(event, "cluster") != cluster_) continue;
     news.push_back(event);
-    if (!end_) end_ = end_of(text_at(event, "kind"));
+    if (!end_) end_ = end_of(text_at(event, "kind"), watched_);
   }
   return news;
 }
@@ -42,7 +42,7 @@ void RotationWatch::look(const json& reply) {
   const json& error = at(rotation, "last_error");
   const std::string reason = error.is_object() ? text_at(error, "message") : text_of(error);
   standing_ = fmt::format("stage {}{}", printable(stage, 40), reason.empty() ? "" : ", last error: " + printable(reason));
-  if (end_) return;
+  if (end_ || watched_ == Watched::rollback) return;   // a rollback needs no leave, and pauses by itself
   if (!text_at(rotation, "paused_until").empty()) refuse(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster_, cluster_));
   for (const json& problem : array_at(cluster_of(reply), "problems"))
     if (text_at(problem, "code") == "takeover-needed")

@@ -1,4 +1,4 @@
-// RotationWatch: follows one asked-for rotation through the daemon's events to its end (`rotate --wait`). Fed with what the
+// RotationWatch: follows one asked-for rotation or rollback through the daemon's events to its end (`--wait`). Fed with what the
 // daemon answers; decides, and reads nothing itself. One thread.
 #pragma once
 
@@ -13,14 +13,18 @@
 
 namespace pgcertd::cli {
 
+enum class Watched : std::uint8_t { rotation, rollback };
+
 class RotationWatch {
  public:
-  // Events up to `after_id` happened before the rotation was asked for.
-  RotationWatch(std::string cluster, std::int64_t after_id) : cluster_(std::move(cluster)), last_id_(after_id) {}
+  // Events up to `after_id` happened before it was asked for.
+  RotationWatch(std::string cluster, std::int64_t after_id, Watched watched = Watched::rotation)
+      : cluster_(std::move(cluster)), watched_(watched), last_id_(after_id) {}
   // Takes /v1/events; gives back those of the cluster that are new, oldest first.
   std::vector<nlohmann::json> feed(const nlohmann::json& events);
   // Takes /v1/clusters/NAME.
   void look(const nlohmann::json& reply);
+  [[nodiscard]] std::string_view what() const noexcept { return watched_ == Watched::rotation ? "rotation" : "rollback"; }
   // The end, once it is known: done (proved), failed (or rolled back), refused (paused, or no consent to a takeover).
   [[nodiscard]] std::optional<ExitCode> end() const noexcept { return end_; }
   // Where it stands, for the message of a time-out.
@@ -32,6 +36,7 @@ class RotationWatch {
  private:
   void refuse(std::string why);
   std::string cluster_, refusal_;
+  Watched watched_;
   std::int64_t last_id_;
   std::optional<ExitCode> end_;
   std::string standing_ = "nothing has been seen of it yet";

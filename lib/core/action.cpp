@@ -37,6 +37,7 @@ std::string_view name(const Action& action) noexcept {
                         [](const action::Reload&) { return "reload"; },
                         [](const action::MarkProved&) { return "mark-proved"; },
                         [](const action::RollBack&) { return "roll-back"; },
+                        [](const action::PutBack&) { return "put-back"; },
                         [](const action::RepairFile&) { return "repair-file"; },
                         [](const action::Collect&) { return "collect"; },
                     },
@@ -59,6 +60,7 @@ std::string describe(const Action& action) {
           [](const action::RollBack& a) {
             return a.to.empty() ? std::string{"go back to the former ssl settings"} : fmt::format("roll back to the pair of generation {}", a.to);
           },
+          [](const action::PutBack& a) { return fmt::format("write the pair of generation {} as a new one", a.from); },
           [](const action::RepairFile& a) { return fmt::format("repair owner and mode of {}", file_name(a.role)); },
           [](const action::Collect& a) { return fmt::format("wipe and remove {} old generation(s)", a.generations.size()); },
       },

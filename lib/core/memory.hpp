@@ -72,6 +72,7 @@ struct ClusterMemory {
   std::uint32_t consecutive_failures = 0;
   std::optional<TimePoint> retry_at;               // back-off after a failure
   std::optional<TimePoint> rotate_asked_at;        // an operator's `rotate --force`; cleared by the next proof of a new leaf
+  std::optional<TimePoint> rollback_asked_at;      // an operator's `rollback`; cleared when its generation is proved or refused
   std::optional<TimePoint> takeover_granted_at;    // cleared by the first proof of a leaf of ours
   std::optional<TimePoint> settings_changed_at;    // last ChangeSettings whose values are not in force yet
   std::uint32_t settings_tries = 0;                // of it, in a row

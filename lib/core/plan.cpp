@@ -68,6 +68,19 @@ const GenerationSeen* rollback_target(const Walk& w) {
   return nullptr;
 }
 
+// Unknown is not spoiled.
+bool spoiled(const Walk& w) {
+  if (w.current == nullptr || w.current->key_denied || w.current_refused()) return false;
+  if (w.current->chain.empty() || w.current->key_spki_sha256.empty()) return true;
+  return w.seen.current && (!w.seen.current->key_matches || !w.seen.current->loads);
+}
+
+// Will the leaf that is wanted be there in a moment?
+bool new_one_soon(const Walk& w) {
+  const auto pending = [](const auto& answer) { return std::holds_alternative<Pending>(answer.second); };
+  return w.seen.issuer.available && !w.paused() && !w.backing_off() && std::none_of(w.seen.answers.begin(), w.seen.answers.end(), pending);
+}
+
 // A certificate is not issued again because a directory could not be read for a moment.
 std::optional<Decision> look_first(const Walk& w) {
   if (!w.seen.blind) return std::nullopt;
@@ -116,7 +129,8 @@ Decision contradicted(const Walk& w, Stage stage) {
     return act(stage, action::Reload{w.current->id}, "the server does not serve the current generation yet");
   const Duration since_last = w.now - *attempt->last_reload_at, since_first = w.now - *attempt->first_reload_at;
   const bool clock_went_back = since_last < 0ms || since_first < 0ms;
-  if (w.current_proved() || w.current->origin == Origin::rolled_back) {   // nothing better to go back to
+  const bool last_resort = w.current->origin == Origin::rolled_back && !w.seen.memory.rollback_asked_at;
+  if (w.current_proved() || last_resort) {   // nothing better to go back to
     const Duration wait = attempt->reloads < 2 ? second_reload_after : backoff(attempt->reloads, w.desired.check_interval);
     if (clock_went_back || since_last >= wait) return act(stage, action::Reload{w.current->id}, "the server serves another certificate than the current one");
     if (since_last < second_reload_after) return soon(stage, "waiting for the server to take the current certificate", next_proof(w.now, since_last));
@@ -189,10 +203,15 @@ std::optional<Decision> settings(const Walk& w) {
   return act(stage, action::ChangeSettings{std::move(change), why}, why);
 }
 
+// Newer than the current one, whole, and neither proved nor refused.
+bool may_follow(const Walk& w, const GenerationSeen& g) {
+  if (!g.complete || w.seen.memory.is_refused(g.id) || w.seen.memory.is_proved(g.id)) return false;
+  return w.current == nullptr || g.number > w.current->number;
+}
+
 // Is this generation wanted as the next one?
 bool wanted(const Walk& w, const GenerationSeen& g) {
-  if (!g.complete || w.seen.memory.is_refused(g.id) || w.seen.memory.is_proved(g.id)) return false;
-  if (w.current != nullptr && (g.id == w.current->id || g.number <= w.current->number)) return false;
+  if (!may_follow(w, g)) return false;
   if (g.origin == Origin::adopted) {
     return !w.seen.live.ours && !w.seen.live.chain.empty() && !g.chain.empty() &&
            g.chain.front().fingerprint_sha256 == w.seen.live.chain.front().fingerprint_sha256;
@@ -207,6 +226,29 @@ const GenerationSeen* candidate(const Walk& w) {
   return nullptr;
 }
 
+std::optional<Decision> publish_judged(const Walk& w, const GenerationSeen& next) {
+  for (const CandidateJudgement& judged : w.seen.candidates) {
+    if (judged.generation != next.id) continue;
+    if (!judged.preflight_error.empty())
+      return act(Stage::staged, action::Refuse{next.id, next.chain.empty() ? "" : next.chain.front().fingerprint_sha256, judged.preflight_error}, "the preflight refuses it");
+    if (w.seen.server.reachable() && !w.may_reload()) return rest(Stage::staged, "a reload may not be asked for, so nothing is published");
+    return act(Stage::staged, action::Publish{next.id}, "the staged generation passed its preflight");
+  }
+  return std::nullopt;
+}
+
+// An operator wants the pair before; or the current one is spoiled, and a new one may take long.
+std::optional<Decision> put_back(const Walk& w) {
+  const bool asked = w.seen.memory.rollback_asked_at.has_value();
+  if (!w.seen.live.ours || !(asked || (spoiled(w) && !new_one_soon(w)))) return std::nullopt;
+  for (const GenerationSeen& g : w.seen.generations.all)
+    if (g.origin == Origin::rolled_back && may_follow(w, g)) return publish_judged(w, g);
+  const GenerationSeen* target = pair_to_put_back(w.seen, w.now);
+  if (target == nullptr) return std::nullopt;
+  const std::string why = asked ? "an operator wants the pair that was proved before" : "the current generation is spoiled and a new one cannot be had at once";
+  return act(Stage::nothing, action::PutBack{target->id, why}, why);
+}
+
 // Nothing of somebody else's working TLS is touched without consent.
 std::optional<Decision> ask_first(const Walk& w) {
   if (!needs_takeover(w.desired, w.seen)) return std::nullopt;
@@ -215,15 +257,7 @@ std::optional<Decision> ask_first(const Walk& w) {
 
 std::optional<Decision> publish(const Walk& w) {
   const GenerationSeen* next = candidate(w);
-  if (next == nullptr) return std::nullopt;
-  for (const CandidateJudgement& judged : w.seen.candidates) {
-    if (judged.generation != next->id) continue;
-    if (!judged.preflight_error.empty())
-      return act(Stage::staged, action::Refuse{next->id, next->chain.empty() ? "" : next->chain.front().fingerprint_sha256, judged.preflight_error}, "the preflight refuses it");
-    if (w.seen.server.reachable() && !w.may_reload()) return rest(Stage::staged, "a reload may not be asked for, so nothing is published");
-    return act(Stage::staged, action::Publish{next->id}, "the staged generation passed its preflight");
-  }
-  return std::nullopt;
+  return next == nullptr ? std::nullopt : publish_judged(w, *next);
 }
 
 // TLS is on with files of somebody else that we may take over: they are copied first.
@@ -302,8 +336,8 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 12> rules{look_first, repair_files, undo_refused, prove,   ask_first, settings,
-                                     collect,    hold_back,    publish,      adopt,   requests,  request_new};
+constexpr std::array<Rule, 13> rules{look_first, repair_files, undo_refused, prove, ask_first, settings,   put_back,
+                                     collect,    hold_back,    publish,      adopt, requests,  request_new};
 
 Decision decide(const Walk& walk) {
   for (const Rule rule : rules)
@@ -335,6 +369,17 @@ Plan plan(const Desired& desired, const Observation& seen, TimePoint now) {
   out.renew_at = need.renew_at;
   out.at_rest = !out.action && !decision.wake_at;
   return out;
+}
+
+const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now) {
+  const auto& proved = seen.memory.proved;
+  for (auto it = proved.rbegin(); it != proved.rend(); ++it) {
+    const GenerationSeen* g = seen.generations.find(it->generation);
+    if (g == nullptr || !g->complete || g->id == seen.generations.current || g->chain.empty()) continue;
+    const CertFacts& leaf = g->chain.front();
+    if (leaf.not_after > now && !seen.memory.is_refused(leaf.fingerprint_sha256)) return g;
+  }
+  return nullptr;
 }
 
 Duration backoff(std::uint32_t failures, Duration check_interval) {

@@ -36,12 +36,13 @@ struct ChangeSettings { SettingsChange change; std::string why; };
 struct Reload { std::string generation; };                                // empty generation: settings only
 struct MarkProved { std::string generation; };
 struct RollBack { std::string generation; std::string to; std::string reason; };   // `to` empty: back to the former ssl_* settings
+struct PutBack { std::string from; std::string why; };   // that proved pair once more, as a new generation with the newest CRL
 struct RepairFile { std::string generation; FileRole role; };
 struct Collect { std::vector<std::string> generations; };
 }  // namespace action
 using Action = std::variant<action::MakeRequest, action::Submit, action::DropPending, action::Stage, action::Adopt, action::Refuse,
                             action::Publish, action::ChangeSettings, action::Reload, action::MarkProved, action::RollBack,
-                            action::RepairFile, action::Collect>;
+                            action::PutBack, action::RepairFile, action::Collect>;
 std::string_view name(const Action& action) noexcept;        // "publish"
 std::string describe(const Action& action);                  // one line for --dry-run and the events
 Track track(const Action& action) noexcept;
@@ -74,6 +75,9 @@ std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& 
 
 // True when somebody else's working certificate is in place and nobody consented to replace it.
 bool needs_takeover(const Desired& desired, const Observation& seen);
+
+// The pair that a rollback on request leads to: the newest proved one that is whole, not the current one, and not over.
+const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now);
 
 // What the handshakes say of a leaf: one endpoint that shows it proves it; unreachable ones say nothing.
 enum class Proof : std::uint8_t { shown, contradicted, unknown };

@@ -148,6 +148,11 @@ Result<void> run(Step& s, const action::Adopt&) {
 
 Result<void> run(Step& s, const action::Refuse& a) {
   refuse(s, a.generation, a.reason);
+  const GenerationSeen* refused = s.seen.generations.find(a.generation);
+  if (refused != nullptr && refused->origin == Origin::rolled_back) {
+    refuse(s, a.fingerprint, a.reason);   // else the same pair would be put back again
+    s.memory.rollback_asked_at.reset();
+  }
   s.say("preflight-refused", fmt::format("generation {} was not published: {}", a.generation, printable(a.reason)), {{"generation", a.generation}});
   note_failure(s, "stage", a.reason, fmt::format("pgcertctl rotate {} --dry-run", s.desired.cluster.name), false);
   return s.ports.generations.remove(a.generation);
@@ -258,6 +263,13 @@ void rotation_succeeded(Step& s) {
   if (m.last_attempt_at && *m.last_attempt_at <= s.now) m.last_rotation_took = s.now - *m.last_attempt_at;
 }
 
+// What an operator went back from must not be put in place again by the next renewal: rotation rests until `resume`.
+void hold(Step& s) {
+  s.memory.rollback_asked_at.reset();
+  s.memory.rotate_asked_at.reset();
+  if (!s.memory.pause) s.memory.pause = Pause{no_expiry, "an operator rolled back"};
+}
+
 Result<void> run(Step& s, const action::MarkProved& a) {
   const GenerationSeen* generation = s.seen.generations.find(a.generation);
   if (generation == nullptr || generation->chain.empty() || s.seen.generations.current != a.generation)
@@ -273,6 +285,7 @@ Result<void> run(Step& s, const action::MarkProved& a) {
     return {};
   }
   if (generation->origin == Origin::issued) rotation_succeeded(s);
+  if (generation->origin == Origin::rolled_back && s.memory.rollback_asked_at) hold(s);
   const std::string_view kind = generation->origin == Origin::issued ? "rotation-proved" : generation->origin == Origin::adopted ? "adoption-proved" : "rollback-proved";
   s.say(std::string{kind}, fmt::format("a handshake shows serial {}", generation->chain.front().serial), leaf_fields(a.generation, &generation->chain.front()));
   return {};
@@ -287,16 +300,21 @@ Result<void> back_to_settings(Step& s) {
 }
 
 // A new generation of the proved pair with the newest CRL: a rollback never un-revokes.
-Result<void> back_to_pair(Step& s, const std::string& to) {
-  PGCERTD_TRY(GenerationContent content, s.ports.generations.load(to));
+Result<std::string> stage_again(Step& s, const std::string& from) {
+  PGCERTD_TRY(GenerationContent content, s.ports.generations.load(from));
   content.origin = Origin::rolled_back;
   if (const auto current = s.ports.generations.load(s.seen.generations.current); current && !current->crl_pem.empty()) content.crl_pem = current->crl_pem;
-  PGCERTD_TRY(const std::string id, stage(s, content));
+  return stage(s, content);
+}
+
+Result<void> back_to_pair(Step& s, const std::string& to) {
+  PGCERTD_TRY(const std::string id, stage_again(s, to));
   begin_publish(s, id);
   return s.ports.generations.publish(id);
 }
 
 Result<void> run(Step& s, const action::RollBack& a) {
+  s.memory.rollback_asked_at.reset();
   if (!s.memory.is_refused(a.generation)) {
     refuse(s, a.generation, a.reason);
     ++s.memory.reloads_not_applied;
@@ -311,6 +329,13 @@ Result<void> run(Step& s, const action::RollBack& a) {
     done = s.ports.generations.publish_way_back();
   }
   return done;
+}
+
+Result<void> run(Step& s, const action::PutBack& a) {
+  auto staged = stage_again(s, a.from);
+  if (staged) return {};
+  note_failure(s, "stage", staged.error().text(), staged.error().remedy, false);
+  return fail(staged.error());
 }
 
 Result<void> run(Step& s, const action::RepairFile& a) {

@@ -48,12 +48,15 @@ std::string names(const PreflightInput& in) {
 
 std::string strength(const PreflightInput& in) { return in.generation.origin == Origin::issued && in.judgement.weak ? in.judgement.weak_why : ""; }
 
+std::string revoked(const PreflightInput& in) { return in.generation.origin != Origin::adopted && in.judgement.revoked ? "its issuer has revoked it" : ""; }
+
 std::string dates(const PreflightInput& in) {
-  if (in.generation.origin != Origin::issued) return {};
+  if (in.generation.origin == Origin::adopted) return {};
   const CertFacts& leaf = in.generation.chain.front();
   if (in.now < leaf.not_before) return "it is valid only from " + to_rfc3339(leaf.not_before);
   const TimePoint end = std::min(leaf.not_after, in.judgement.chain_not_after);
   if (in.now >= end) return "it expired at " + to_rfc3339(end);
+  if (in.generation.origin == Origin::rolled_back) return {};
   const TimePoint renewal = renewal_time(leaf, in.desired, in.judgement.chain_not_after);
   return renewal < end ? "" : "it would expire before its next renewal";
 }
@@ -69,7 +72,7 @@ std::string crls(const PreflightInput& in) {
   return verdict.ok ? "" : "the CRLs do not cover the path: " + verdict.error;
 }
 
-constexpr std::array<Check, 9> checks{complete, pair_loads, owner_and_mode, parents, chain, names, strength, dates, crls};
+constexpr std::array<Check, 10> checks{complete, pair_loads, owner_and_mode, parents, chain, names, strength, revoked, dates, crls};
 
 template <class Parse>
 std::string file_error(ports::LiveFiles& files, const PostgresSeen& server, const std::string& setting, Parse parse) {

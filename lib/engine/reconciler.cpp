@@ -219,6 +219,14 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
   return pgcertd::plan(desired, seen, now);
 }
 
+Result<void> Reconciler::check_rollback(const Desired& desired, TimePoint now) {
+  const Observation seen = observer_.observe(with_fixed_names(desired), memory_, now);
+  ports_.postgres.rest();
+  if (pair_to_put_back(seen, now) != nullptr && seen.live.ours) return {};
+  return fail(Errc::refused, seen.live.ours ? "there is no earlier pair that was proved, is whole and has not expired" : "the server does not use pgcertd's files",
+              fmt::format("pgcertctl rotate {} --force makes a new one", desired.cluster.name));
+}
+
 Result<std::string> Reconciler::command(const Desired& desired, const Command& command, TimePoint now) {
   load(desired);
   if (load_error_) return fail(*load_error_);
@@ -232,6 +240,12 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
       memory_.retry_at.reset();
       failed_step_.reset();
       kind = "rotation-asked", message = command.force ? "a new certificate was asked for" : "a pass was asked for";
+      break;
+    case Command::Kind::rollback:
+      PGCERTD_CHECK(check_rollback(desired, now));
+      memory_.rollback_asked_at = now;
+      failed_step_.reset();
+      kind = "rollback-asked", message = "the pair that was proved before is put back; rotation is paused then";
       break;
     case Command::Kind::pause:
       memory_.pause = Pause{now + command.pause_for, command.reason};

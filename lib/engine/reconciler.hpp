@@ -23,7 +23,7 @@ struct TickResult {
 
 // What an operator may ask of a cluster. The uid is written into the event.
 struct Command {
-  enum class Kind : std::uint8_t { rotate, pause, resume, takeover };
+  enum class Kind : std::uint8_t { rotate, rollback, pause, resume, takeover };
   Kind kind = Kind::rotate;
   bool force = false;           // rotate: although it is not due
   Duration pause_for{};
@@ -57,6 +57,7 @@ class Reconciler {
   void note_result(const Desired& desired, const Action& action, const Result<void>& result, TimePoint now, TickResult& out);
   bool held_back(const Plan& plan, const Desired& desired, TimePoint now) const;
   void say(const std::vector<Event>& events);
+  Result<void> check_rollback(const Desired& desired, TimePoint now);
   std::vector<Finding> own_findings() const;
 
   ClusterPorts ports_;

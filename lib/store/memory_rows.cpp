@@ -246,6 +246,7 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "consecutive_failures", v.consecutive_failures);
   field(a, "retry_at", v.retry_at);
   field(a, "rotate_asked_at", v.rotate_asked_at);
+  field(a, "rollback_asked_at", v.rollback_asked_at);
   field(a, "takeover_granted_at", v.takeover_granted_at);
   field(a, "pause", v.pause);
   field(a, "server", v.server);

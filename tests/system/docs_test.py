@@ -113,7 +113,7 @@ class NamedCommands(unittest.TestCase):
         return found
 
     def test_a_command_that_is_missing_is_noticed(self):
-        for wrong in ("ca session --root-dir D", "request list", "rollback main", "rotate main --soon"):
+        for wrong in ("ca session --root-dir D", "request list", "rotate main --soon"):
             self.assertIsNotNone(self.commands.complaint(wrong.split()), wrong)
         for right in ("ca init --root-dir D", "--json probe db1:5432 --root root.crt", "check main -w 14d -c 3d"):
             self.assertIsNone(self.commands.complaint(right.split()), right)

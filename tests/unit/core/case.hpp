@@ -1,6 +1,7 @@
 // Case: an observation of a healthy managed cluster, to be bent by each test into what it is about.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "core/plan.hpp"
@@ -113,5 +114,7 @@ struct Case {
     return std::nullopt;
   }
 };
+
+using Bend = std::function<void(Case&)>;
 
 }  // namespace pgcertd::testing

@@ -525,14 +525,14 @@ TEST(Plan, IsTheSameForTheSameObservation) {
 TEST(Actions, SayWhatTheyDo) {
   const std::vector<Action> all{action::MakeRequest{KeyType::ecdsa_p256, {}}, action::Submit{"ab", {}}, action::DropPending{"ab", "old"}, action::Stage{"ab"}, action::Adopt{},
                                 action::Refuse{"g", "f", "r"}, action::Publish{"g"}, action::ChangeSettings{{{{"ssl", "on"}, {"ssl_cert_file", std::nullopt}}}, ""}, action::Reload{"g"},
-                                action::MarkProved{"g"}, action::RollBack{"g", "h", ""}, action::RepairFile{"g", FileRole::key}, action::Collect{{"g"}}};
+                                action::MarkProved{"g"}, action::RollBack{"g", "h", ""}, action::PutBack{"g", ""}, action::RepairFile{"g", FileRole::key}, action::Collect{{"g"}}};
   std::set<std::string> names, texts;
   for (const Action& a : all) names.emplace(name(a)), texts.insert(describe(a));
   EXPECT_EQ(names.size(), std::variant_size_v<Action>);
   EXPECT_EQ(texts.size(), std::variant_size_v<Action>);
   EXPECT_EQ(describe(all[7]), "set ssl = 'on' ssl_cert_file back and reload");
   EXPECT_EQ(to_string(track(all[7])), "settings");
-  EXPECT_EQ(to_string(track(all[11])), "files");
+  EXPECT_EQ(to_string(track(all[12])), "files");
   EXPECT_EQ(to_string(track(all[0])), "leaf");
 }
 
