@@ -150,6 +150,20 @@ void add_acting(CLI::App& app, Command& command) {
   add_cluster(takeover, bind<Takeover>(takeover, command)->cluster, true);
 }
 
+void add_judging(CLI::App& app, Command& command) {
+  CLI::App& audit = *app.add_subcommand("audit", "settings, pg_hba.conf and sessions that are weak or a trap");
+  add_cluster(audit, bind<Audit>(audit, command)->cluster, false);
+
+  CLI::App& permissions = *app.add_subcommand("permissions", "owner and mode of the TLS files, by PostgreSQL's rules");
+  permissions.require_subcommand(1);
+  CLI::App& check = *permissions.add_subcommand("check", "expected and actual, side by side");
+  add_cluster(check, bind<Permissions>(check, command)->cluster, false);
+  CLI::App& fix = *permissions.add_subcommand("fix", "let pgcertd repair what it installed; tell what to type for the rest");
+  const auto values = bind<Permissions>(fix, command);
+  values->fix = true;   // what the word says
+  add_cluster(fix, values->cluster, false);
+}
+
 void add_looking(CLI::App& app, Command& command) {
   CLI::App& inspect = *app.add_subcommand("inspect", "what a file is and what PostgreSQL would say of it");
   add_text(inspect, "FILE", bind<Inspect>(inspect, command)->target, "", "file, directory, or - for standard input")->required();
@@ -274,6 +288,7 @@ std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* ar
   add_globals(app, invocation.globals);
   add_watching(app, invocation.command);
   add_acting(app, invocation.command);
+  add_judging(app, invocation.command);
   add_looking(app, invocation.command);
   add_ca(app, invocation.command);
   add_setting_up(app, invocation.command);

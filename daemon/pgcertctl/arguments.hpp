@@ -47,6 +47,13 @@ struct Resume {
 struct Takeover {
   std::string cluster;
 };
+struct Audit {
+  std::string cluster;
+};
+struct Permissions {
+  std::string cluster;
+  bool fix = false;
+};
 struct Events {
   bool follow = false;
 };
@@ -73,7 +80,7 @@ struct CaShow {
 struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
-using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Events, Runway, Inspect, Probe,
+using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Audit, Permissions, Events, Runway, Inspect, Probe,
                              SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {

@@ -34,6 +34,10 @@ postgres::ServerOptions server_options(const Config& config, const ClusterConfig
   options.reload = cluster.reload;
   options.allowed_directories = config.daemon.allowed_directories;
   options.cluster_directory = cluster_directory(config, cluster.name);
+  options.groups_of = [](const std::string& user) {
+    const auto identity = files::identity_of_user(user);
+    return identity ? identity->groups : std::vector<gid_t>{};
+  };
   options.reload_unit = [](const std::string& unit) { return service::reload_unit(unit, unit_deadline); };
   return options;
 }

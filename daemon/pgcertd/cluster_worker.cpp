@@ -31,6 +31,13 @@ void ClusterWorker::poke() {
   changed_.notify_all();
 }
 
+std::future<void> ClusterWorker::look() {
+  const std::lock_guard lock(mutex_);
+  poked_ = true;
+  changed_.notify_all();
+  return lookers_.emplace_back().get_future();
+}
+
 void ClusterWorker::wake() {
   const std::lock_guard lock(mutex_);
   woken_ = true;
@@ -75,6 +82,8 @@ void ClusterWorker::tick() {
     full = std::exchange(poked_, false) || full;
     woken_ = false;
     asked.swap(asked_);
+    std::move(lookers_.begin(), lookers_.end(), std::back_inserter(waiting_));
+    lookers_.clear();
   }
   for (const auto& one : asked) one();
   if (full) next_full_ = started + desired().check_interval;
@@ -84,6 +93,9 @@ void ClusterWorker::tick() {
   if (result.broken_off) return;
   if (hooks_.ticked) hooks_.ticked(result.view);
   hooks_.publisher.publish(std::move(result.view), TaskView{task_, now, desired().check_interval, errors_}, parts_->reconciler().state_write_failures(), now);
+  if (!result.at_rest) return;
+  for (auto& looker : waiting_) looker.set_value();
+  waiting_.clear();
 }
 
 void ClusterWorker::run() {

@@ -30,6 +30,8 @@ class ClusterWorker {
   ~ClusterWorker();
 
   void poke();                       // look at everything again, now
+  // As poke(); ready when everything was looked at and what could be done at once is done.
+  std::future<void> look();
   void wake();                       // go on now, with what was last seen of the server
   void stop();                       // returns at once; the destructor waits
   std::future<Result<std::string>> command(engine::Command command);
@@ -47,10 +49,12 @@ class ClusterWorker {
   TimePoint wake_at_{};
   std::chrono::steady_clock::time_point next_full_{};
   std::uint64_t errors_ = 0;
+  std::vector<std::promise<void>> waiting_;        // until the cluster is at rest; the thread's alone
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> asked_;
+  std::vector<std::promise<void>> lookers_;        // since the last tick began
   bool poked_ = false, woken_ = false, stopping_ = false;
   std::thread thread_;
 };

@@ -33,6 +33,11 @@ http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
   return {200, json{{"accepted", true}, {"message", *text}}.dump()};
 }
 
+http::ControlReply look(ClusterWorker& worker) {
+  if (worker.look().wait_for(patience) != std::future_status::ready) return busy();
+  return {200, json{{"accepted", true}, {"message", "everything was looked at"}}.dump()};
+}
+
 std::string not_due(const Plan& plan) {
   std::string text = "nothing is due";
   if (plan.renew_at) text += "; the renewal is planned for " + to_rfc3339(*plan.renew_at);
@@ -64,6 +69,7 @@ http::ControlReply answer_control(const Fleet& fleet, const http::ControlRequest
   const auto worker = fleet.find(asked->cluster);
   if (!worker)
     return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", asked->cluster), "pgcertctl status lists them");
+  if (asked->verb == "look") return look(*worker);
   auto parsed = parse_order(asked->verb, request.body, request.uid);
   if (auto* refusal = std::get_if<http::ControlReply>(&parsed)) return std::move(*refusal);
   Order& order = std::get<Order>(parsed);

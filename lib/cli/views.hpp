@@ -16,6 +16,11 @@ std::string status_view(const nlohmann::json& status, TimePoint now, const Style
 std::string cluster_view(const nlohmann::json& reply, TimePoint now, const Style& style);
 // /v1/status, how long each cluster survives without the root's key.
 std::string runway_view(const nlohmann::json& status, TimePoint now, const Style& style);
+// Problems of a cluster that an audit shows, each with place, effect on clients and remedy; JSON: the array of them.
+std::string audit_view(const std::string& cluster, const nlohmann::json& findings, const Style& style);
+nlohmann::json audit_findings(const nlohmann::json& reply);
+// `permissions` of /v1/clusters/NAME: expected and actual, and commands for what is wrong.
+std::string permissions_view(const std::string& cluster, const nlohmann::json& files, const Style& style);
 // One of /v1/events, as one line and a line end.
 std::string event_line(const nlohmann::json& event, TimePoint now, const Style& style);
 // The answer to a dry run: whether it would rotate, what would be done first, and why.

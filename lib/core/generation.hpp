@@ -34,6 +34,7 @@ struct GenerationSeen {
   Origin origin = Origin::issued;
   bool complete = false;          // manifest there, each file there and as the manifest's digests say
   std::string incomplete_why;
+  bool changed = false;           // a file is there and holds something else than was written: somebody replaced it
   std::vector<CertFacts> chain;   // leaf first; empty when unreadable
   std::string key_spki_sha256;    // of server.key; empty when it is missing or unreadable
   bool key_denied = false;        // server.key is there but we may not read it (EACCES): neither good nor bad is known

@@ -1,11 +1,15 @@
 // Findings: everything that is wrong, judged from the same observation as the plan. Order of emission is order of cause:
 // server, takeover, files, certificate, served, rotation, issuer.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.hpp"
+#include "core/audit.hpp"
+#include "core/file_judge.hpp"
 #include "core/permissions.hpp"
 #include "core/plan.hpp"
 #include "core/runway.hpp"
@@ -66,18 +70,40 @@ void judge_server(Judge& j) {
 }
 
 void judge_takeover(Judge& j) {
+  if (holds_foreign_pair(j.desired, j.seen, j.now))
+    j.add(P::takeover_needed, fmt::format("somebody replaced the files of generation {} by a pair that works", j.current->id), fmt::format("pgcertctl takeover {}", j.cluster()), j.current->id);
   if (!needs_takeover(j.desired, j.seen)) return;
   const std::string subject = j.seen.live.chain.empty() ? "" : printable(j.seen.live.chain.front().subject, 128);
   j.add(P::takeover_needed, fmt::format("{} is served from {} and was not made by pgcertd", subject, printable(j.seen.live.cert_path)),
         fmt::format("pgcertctl takeover {}", j.cluster()), j.seen.live.cert_path);
 }
 
+// More than three repairs of one file in a day: somebody else changes it, too.
+void judge_repairs(Judge& j) {
+  std::map<std::string, std::vector<const Repair*>> by_file;
+  for (const Repair& repair : j.seen.memory.repairs)
+    if (repair.at > j.now - 24h) by_file[repair.file].push_back(&repair);
+  for (const auto& [file, repairs] : by_file)
+    if (repairs.size() > 3)
+      j.add(P::file_contended,
+            fmt::format("{} had to be repaired {} times in a day, the last time at {} from {} (mode, owner:group)", printable(file), repairs.size(), to_rfc3339(repairs.back()->at), repairs.back()->found),
+            fmt::format("find the tool that changes it: auditctl -w {}/current/ -p wa shows it", j.seen.generations.directory), file);
+}
+
+// What was proved of the current generation, and what stands in it now.
+std::string fingerprints(const Judge& j) {
+  const auto& proved = j.seen.memory.proved;
+  const auto known = std::find_if(proved.begin(), proved.end(), [&](const Proved& p) { return p.generation == j.current->id; });
+  if (known == proved.end() || j.current->chain.empty() || known->fingerprint_sha256 == j.current->chain.front().fingerprint_sha256) return {};
+  return fmt::format("; the certificate was {} and is {} (SHA-256)", known->fingerprint_sha256, j.current->chain.front().fingerprint_sha256);
+}
+
 void judge_files(Judge& j) {
   if (j.current == nullptr) return;
   if (j.current->key_denied)
     j.add(P::privilege_missing, "the daemon may not read the key that it installed", "run pgcertd with CAP_DAC_READ_SEARCH, as its unit does", "server.key");
-  const bool known = j.seen.server.server_uid != static_cast<uid_t>(-1);
-  const ServerIdentity server{j.seen.server.server_uid, j.seen.server.server_gid, {}};
+  const bool known = j.seen.server.user_known();
+  const ServerIdentity server = j.seen.server.identity();
   for (const FileSeen& file : j.current->files) {
     const bool is_key = file.path.ends_with(file_name(FileRole::key));
     if (file.kind == FileSeen::Kind::missing) j.add(P::file_missing, printable(file.path) + " is not there", fmt::format("pgcertctl rotate {} --force", j.cluster()), file.path);
@@ -94,10 +120,28 @@ void judge_files(Judge& j) {
     }
   }
   if (!j.current->complete && !j.current->key_denied && !j.current->incomplete_why.empty())
-    j.add(P::file_changed, fmt::format("generation {} is not as it was published: {}", j.current->id, printable(j.current->incomplete_why)),
-          fmt::format("find out who changed it, then pgcertctl rotate {} --force", j.cluster()), j.current->id);
-  if (std::count_if(j.seen.memory.repairs.begin(), j.seen.memory.repairs.end(), [&](TimePoint at) { return at > j.now - 24h; }) > 3)
-    j.add(P::file_contended, "a file had to be repaired more than three times in a day", "find the tool that changes it: auditctl -w on the directory shows it", j.current->id);
+    j.add(P::file_changed, fmt::format("generation {} is not as it was published: {}{}", j.current->id, printable(j.current->incomplete_why), fingerprints(j)),
+          fmt::format("find out who changed it; pgcertctl takeover {} lets pgcertd replace it", j.cluster()), j.current->id);
+  judge_repairs(j);
+}
+
+P code_of(const FileJudgement& file) {
+  switch (file.verdict) {
+    case FileVerdict::wrong_owner: return P::file_owner;
+    case FileVerdict::missing: return P::file_missing;
+    case FileVerdict::ok: case FileVerdict::not_regular: case FileVerdict::group_or_world: case FileVerdict::unreadable: break;
+  }
+  return P::file_permissions;
+}
+
+// Files of others, and directories on the way to any: pgcertd says what to type.
+void judge_other_files(Judge& j) {
+  for (const FileJudgement& file : judge_tls_files(j.seen)) {
+    const bool directory = file.setting.empty();
+    if (file.verdict == FileVerdict::ok || (file.ours && !directory)) continue;
+    const std::string what = directory ? "may not be searched by the server's user" : fmt::format("is {} ({})", to_string(file.verdict), file.setting);
+    j.add(code_of(file), fmt::format("{} ({}) {}", printable(file.path), file.actual, what), file.remedy, file.path);
+  }
 }
 
 // The need's own problem, while it stands.
@@ -168,6 +212,17 @@ void judge_settings(Judge& j) {
         "remove the setting there (SELECT * FROM pg_file_settings WHERE NOT applied OR error IS NOT NULL)", "ssl_cert_file");
 }
 
+// Only where a reload is about to be wanted: what somebody edits is otherwise no business of ours.
+void judge_guard(Judge& j) {
+  if (j.desired.cluster.reload_guard == ReloadGuard::off || !j.seen.detail) return;
+  const bool reload_ahead = j.need.need != Need::none || j.seen.memory.publish;
+  const auto changes = reload_ahead ? pending_changes(j.seen.server, *j.seen.detail) : std::vector<std::string>{};
+  if (changes.empty()) return;
+  const bool waits = j.desired.cluster.reload_guard == ReloadGuard::wait;
+  j.add(P::reload_guarded, fmt::format("a reload would also apply {}{}", fmt::join(changes, ", "), waits ? "; the rotation waits for it" : ""),
+        "finish that change and SELECT pg_reload_conf(); or take it back");
+}
+
 void judge_rotation(Judge& j) {
   const ClusterMemory& m = j.seen.memory;
   if (m.pause && m.pause->until > j.now)
@@ -226,12 +281,16 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_server(j);
   judge_takeover(j);
   judge_files(j);
+  judge_other_files(j);
   judge_need(j);
   judge_dates(j);
   judge_served(j);
   judge_settings(j);
+  judge_guard(j);
   judge_rotation(j);
   judge_issuing(j);
+  auto weak = audit(desired, seen);
+  j.out.insert(j.out.end(), std::make_move_iterator(weak.begin()), std::make_move_iterator(weak.end()));
   return std::move(j.out);
 }
 

@@ -56,6 +56,13 @@ struct Pause {
   bool operator==(const Pause&) const = default;
 };
 
+struct Repair {
+  std::string file;                   // "server.key"
+  std::string found;                  // what somebody had made of it: "0644 26:26"
+  TimePoint at{};
+  bool operator==(const Repair&) const = default;
+};
+
 struct ProblemSince {
   ProblemCode code = ProblemCode::issuer_failed;
   std::string object;
@@ -87,7 +94,7 @@ struct ClusterMemory {
   std::uint64_t reloads_applied = 0, reloads_not_applied = 0, reloads_error = 0;
   std::optional<TimePoint> last_attempt_at, last_success_at;
   std::optional<Duration> last_rotation_took;
-  std::vector<TimePoint> repairs;                  // of the last day
+  std::vector<Repair> repairs;                     // of the last day
   bool operator==(const ClusterMemory&) const = default;
 
   [[nodiscard]] bool is_proved(const std::string& generation) const;

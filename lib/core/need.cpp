@@ -38,6 +38,7 @@ Why absent(const Case& c) {
 }
 
 Why mismatch(const Case& c) {
+  if (c.current->changed && may_replace(c.desired, c.seen)) return "somebody replaced its files: " + c.current->incomplete_why;
   if (c.current->key_denied) return std::nullopt;   // unknown is no reason to replace what works
   if (c.current->key_spki_sha256.empty()) return "its key is missing or unreadable";
   if (c.judgement == nullptr) return std::nullopt;

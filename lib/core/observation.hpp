@@ -9,6 +9,7 @@
 #include "core/issuing.hpp"
 #include "core/memory.hpp"
 #include "core/server.hpp"
+#include "core/server_detail.hpp"
 
 namespace pgcertd {
 
@@ -46,10 +47,33 @@ struct CandidateJudgement {
   bool operator==(const CandidateJudgement&) const = default;
 };
 
+// A file of somebody else that a setting names.
+struct LiveFileSeen {
+  FileRole role = FileRole::certificate;
+  FileSeen file;                      // a link counts as its target
+  std::vector<FileSeen> parents;
+  std::string trouble;                // why it could not be looked at; then `file` says nothing
+  bool operator==(const LiveFileSeen&) const = default;
+};
+
+// What stands in the files that the settings name, beyond the pair itself.
+struct TlsFilesSeen {
+  std::vector<std::string> weak_ciphers;   // that ssl_ciphers lets in: without authentication, below 112 bits, or of MD5, RC4, DES
+  std::optional<int> dh_bits;              // of ssl_dh_params_file
+  bool key_in_certificate_file = false;
+  bool key_encrypted = false;
+  bool completed_by_ca_file = false;       // an intermediate is missing from ssl_cert_file and stands in ssl_ca_file
+  bool operator==(const TlsFilesSeen&) const = default;
+};
+
 struct Observation {
   bool blind = false;                 // generations or pending keys could not be read: what seems absent may be there
   PostgresSeen server;                // as seen now, or remembered (server.reachable() tells)
+  std::optional<ServerDetail> detail;   // of the last full pass; absent while the server cannot be asked
+  std::vector<CertSession> revoked_sessions;      // of detail's, those whose certificate stands in a CRL
   LiveSet live;
+  TlsFilesSeen tls_files;
+  std::vector<LiveFileSeen> live_files;           // that the settings name and pgcertd did not install
   GenerationsSeen generations;
   std::optional<LeafJudgement> current;           // of generations.live()
   std::vector<CandidateJudgement> candidates;     // of complete, unrefused, unproved generations that are not current

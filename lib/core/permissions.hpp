@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/time.hpp"
+
 namespace pgcertd {
 
 enum class FileRole : std::uint8_t { certificate, key, root, crl };
@@ -22,7 +24,15 @@ struct FileSeen {
   mode_t mode = 0;               // permission bits only
   std::uint64_t size = 0;        // bytes
   std::uint32_t links = 1;
+  TimePoint modified{};
   bool operator==(const FileSeen&) const = default;
+};
+
+// A file and every directory from / that was searched on the way to it.
+struct PathSeen {
+  FileSeen file;
+  std::vector<FileSeen> parents;
+  bool operator==(const PathSeen&) const = default;
 };
 
 struct ServerIdentity {

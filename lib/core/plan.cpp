@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 
+#include "core/audit.hpp"
 #include "core/permissions.hpp"
 
 namespace pgcertd {
@@ -39,6 +40,16 @@ struct Walk {
   [[nodiscard]] bool may_reload() const {
     return seen.server.privileges.reload || desired.cluster.reload.kind == ReloadMethod::Kind::systemd ||
            desired.own_uid == seen.server.server_uid;
+  }
+  // A reload that would also apply what somebody is half-way through editing waits, but not until the certificate ends.
+  [[nodiscard]] bool guarded() const {
+    if (desired.cluster.reload_guard != ReloadGuard::wait || !seen.detail || !seen.server.reachable() || urgent()) return false;
+    return !pending_changes(seen.server, *seen.detail).empty();
+  }
+  [[nodiscard]] bool urgent() const {
+    if (current == nullptr || current->chain.empty()) return false;
+    const CertFacts& leaf = current->chain.front();
+    return leaf.not_after - now < (leaf.not_after - leaf.not_before) / 10;
   }
   [[nodiscard]] const PublishAttempt* attempt() const {
     const auto& publish = seen.memory.publish;
@@ -75,6 +86,12 @@ bool spoiled(const Walk& w) {
   return w.seen.current && (!w.seen.current->key_matches || !w.seen.current->loads);
 }
 
+// Nothing of what somebody put in place of ours, and which works, is overwritten in silence.
+std::optional<Decision> foreign_change(const Walk& w) {
+  if (!holds_foreign_pair(w.desired, w.seen, w.now)) return std::nullopt;
+  return rest(Stage::nothing, "somebody replaced the files of the current generation; consent is awaited");
+}
+
 // Will the leaf that is wanted be there in a moment?
 bool new_one_soon(const Walk& w) {
   const auto pending = [](const auto& answer) { return std::holds_alternative<Pending>(answer.second); };
@@ -88,8 +105,8 @@ std::optional<Decision> look_first(const Walk& w) {
 }
 
 std::optional<Decision> repair_files(const Walk& w) {
-  if (w.current == nullptr || w.seen.server.server_uid == static_cast<uid_t>(-1)) return std::nullopt;
-  const ServerIdentity server{w.seen.server.server_uid, w.seen.server.server_gid, {}};
+  if (w.current == nullptr || !w.seen.server.user_known()) return std::nullopt;
+  const ServerIdentity server = w.seen.server.identity();
   for (const FileSeen& file : w.current->files) {
     if (file.kind != FileSeen::Kind::regular || file.links != 1) continue;
     const bool is_key = file.path.ends_with(file_name(FileRole::key));
@@ -192,6 +209,7 @@ std::optional<Decision> settings(const Walk& w) {
   if (w.paused()) return rest(stage, "rotation is paused; settings stay as they are");
   if (!w.may_reload()) return rest(stage, "settings cannot be changed: a reload may not be asked for");
   if (auto wait = wait_for_settings(w, stage)) return wait;
+  if (w.guarded()) return rest(stage, "a reload would also apply what somebody is editing; it is awaited");
   SettingsChange change;
   if (!w.seen.live.ours) {
     change.values["ssl_cert_file"] = current_path(w, FileRole::certificate);
@@ -232,6 +250,7 @@ std::optional<Decision> publish_judged(const Walk& w, const GenerationSeen& next
     if (!judged.preflight_error.empty())
       return act(Stage::staged, action::Refuse{next.id, next.chain.empty() ? "" : next.chain.front().fingerprint_sha256, judged.preflight_error}, "the preflight refuses it");
     if (w.seen.server.reachable() && !w.may_reload()) return rest(Stage::staged, "a reload may not be asked for, so nothing is published");
+    if (w.guarded()) return rest(Stage::staged, "a reload would also apply what somebody is editing; it is awaited");
     return act(Stage::staged, action::Publish{next.id}, "the staged generation passed its preflight");
   }
   return std::nullopt;
@@ -274,8 +293,7 @@ std::optional<Decision> adopt(const Walk& w) {
 bool fits(const Walk& w, const PendingSeen& pending) { return pending.names == w.desired.names && pending.key_type == w.desired.cluster.key_type; }
 
 std::optional<TimePoint> outlive(const Walk& w) {
-  if (w.current == nullptr || w.current->chain.empty() || w.current->origin == Origin::adopted) return std::nullopt;
-  if (w.need.need != Need::due && w.need.need != Need::none) return std::nullopt;   // any other need outweighs a shorter life
+  if (w.need.need != Need::due) return std::nullopt;   // any other need outweighs a shorter life
   return w.current->chain.front().not_after;
 }
 
@@ -336,8 +354,8 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 13> rules{look_first, repair_files, undo_refused, prove, ask_first, settings,   put_back,
-                                     collect,    hold_back,    publish,      adopt, requests,  request_new};
+constexpr std::array<Rule, 14> rules{look_first, repair_files, foreign_change, undo_refused, prove, ask_first, settings,
+                                     put_back,   collect,      hold_back,      publish,      adopt, requests,  request_new};
 
 Decision decide(const Walk& walk) {
   for (const Rule rule : rules)
@@ -369,6 +387,16 @@ Plan plan(const Desired& desired, const Observation& seen, TimePoint now) {
   out.renew_at = need.renew_at;
   out.at_rest = !out.action && !decision.wake_at;
   return out;
+}
+
+bool may_replace(const Desired& desired, const Observation& seen) {
+  return desired.cluster.on_foreign_change == ForeignChangePolicy::replace || seen.memory.takeover_granted_at;
+}
+
+bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now) {
+  const GenerationSeen* current = seen.generations.live();
+  if (current == nullptr || !current->changed || current->chain.empty() || !seen.current || !seen.live.ours || may_replace(desired, seen)) return false;
+  return seen.current->loads && seen.current->key_matches && now < current->chain.front().not_after;
 }
 
 const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now) {

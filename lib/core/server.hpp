@@ -12,6 +12,7 @@
 
 #include "base/time.hpp"
 #include "core/cert.hpp"
+#include "core/permissions.hpp"
 
 namespace pgcertd {
 
@@ -60,7 +61,7 @@ struct PostgresSeen {
   std::string version;               // "15.18"
   std::string system_identifier;
   std::string data_directory;
-  std::string config_file;
+  std::string config_file, hba_file;
   std::uint16_t port = 5432;
   std::vector<std::string> listen_addresses;   // as set: "*", "localhost", "10.0.0.5"
   std::map<std::string, Setting> settings;     // every name that begins with "ssl"
@@ -73,7 +74,10 @@ struct PostgresSeen {
   std::string server_user;
   uid_t server_uid = static_cast<uid_t>(-1);
   gid_t server_gid = static_cast<gid_t>(-1);
+  std::vector<gid_t> server_groups;            // supplementary
 
+  [[nodiscard]] bool user_known() const { return server_uid != static_cast<uid_t>(-1); }
+  [[nodiscard]] ServerIdentity identity() const { return {server_uid, server_gid, server_groups}; }
   [[nodiscard]] bool reachable() const { return fault == ServerFault::none; }
   [[nodiscard]] bool ssl_on() const;
   // Value of an ssl* setting, empty when unknown.

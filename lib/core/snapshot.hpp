@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file_judge.hpp"
 #include "core/issuing.hpp"
 #include "core/memory.hpp"
 #include "core/observation.hpp"
@@ -53,6 +54,8 @@ struct ClusterView {
   std::string generation_id;
   std::vector<FileSeen> files;       // of the current generation
   ServerIdentity identity;
+  std::vector<FileJudgement> permissions;
+  std::optional<std::vector<SessionGroup>> sessions;   // nullopt: not known
   std::vector<PendingSeen> pending;
   Runway runway;
   ClusterMemory memory;

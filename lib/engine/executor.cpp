@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "core/file_judge.hpp"
 #include "x509/certificate.hpp"
 
 namespace pgcertd::engine {
@@ -28,7 +29,7 @@ struct Step {
   }
   // An intent without which the way back would be lost: no store, no act.
   Result<void> make_durable() { return within(ports.store.save(desired.cluster.name, memory, {}), "recording the intent"); }
-  [[nodiscard]] ServerIdentity server() const { return {seen.server.server_uid, seen.server.server_gid, {}}; }
+  [[nodiscard]] ServerIdentity server() const { return seen.server.identity(); }
   [[nodiscard]] std::uint64_t next_number() const {
     std::uint64_t number = memory.generation_number;
     for (const GenerationSeen& g : seen.generations.all) number = std::max(number, g.number);
@@ -338,11 +339,32 @@ Result<void> run(Step& s, const action::PutBack& a) {
   return fail(staged.error());
 }
 
+const FileSeen* file_of(const Step& s, const action::RepairFile& a) {
+  const GenerationSeen* generation = s.seen.generations.find(a.generation);
+  if (generation == nullptr) return nullptr;
+  const auto found = std::find_if(generation->files.begin(), generation->files.end(), [&](const FileSeen& f) { return f.path.ends_with(file_name(a.role)); });
+  return found == generation->files.end() ? nullptr : &*found;
+}
+
+std::string by_hand(const Step& s, FileRole role, const FileSeen& file) {
+  const bool is_key = role == FileRole::key;
+  const FileVerdict verdict = is_key ? judge_key(s.server(), file) : judge_public(s.server(), file);
+  return fix_command(is_key, s.server(), s.seen.server.server_user, file, verdict) + ", or give pgcertd CAP_CHOWN and CAP_FOWNER, as its unit does";
+}
+
 Result<void> run(Step& s, const action::RepairFile& a) {
-  PGCERTD_CHECK(s.ports.generations.repair(a.generation, a.role, s.server()));
-  std::erase_if(s.memory.repairs, [&](TimePoint at) { return at <= s.now - 24h || at > s.now; });
-  s.memory.repairs.push_back(s.now);
-  s.say("file-repaired", fmt::format("owner and mode of {} were put right", file_name(a.role)), {{"generation", a.generation}});
+  const std::string name{file_name(a.role)};
+  const FileSeen* before = file_of(s, a);
+  auto repaired = s.ports.generations.repair(a.generation, a.role, s.server());
+  if (!repaired) {
+    Error error = std::move(repaired).error();
+    if (before != nullptr) error.remedy = by_hand(s, a.role, *before);
+    return fail(std::move(error));
+  }
+  const std::string found = before == nullptr ? "unknown" : fmt::format("{:04o} {}:{}", before->mode, before->uid, before->gid);
+  std::erase_if(s.memory.repairs, [&](const Repair& r) { return r.at <= s.now - 24h || r.at > s.now; });
+  s.memory.repairs.push_back({name, found, s.now});
+  s.say("file-repaired", fmt::format("owner and mode of {} were put right; it was {}", name, found), {{"generation", a.generation}, {"file", name}, {"found", found}});
   return {};
 }
 

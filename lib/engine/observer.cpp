@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "engine/file_audit.hpp"
 #include "engine/leaf_judge.hpp"
 #include "engine/preflight.hpp"
 #include "x509/certificate.hpp"
@@ -71,6 +72,8 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   observe_live(seen, desired, now);
   observe_current(seen, desired, now);
   observe_candidates(seen, desired, now);
+  observe_detail(seen);
+  observe_audited(seen);
   return seen;
 }
 
@@ -113,6 +116,31 @@ void Observer::observe_live(Observation& seen, const Desired& desired, TimePoint
     }
   }
   seen.live = *live_;
+}
+
+void Observer::observe_detail(Observation& seen) {
+  if (!seen.server.reachable()) return;
+  if (!detail_) {
+    auto read = ports_.postgres.detail(seen.memory.last_success_at);
+    // The next look at the server says what is wrong with it.
+    detail_ = read ? std::move(*read) : ServerDetail{};
+    detail_->hba_modified = hba_modified(ports_.live, seen.server, *detail_);
+  }
+  seen.detail = detail_;
+}
+
+void Observer::observe_audited(Observation& seen) {
+  if (!seen.server.known) return;
+  if (!audited_ || audited_->cert_path != seen.live.cert_path) {
+    audited_.emplace();
+    audited_->cert_path = seen.live.cert_path;
+    audited_->tls_files = look_into_files(ports_.live, seen.server, seen.live);
+    audited_->live_files = look_at_files(ports_.live, seen.server, seen.generations.directory);
+    audited_->revoked_sessions = revoked_sessions(ports_.live, seen);
+  }
+  seen.tls_files = audited_->tls_files;
+  seen.live_files = audited_->live_files;
+  seen.revoked_sessions = audited_->revoked_sessions;
 }
 
 void Observer::observe_issuer(Observation& seen, const Desired& desired, TimePoint now) {

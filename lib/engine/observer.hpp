@@ -17,6 +17,8 @@ class Observer {
 
   Observation observe(const Desired& desired, const ClusterMemory& memory, TimePoint now);
   void invalidate_server() { server_.reset(); probes_.reset(); foreign_.reset(); live_.reset(); }
+  // At each full pass: what is not needed between the steps of a rotation.
+  void invalidate_detail() { detail_.reset(); audited_.reset(); }
   void invalidate_probes() { probes_.reset(); }
   // A test's fault point: publish whatever is staged, so that the handshake and the rollback are put to the test.
   void skip_preflight(bool skip) { skip_preflight_ = skip; }
@@ -32,6 +34,8 @@ class Observer {
 
   void observe_server(Observation& seen, const Desired& desired, TimePoint now);
   void observe_live(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_detail(Observation& seen);
+  void observe_audited(Observation& seen);
   void observe_issuer(Observation& seen, const Desired& desired, TimePoint now);
   void observe_current(Observation& seen, const Desired& desired, TimePoint now);
   void observe_candidates(Observation& seen, const Desired& desired, TimePoint now);
@@ -42,6 +46,14 @@ class Observer {
   std::optional<std::vector<ProbeSeen>> probes_;
   std::optional<LiveSet> live_;
   std::optional<std::string> foreign_;
+  struct Audited {
+    std::string cert_path;               // of the live set that it was read for
+    TlsFilesSeen tls_files;
+    std::vector<LiveFileSeen> live_files;
+    std::vector<CertSession> revoked_sessions;
+  };
+  std::optional<ServerDetail> detail_;
+  std::optional<Audited> audited_;
   std::optional<CachedJudgement> current_;
 };
 

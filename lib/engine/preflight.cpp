@@ -11,8 +11,6 @@ namespace {
 
 using Check = std::string (*)(const PreflightInput&);
 
-ServerIdentity identity(const PostgresSeen& server) { return {server.server_uid, server.server_gid, {}}; }
-
 std::string complete(const PreflightInput& in) { return in.generation.complete ? "" : "it is not complete: " + in.generation.incomplete_why; }
 
 std::string pair_loads(const PreflightInput& in) {
@@ -21,10 +19,10 @@ std::string pair_loads(const PreflightInput& in) {
 }
 
 std::string owner_and_mode(const PreflightInput& in) {
-  if (in.seen.server.server_uid == static_cast<uid_t>(-1)) return "the server's user is not known";
+  if (!in.seen.server.user_known()) return "the server's user is not known";
   for (const FileSeen& file : in.generation.files) {
     const bool is_key = file.path.ends_with(file_name(FileRole::key));
-    const FileVerdict verdict = is_key ? judge_key(identity(in.seen.server), file) : judge_public(identity(in.seen.server), file);
+    const FileVerdict verdict = is_key ? judge_key(in.seen.server.identity(), file) : judge_public(in.seen.server.identity(), file);
     if (verdict != FileVerdict::ok) return fmt::format("PostgreSQL would refuse {}: {} (uid {}, mode {:04o})", file.path, to_string(verdict), file.uid, file.mode);
   }
   return {};
@@ -32,7 +30,7 @@ std::string owner_and_mode(const PreflightInput& in) {
 
 std::string parents(const PreflightInput& in) {
   for (const FileSeen& directory : in.seen.generations.parents)
-    if (!can_search(identity(in.seen.server), directory)) return fmt::format("the server's user may not search {} (mode {:04o})", directory.path, directory.mode);
+    if (!can_search(in.seen.server.identity(), directory)) return fmt::format("the server's user may not search {} (mode {:04o})", directory.path, directory.mode);
   return {};
 }
 
@@ -78,7 +76,7 @@ template <class Parse>
 std::string file_error(ports::LiveFiles& files, const PostgresSeen& server, const std::string& setting, Parse parse) {
   const std::string path = server.file_setting(setting);
   if (path.empty()) return {};
-  const auto bytes = files.read_public(path, identity(server));
+  const auto bytes = files.read_public(path, server.identity());
   // What we may not look at is no reason against a rotation: the handshake will tell.
   if (!bytes) return bytes.error().code == Errc::not_found ? fmt::format("{} names a file that is not there: {}", setting, path) : std::string{};
   if (bytes->find("-----BEGIN ") == std::string::npos) return fmt::format("{} ({}) is not PEM", setting, path);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/text.hpp"
 #include "engine/view.hpp"
@@ -34,7 +35,8 @@ Finding unwritable(const Error& error) {
 std::optional<Finding> problem_of(const Action& action, const Error& error) {
   if (cannot_write(error)) return unwritable(error);
   if (error.code != Errc::permission) return std::nullopt;
-  if (may_change_server(action)) return finding(ProblemCode::privilege_missing, printable(error.text()), error.remedy);
+  // EPERM is a capability that is missing; EACCES a directory that somebody closed.
+  if (may_change_server(action) || error.sys_errno == EPERM) return finding(ProblemCode::privilege_missing, printable(error.text()), error.remedy);
   return unwritable(error);
 }
 
@@ -176,7 +178,7 @@ std::vector<Event> Reconciler::act(Plan& plan, const Desired& desired, const Obs
 TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full) {
   load(configured);
   const Desired desired = with_fixed_names(configured);
-  if (full) observer_.invalidate_server();
+  if (full) observer_.invalidate_server(), observer_.invalidate_detail();
   if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
   const ClusterMemory before = memory_;
   Observation seen = observer_.observe(desired, memory_, now);
@@ -212,6 +214,7 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
   load(configured);
   const Desired desired = with_fixed_names(configured);
   observer_.invalidate_server();
+  observer_.invalidate_detail();
   ClusterMemory memory = memory_;
   if (asked) memory.rotate_asked_at = now, memory.retry_at.reset();
   const Observation seen = observer_.observe(desired, memory, now);

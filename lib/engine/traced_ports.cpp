@@ -58,6 +58,9 @@ struct TracedLive final : ports::LiveFiles {
   Result<Read> read_certificate(const std::string& cert, const std::string& key) override {
     return traced(hook, "live.read_certificate", [&] { return inner.read_certificate(cert, key); });
   }
+  Result<PathSeen> look(const std::string& path) override {
+    return traced(hook, "live.look", [&] { return inner.look(path); });
+  }
   Result<std::string> read_public(const std::string& path, const ServerIdentity& server) override {
     return traced(hook, "live.read_public", [&] { return inner.read_public(path, server); });
   }
@@ -78,6 +81,7 @@ struct TracedPostgres final : ports::Postgres {
   const CallHook& hook;
   TracedPostgres(ports::Postgres& i, const CallHook& h) : inner(i), hook(h) {}
   PostgresSeen observe(const PostgresSeen* remembered) override { return announced(hook, "postgres.observe", [&] { return inner.observe(remembered); }); }
+  Result<ServerDetail> detail(std::optional<TimePoint> rotated_at) override { return traced(hook, "postgres.detail", [&] { return inner.detail(rotated_at); }); }
   Result<void> change_settings(const SettingsChange& change) override { return traced(hook, "postgres.change_settings", [&] { return inner.change_settings(change); }); }
   Result<void> reload() override { return traced(hook, "postgres.reload", [&] { return inner.reload(); }); }
   void rest() override { inner.rest(); }

@@ -52,7 +52,9 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
     view.generation_id = current->id;
     view.files = current->files;
   }
-  view.identity = {seen.server.server_uid, seen.server.server_gid, {}};
+  view.identity = seen.server.identity();
+  view.permissions = judge_tls_files(seen);
+  if (seen.detail) view.sessions = seen.detail->sessions;
   view.pending = seen.pending;
   view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt);
   view.memory = seen.memory;

@@ -180,6 +180,7 @@ FileSeen file_seen(std::string path, const std::optional<struct stat>& status) {
   seen.mode = status->st_mode & permission_bits;
   seen.size = static_cast<std::uint64_t>(status->st_size);
   seen.links = static_cast<std::uint32_t>(status->st_nlink);
+  seen.modified = TimePoint{std::chrono::seconds{status->st_mtim.tv_sec} + Duration{status->st_mtim.tv_nsec / 1'000'000}};
   return seen;
 }
 

@@ -35,6 +35,10 @@ struct Reading {
   void wrong(std::string why) {
     if (seen.incomplete_why.empty()) seen.incomplete_why = std::move(why);
   }
+  void replaced(std::string why) {
+    seen.changed = true;
+    wrong(std::move(why));
+  }
   [[nodiscard]] bool wants(FileRole role) const {
     return !manifest || role == FileRole::key || role == FileRole::certificate || manifest->sha256.contains(file_name_text(role));
   }
@@ -57,7 +61,7 @@ void read_public(Reading& r, FileRole role, const FileSeen& file) {
   if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
   const auto bytes = read_file(r.directory, name, role == FileRole::crl ? crl_limit : certificate_limit);
   if (!bytes) return r.wrong(bytes.error().text());
-  if (r.manifest && r.manifest->sha256.at(name) != sha256_hex(*bytes)) r.wrong(fmt::format("{} is not as it was written", name));
+  if (r.manifest && r.manifest->sha256.at(name) != sha256_hex(*bytes)) r.replaced(fmt::format("{} is not as it was written", name));
   if (role != FileRole::certificate) return;
   const auto chain = x509::parse_certificates(*bytes, name);
   if (!chain) return r.wrong(chain.error().text());
@@ -76,7 +80,7 @@ void read_key(Reading& r, const FileSeen& file) {
   const auto key = x509::PrivateKey::parse(bytes->view(), name);
   if (!key) return r.wrong(key.error().text());
   r.seen.key_spki_sha256 = key->spki_sha256();
-  if (r.manifest && r.manifest->key_spki_sha256 != key->spki_sha256()) r.wrong(fmt::format("{} is another key than it was", name));
+  if (r.manifest && r.manifest->key_spki_sha256 != key->spki_sha256()) r.replaced(fmt::format("{} is another key than it was", name));
 }
 
 GenerationSeen read_contents(const Directory& directory, const std::string& id, const std::optional<struct stat>* stamps) {

@@ -40,10 +40,15 @@ Result<void> check_way(const ServerIdentity& server, const Resolved& file) {
   return {};
 }
 
-Result<std::vector<x509::Certificate>> read_chain(const Resolved& file) {
+// A certificate file may hold a key, which nobody forbids.
+Result<Secret> read_certificate_file(const Resolved& file) {
   PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
-  PGCERTD_TRY(const std::string bytes, read_all(fd.get(), file.path, certificate_limit));
-  return x509::parse_certificates(bytes, file.path);
+  return read_all_secret(fd.get(), file.path, certificate_limit);
+}
+
+Result<std::vector<x509::Certificate>> read_chain(const Resolved& file) {
+  PGCERTD_TRY(const Secret bytes, read_certificate_file(file));
+  return x509::parse_certificates(bytes.view(), file.path);
 }
 
 Result<x509::PrivateKey> read_key(const Resolved& file) {
@@ -77,14 +82,34 @@ Result<Resolved> LiveFileReader::locate(const std::string& path) const {
 
 Result<ports::LiveFiles::Read> LiveFileReader::read_certificate(const std::string& cert_path, const std::string& key_path) {
   PGCERTD_TRY(const Resolved file, locate(cert_path));
-  PGCERTD_TRY(const auto chain, read_chain(file));
+  PGCERTD_TRY(const Secret bytes, read_certificate_file(file));
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(bytes.view(), file.path));
   Read out;
   out.chain_pem = x509::to_pem(chain);
+  out.key_in_certificate_file = bytes.view().find("PRIVATE KEY-----") != std::string_view::npos;
   const auto key = locate(key_path);
+  out.key_encrypted = key && encrypted(*key);
   out.through_current = key && through_current(cert_path, file) && through_current(key_path, *key);
   // Some hosts have a real certificate under that name.
   out.snakeoil = file.path == places_.snakeoil_certificate && chain.front().facts().self_issued;
   return out;
+}
+
+bool LiveFileReader::encrypted(const Resolved& key) const {
+  if (!check_key(key)) return false;
+  const auto fd = open_resolved(key);
+  if (!fd) return false;
+  const auto bytes = read_all_secret(fd->get(), key.path, key_limit);
+  return bytes && x509::is_encrypted_key(bytes->view());
+}
+
+Result<PathSeen> LiveFileReader::look(const std::string& path) {
+  auto file = locate(path);
+  if (file) return PathSeen{file_seen(path, file->seen), std::move(file->passed)};
+  if (file.error().code != Errc::not_found) return fail(file.error());
+  PathSeen missing;
+  missing.file.path = path;
+  return missing;
 }
 
 Result<std::string> LiveFileReader::read_public(const std::string& path, const ServerIdentity& server) {

@@ -27,6 +27,7 @@ class LiveFileReader final : public ports::LiveFiles {
   LiveFileReader(LivePlaces places, Server server) : places_(std::move(places)), server_(std::move(server)) {}
 
   Result<Read> read_certificate(const std::string& cert_path, const std::string& key_path) override;
+  Result<PathSeen> look(const std::string& path) override;
   Result<std::string> read_public(const std::string& path, const ServerIdentity& server) override;
   Result<GenerationContent> read_pair(const std::string& cert_path, const std::string& key_path) override;
 
@@ -35,6 +36,7 @@ class LiveFileReader final : public ports::LiveFiles {
   Result<Resolved> locate(const std::string& path) const;
   bool through_current(const std::string& path, const Resolved& file) const;
   Result<void> check_key(const Resolved& key) const;
+  bool encrypted(const Resolved& key) const;
 
   LivePlaces places_;
   Server server_;

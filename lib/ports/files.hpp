@@ -53,9 +53,14 @@ class LiveFiles {
     std::string chain_pem;
     bool through_current = false;    // both paths lead through this cluster's `current`
     bool snakeoil = false;
+    bool key_in_certificate_file = false;
+    bool key_encrypted = false;      // of a key that we may read
   };
   virtual ~LiveFiles() = default;
   virtual Result<Read> read_certificate(const std::string& cert_path, const std::string& key_path) = 0;
+  // Owner and mode of a file and of the directories on the way. A file that is not there is data; refused is what may not be
+  // looked at (under STATE, a link of somebody else).
+  virtual Result<PathSeen> look(const std::string& path) = 0;
   // A foreign CA or CRL file that a reload would read too: its bytes, for parsing only. Under the same rules for paths, and
   // only when `server` could read it.
   virtual Result<std::string> read_public(const std::string& path, const ServerIdentity& server) = 0;

@@ -1,10 +1,12 @@
 // Ports to one PostgreSQL server: SQL session, reload, and the handshake probe. Each call ends by its own deadline.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
 #include "core/server.hpp"
+#include "core/server_detail.hpp"
 
 namespace pgcertd::ports {
 
@@ -14,6 +16,9 @@ class Postgres {
   // Never fails: that a server is down is data. `remembered` fills what a server that is down cannot tell; where nothing
   // is remembered and a data directory is configured, settings are read by `postgres -C`.
   virtual PostgresSeen observe(const PostgresSeen* remembered) = 0;
+  // What a full pass asks beside that. `rotated_at`: sessions that are older are counted. An error is not data here: the
+  // server went away since observe(), or has no such view.
+  virtual Result<ServerDetail> detail(std::optional<TimePoint> rotated_at) = 0;
   // By conf.d file where one may be written, else ALTER SYSTEM. Takes effect with the next reload.
   virtual Result<void> change_settings(const SettingsChange& change) = 0;
   // By the configured way. Success proves nothing.

@@ -3,19 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
-
 #include "postgres/privileges.hpp"
+#include "postgres/rows.hpp"
 
 namespace pgcertd::postgres {
 namespace {
-
-template <class Number>
-Number number(const std::string& text) {
-  Number out{};
-  std::from_chars(text.data(), text.data() + text.size(), out);   // what is no number stays 0
-  return out;
-}
 
 // Whether ALTER SYSTEM is open to the role for every managed parameter.
 std::string alter_system_sql(int version_num) {
@@ -44,25 +36,23 @@ std::string facts_sql(int version_num) {
 
 constexpr auto settings_sql =
     "SELECT name, setting, source, sourcefile, sourceline, pending_restart FROM pg_catalog.pg_settings"
-    " WHERE name ~ '^ssl' OR name IN ('data_directory', 'config_file', 'port', 'listen_addresses')";
+    " WHERE name ~ '^ssl' OR name IN ('data_directory', 'config_file', 'hba_file', 'port', 'listen_addresses')";
 constexpr auto identifier_sql = "SELECT system_identifier AS identifier FROM pg_catalog.pg_control_system()";
 constexpr auto auto_conf_sql =
     "SELECT pg_catalog.lower(name) AS name, setting FROM pg_catalog.pg_file_settings"
     " WHERE sourcefile ~ '/postgresql[.]auto[.]conf$' AND name ~* '^ssl' ORDER BY seqno";
 
-bool yes(const Rows& rows, std::string_view column) { return rows.text(0, column) == "t"; }
-
 void read_facts(const Rows& rows, PostgresSeen& out) {
   out.version_num = number<std::uint32_t>(rows.text(0, "version_num"));
   out.version = version_text(out.version_num);
-  out.in_recovery = yes(rows, "in_recovery");
+  out.in_recovery = yes(rows, 0, "in_recovery");
   out.postmaster_start = TimePoint{Duration{number<std::int64_t>(rows.text(0, "started"))}};
   out.config_loaded = TimePoint{Duration{number<std::int64_t>(rows.text(0, "loaded"))}};
-  out.privileges = {.read_all_settings = yes(rows, "read_all"),
-                    .reload = yes(rows, "reload"),
-                    .alter_system = yes(rows, "alter_system"),
-                    .read_file_settings = yes(rows, "file_settings"),
-                    .superuser = yes(rows, "superuser")};
+  out.privileges = {.read_all_settings = yes(rows, 0, "read_all"),
+                    .reload = yes(rows, 0, "reload"),
+                    .alter_system = yes(rows, 0, "alter_system"),
+                    .read_file_settings = yes(rows, 0, "file_settings"),
+                    .superuser = yes(rows, 0, "superuser")};
 }
 
 void read_settings(const Rows& rows, PostgresSeen& out) {
@@ -71,6 +61,7 @@ void read_settings(const Rows& rows, PostgresSeen& out) {
     const std::string value = rows.text(row, "setting");
     if (name == "data_directory") out.data_directory = value;
     else if (name == "config_file") out.config_file = value;
+    else if (name == "hba_file") out.hba_file = value;
     else if (name == "port") out.port = number<std::uint16_t>(value);
     else if (name == "listen_addresses") out.listen_addresses = split_listen_addresses(value);
     else
@@ -122,7 +113,7 @@ Expected<PostgresSeen> discover(Session& session) {
   out.known = true;
   read_facts((*answers)[0], out);
   read_settings((*answers)[1], out);
-  if (auto permitted = read_permitted(session, yes((*answers)[0], "control"), out); !permitted)
+  if (auto permitted = read_permitted(session, yes((*answers)[0], 0, "control"), out); !permitted)
     return tl::unexpected(std::move(permitted).error());
   return out;
 }
@@ -130,7 +121,7 @@ Expected<PostgresSeen> discover(Session& session) {
 Expected<std::string> system_identifier(Session& session) {
   auto answers = session.query("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may");
   if (!answers) return tl::unexpected(std::move(answers).error());
-  if (answers->empty() || !yes((*answers)[0], "may")) return std::string();
+  if (answers->empty() || !yes((*answers)[0], 0, "may")) return std::string();
   answers = session.query(identifier_sql);
   if (!answers) return tl::unexpected(std::move(answers).error());
   return answers->empty() ? std::string() : (*answers)[0].text(0, "identifier");

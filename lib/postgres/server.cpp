@@ -11,6 +11,7 @@
 #include "postgres/conf_file.hpp"
 #include "postgres/conf_text.hpp"
 #include "postgres/conninfo.hpp"
+#include "postgres/detail.hpp"
 #include "postgres/discovery.hpp"
 #include "postgres/postmaster.hpp"
 #include "postgres/privileges.hpp"
@@ -136,6 +137,14 @@ PostgresSeen Server::observe(const PostgresSeen* remembered) {
   return std::move(*seen);
 }
 
+Result<ServerDetail> Server::detail(std::optional<TimePoint> rotated_at) {
+  auto at = session();
+  if (!at) return fail(std::move(at).error().error);
+  auto read = read_detail(**at, rotated_at);
+  if (!read) return fail(std::move(read).error().error);
+  return std::move(*read);
+}
+
 PostgresSeen Server::when_down(Failure why, const PostgresSeen* remembered) {
   session_.reset();
   PostgresSeen out;
@@ -164,6 +173,7 @@ void Server::identify(PostgresSeen& seen) const {
   seen.server_user = account->user;
   seen.server_uid = account->uid;
   seen.server_gid = account->gid;
+  if (options_.groups_of) seen.server_groups = options_.groups_of(account->user);
 }
 
 Result<void> Server::run(const std::string& sql, const std::string& remedy) {

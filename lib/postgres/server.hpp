@@ -27,6 +27,7 @@ struct ServerOptions {
   Duration statement_timeout = std::chrono::seconds{5};
   Duration cold_timeout = std::chrono::seconds{10};  // all `postgres -C` together
   std::function<Result<void>(const std::string& unit)> reload_unit{};   // reload = "systemd:UNIT"
+  std::function<std::vector<gid_t>(const std::string& user)> groups_of{};   // supplementary; empty: none are known
   std::string debian_config_root = "/etc/postgresql";
 };
 
@@ -35,6 +36,7 @@ class Server final : public ports::Postgres {
   Server(ServerOptions options, std::shared_ptr<const Cancel> cancel);
 
   PostgresSeen observe(const PostgresSeen* remembered) override;
+  Result<ServerDetail> detail(std::optional<TimePoint> rotated_at) override;
   Result<void> change_settings(const SettingsChange& change) override;
   Result<void> reload() override;
   void rest() override;

@@ -28,7 +28,7 @@ json list(const Range& range, Make make) {
 
 json problem(const StandingProblem& p) {
   return {{"code", to_string(p.finding.code)}, {"severity", to_string(p.finding.severity)}, {"since", time(p.since)},
-          {"message", text(p.finding.message)}, {"remedy", text(p.finding.remedy)}};
+          {"object", text_or_null(p.finding.object)}, {"message", text(p.finding.message)}, {"remedy", text(p.finding.remedy)}};
 }
 
 // The daemon's own and those of its issuers.
@@ -86,6 +86,28 @@ json rotation(const ClusterView& c) {
           {"next_at", time(c.next_at)}};
 }
 
+json permission(const FileJudgement& f) {
+  return {{"path", text(f.path)},         {"setting", text_or_null(f.setting)}, {"actual", text(f.actual)},
+          {"expected", text(f.expected)}, {"verdict", to_string(f.verdict)},    {"repaired_by_pgcertd", f.ours && !f.setting.empty()},
+          {"remedy", text_or_null(f.remedy)}};
+}
+
+json sessions(const std::optional<std::vector<SessionGroup>>& groups) {
+  if (!groups) return nullptr;
+  std::uint64_t all = 0, tls = 0, plaintext = 0, socket = 0, old = 0;
+  json versions = json::object();
+  for (const SessionGroup& g : *groups) {
+    all += g.count;
+    if (!g.tcp) socket += g.count;
+    else if (g.tls_version.empty()) plaintext += g.count;
+    if (g.tls_version.empty()) continue;
+    tls += g.count, old += g.before_rotation;
+    const std::string version = printable(g.tls_version, 20);
+    versions[version] = versions.value(version, std::uint64_t{0}) + g.count;
+  }
+  return {{"total", all}, {"tls", tls}, {"plaintext_tcp", plaintext}, {"unix_socket", socket}, {"tls_versions", std::move(versions)}, {"older_than_rotation", old}};
+}
+
 json runway(const Runway& r) {
   return {{"ends_at", time(r.ends_at)},
           {"needed_at", time(r.needed_at)},
@@ -102,6 +124,8 @@ json cluster(const ClusterView& c) {
           {"crl", json::array()},
           {"rotation", rotation(c)},
           {"runway", runway(c.runway)},
+          {"permissions", list(c.permissions, permission)},
+          {"sessions", sessions(c.sessions)},
           {"problems", list(c.problems, problem)}};
 }
 

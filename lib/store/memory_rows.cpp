@@ -207,6 +207,12 @@ void visit(A& a, Setting& v) {
   field(a, "pending_restart", v.pending_restart);
 }
 template <class A>
+void visit(A& a, Repair& v) {
+  field(a, "file", v.file);
+  field(a, "found", v.found);
+  field(a, "at", v.at);
+}
+template <class A>
 void visit(A& a, Privileges& v) {
   field(a, "read_all_settings", v.read_all_settings);
   field(a, "reload", v.reload);
@@ -224,6 +230,7 @@ void visit(A& a, PostgresSeen& v) {
   field(a, "system_identifier", v.system_identifier);
   field(a, "data_directory", v.data_directory);
   field(a, "config_file", v.config_file);
+  field(a, "hba_file", v.hba_file);
   field(a, "port", v.port);
   field(a, "listen_addresses", v.listen_addresses);
   field(a, "settings", v.settings);
@@ -235,6 +242,7 @@ void visit(A& a, PostgresSeen& v) {
   field(a, "server_user", v.server_user);
   field(a, "server_uid", v.server_uid);
   field(a, "server_gid", v.server_gid);
+  field(a, "server_groups", v.server_groups);
 }
 template <class A>
 void visit(A& a, ClusterMemory& v) {

@@ -171,7 +171,11 @@ struct FakeLive final : ports::LiveFiles {
   Result<Read> read_certificate(const std::string& cert, const std::string&) override {
     const auto pair = pair_at(cert);
     if (!pair) return fail(Errc::not_found, cert + " is not there");
-    return Read{pair->chain_pem, cert.starts_with(World::directory), cert.find("snakeoil") != std::string::npos};
+    return Read{pair->chain_pem, cert.starts_with(World::directory), cert.find("snakeoil") != std::string::npos, false, false};
+  }
+  Result<PathSeen> look(const std::string& path) override {
+    const bool there = w.foreign.contains(path.substr(0, path.rfind('.')) + ".crt");
+    return PathSeen{{path, there ? FileSeen::Kind::regular : FileSeen::Kind::missing, w.server_uid, 26, 0600, 1, 1}, {}};
   }
   Result<std::string> read_public(const std::string& path, const ServerIdentity&) override { return fail(Errc::not_found, path); }
   Result<GenerationContent> read_pair(const std::string& cert, const std::string&) override {
@@ -204,6 +208,10 @@ struct FakePostgres final : ports::Postgres {
     for (const auto& [name, value] : w.in_force) seen.settings[name] = {value, "configuration file", "", 0, false};
     seen.auto_conf = w.auto_conf;
     return seen;
+  }
+  Result<ServerDetail> detail(std::optional<TimePoint>) override {
+    if (!w.server_up) return fail(Errc::network, "the server is down");
+    return w.detail;
   }
   Result<void> change_settings(const SettingsChange& change) override {
     if (!w.server_up) return fail(Errc::network, "the server is down");

@@ -62,6 +62,7 @@ struct WorldState {
   std::map<std::string, std::string> auto_conf;              // postgresql.auto.conf, overrides it
   std::map<std::string, std::string> in_force;               // after the last reload
   std::optional<PairOnDisk> context;                         // what handshakes show; none: 'N'
+  ServerDetail detail;
   std::uint64_t reloads = 0;
   TimePoint now;
   uid_t server_uid = 26;

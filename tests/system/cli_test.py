@@ -29,7 +29,7 @@ if "--build" in sys.argv:
     del sys.argv[at:at + 2]
 PROGRAM = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")).resolve() / "daemon" / "pgcertctl"
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "inspect", "probe",
+COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "audit", "permissions check", "permissions fix", "inspect", "probe",
             "setup sql", "ca init", "ca show", "config check", "config show", "version"]
 
 

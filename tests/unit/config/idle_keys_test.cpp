@@ -31,9 +31,9 @@ TEST(IdleKeys, AreNotNamedWhileTheyHaveTheirDefault) {
 }
 
 TEST(IdleKeys, AreNamedWhereTheyAreSet) {
-  EXPECT_THAT(idle_in(std::string(least) + "lifetime = '30d'\nreload_guard = 'wait'\n[cluster.other]\nconninfo = 'host=/tmp port=5433 user=pgcertd'\n"
+  EXPECT_THAT(idle_in(std::string(least) + "lifetime = '30d'\nrestart = 'when-required'\n[cluster.other]\nconninfo = 'host=/tmp port=5433 user=pgcertd'\n"
                       "layout = 'in-place'\n[http]\nissuer = 'local'\n[crl.partner]\nurls = ['https://pki.example.org/partner.crl']\n"),
-              ElementsAre("http.issuer", "crl.partner.urls", "cluster.main.reload_guard", "cluster.other.layout"));
+              ElementsAre("http.issuer", "crl.partner.urls", "cluster.main.restart", "cluster.other.layout"));
 }
 
 TEST(IdleKeys, AreKnownKeys) {

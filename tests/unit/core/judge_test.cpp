@@ -60,6 +60,7 @@ TEST(Judge, FilesAreJudgedForAKnownServerOnly) {
   const auto open_key = [](Case& c) { c.current().files.back().mode = 0644; };
   EXPECT_NE(told(P::file_permissions, open_key), none);
   EXPECT_EQ(told(P::file_permissions, [&](Case& c) { open_key(c), c.seen.server.server_uid = static_cast<uid_t>(-1); }), none);
+  EXPECT_EQ(told(P::file_owner, [&](Case& c) { open_key(c), c.seen.server.server_uid = static_cast<uid_t>(-1); }), none);
   EXPECT_NE(told(P::file_missing, [](Case& c) { c.current().files.back().kind = FileSeen::Kind::missing, c.seen.server.server_uid = static_cast<uid_t>(-1); }), none);
   EXPECT_EQ(told(P::file_permissions, [](Case& c) { c.current().files.back().kind = FileSeen::Kind::missing; }), none);
   EXPECT_EQ(told(P::key_exposed, [](Case& c) { c.current().files.front().mode = 0200; }), none) << "a certificate that cannot be read exposes nothing";
@@ -75,12 +76,14 @@ TEST(Judge, AGenerationThatIsNotAsPublishedIsTold) {
   EXPECT_EQ(told(P::file_changed, [&](Case& c) { spoilt(c), c.current().incomplete_why.clear(); }), none);
 }
 
-TEST(Judge, MoreThanThreeRepairsInADayAreAFight) {
-  const auto repaired = [](std::initializer_list<Duration> ago) {
+TEST(Judge, MoreThanThreeRepairsOfOneFileInADayAreAFight) {
+  const auto repaired = [](std::initializer_list<Duration> ago, const char* last = "server.key") {
     return told(P::file_contended, [&](Case& c) {
-      for (const Duration d : ago) c.seen.memory.repairs.push_back(c.now - d);
+      for (const Duration d : ago) c.seen.memory.repairs.push_back({"server.key", "0644 26:26", c.now - d});
+      c.seen.memory.repairs.back().file = last;
     });
   };
+  EXPECT_EQ(repaired({1h, 2h, 3h, 4h}, "server.crt"), none);
   EXPECT_EQ(repaired({1h, 2h, 3h}), none);
   EXPECT_NE(repaired({1h, 2h, 3h, 24h - 1ms}), none);
   EXPECT_EQ(repaired({1h, 2h, 3h, 24h}), none);
@@ -254,6 +257,7 @@ TEST(Judge, ARequestThatWaitsLongIsTold) {
   const auto waits = [](Duration since) { return told(P::awaiting_signature, [&](Case& c) { c.seen.answers = {{"spki", Pending{c.now - since}}}; }); };
   EXPECT_EQ(waits(1min), none);
   EXPECT_NE(waits(1min + 1ms), none);
+  EXPECT_NE(message(P::awaiting_signature, [](Case& c) { c.seen.answers = {{"0123456789abcdef01", Pending{c.now - 1h}}}; }).find("request 0123456789abcdef waits"), std::string::npos);
   EXPECT_EQ(told(P::awaiting_signature, [](Case& c) { c.seen.answers = {{"spki", Issued{}}}; }), none);
   EXPECT_NE(told(P::issuer_failed, [](Case& c) { c.seen.issuer.available = false; }), none);
 }
@@ -330,7 +334,7 @@ TEST(JudgeIssuer, TheIssuingCaExpiresInItsLastThirdOrTwoLeavesBeforeItsEnd) {
   EXPECT_EQ(left(days{900}, days{30}), warning);
   EXPECT_EQ(left(days{900}, days{30} - 1ms), critical);
   EXPECT_EQ(issuer_told(P::issuing_ca_expiring, [](IssuerSeen& i, TimePoint) { i.issuing.reset(); }), none);
-  EXPECT_EQ(issuer_told(P::issuing_ca_expiring, [](IssuerSeen& i, TimePoint now) { i.issuing->not_before = now - days{4'000'000}, i.issuing->not_after = no_expiry; }), none);
+  EXPECT_EQ(issuer_told(P::issuing_ca_expiring, [](IssuerSeen& i, TimePoint now) { i.issuing->not_before = now - days{9'000'000}, i.issuing->not_after = no_expiry; }), none);
 }
 
 TEST(JudgeIssuer, TheRootExpiresALifeOfTheIssuingCaBeforeItsEnd) {

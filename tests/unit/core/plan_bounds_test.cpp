@@ -219,6 +219,9 @@ TEST(PutBack, AnOperatorsRollbackWritesThePairBeforeAndPublishesItByThePreflight
   c.seen.memory.rollback_asked_at = c.now;
   ASSERT_EQ(c.step(), "put-back");
   EXPECT_EQ(std::get<action::PutBack>(*c.plan().action).from, "g1");
+  Case renewed = with_copy_staged(c);
+  renewed.seen.generations.all.back().origin = Origin::issued;
+  EXPECT_EQ(renewed.step(), "put-back") << "a new one is not what was asked for";
   c = with_copy_staged(c);
   EXPECT_EQ(c.step(), "publish");
   EXPECT_EQ(with(c, [](Case& x) { x.seen.candidates.front().preflight_error = "revoked"; }).step(), "refuse");

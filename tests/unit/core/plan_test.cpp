@@ -531,6 +531,7 @@ TEST(Actions, SayWhatTheyDo) {
   EXPECT_EQ(names.size(), std::variant_size_v<Action>);
   EXPECT_EQ(texts.size(), std::variant_size_v<Action>);
   EXPECT_EQ(describe(all[7]), "set ssl = 'on' ssl_cert_file back and reload");
+  EXPECT_EQ(describe(Action{action::Submit{"0123456789abcdef01", {}}}), "hand request 0123456789abcdef to the issuer");
   EXPECT_EQ(to_string(track(all[7])), "settings");
   EXPECT_EQ(to_string(track(all[12])), "files");
   EXPECT_EQ(to_string(track(all[0])), "leaf");

@@ -12,8 +12,10 @@ using ::testing::HasSubstr;
 // '-' no connection, 'p' plaintext, 'e' encrypted, 'S' encrypted and safe from a man in the middle.
 std::string letters(const ServerSide& side, const ClientSide& client) {
   std::string out;
-  for (const ModeVerdict& verdict : sslmode_matrix(side, client))
+  for (const ModeVerdict& verdict : sslmode_matrix(side, client)) {
+    EXPECT_TRUE(verdict.connects || (!verdict.encrypted && !verdict.man_in_the_middle_safe)) << "what does not connect protects nothing";
     out += !verdict.connects ? '-' : !verdict.encrypted ? 'p' : verdict.man_in_the_middle_safe ? 'S' : 'e';
+  }
   return out;
 }
 

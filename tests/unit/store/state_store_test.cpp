@@ -67,7 +67,7 @@ ClusterMemory full_memory() {
   m.last_attempt_at = second(110);
   m.last_success_at = no_expiry;
   m.last_rotation_took = Duration{1234};
-  m.repairs = {second(120), second(121)};
+  m.repairs = {{"server.key", "0644 26:26", second(120)}, {"server.crt", "0600 1:1", second(121)}};
   return m;
 }
 

@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "cli/json_fields.hpp"
+#include "cli/layout.hpp"
+#include "cli/table.hpp"
+#include "cli/views.hpp"
+#include "core/audit.hpp"
+
+namespace pgcertd::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t indent = 2;
+
+std::string named(std::string_view what, const std::string& text) { return text.empty() ? "" : paragraph(fmt::format("{}: {}", what, printable(text, 1000)), 2 * indent); }
+
+std::string finding_text(const json& finding, const Style& style) {
+  const std::string word = text_at(finding, "code"), severity = text_at(finding, "severity");
+  const auto code = parse_problem_code(word);
+  std::string out = fmt::format("{} {}\n", style.paint(severity_tone(severity), printable(severity, 16)), style.paint(Tone::strong, printable(word, 40)));
+  out += paragraph(printable(text_at(finding, "message"), 1000), indent);
+  if (code) out += named("effect", std::string{row(*code).effect});
+  return out + named("remedy", text_at(finding, "remedy"));
+}
+
+bool is_wrong(const json& file) { return text_at(file, "verdict") != to_string(FileVerdict::ok); }
+
+}  // namespace
+
+json audit_findings(const json& reply) {
+  json out = json::array();
+  for (const json& problem : array_at(cluster_of(reply), "problems"))
+    if (const auto code = parse_problem_code(text_at(problem, "code")); code && is_audit_code(*code)) out.push_back(problem);
+  return out;
+}
+
+std::string audit_view(const std::string& cluster, const json& findings, const Style& style) {
+  const std::string name = style.paint(Tone::strong, printable(cluster, 63));
+  if (findings.empty()) return fmt::format("{}: nothing to object to\n", name);
+  std::string out = fmt::format("{}: {} finding(s)\n", name, findings.size());
+  for (const json& finding : findings) out += "\n" + finding_text(finding, style);
+  return out;
+}
+
+std::string permissions_view(const std::string& cluster, const json& files, const Style& style) {
+  std::string out = style.paint(Tone::strong, printable(cluster, 63)) + "\n";
+  if (files.empty()) return out + "  no file is known yet: the server was never seen\n";
+  Table table({"FILE", "EXPECTED", "ACTUAL", "VERDICT"}, indent);
+  for (const json& file : files)
+    table.add({Cell(text_at(file, "path")), Cell(text_at(file, "expected")), Cell(text_at(file, "actual")),
+               Cell(text_at(file, "verdict"), is_wrong(file) ? Tone::critical : Tone::good)});
+  out += table.render(style);
+  for (const json& file : files)
+    if (is_wrong(file)) out += named(flag_at(file, "repaired_by_pgcertd") ? "pgcertd repairs it where it may; by hand" : "to do", text_at(file, "remedy"));
+  return out;
+}
+
+}  // namespace pgcertd::cli

@@ -1,0 +1,103 @@
+#include "engine/file_audit.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.hpp"
+#include "x509/certificate.hpp"
+#include "x509/parameters.hpp"
+
+namespace pgcertd::engine {
+namespace {
+
+struct NamedFile {
+  const char* setting;
+  FileRole role;
+};
+constexpr std::array named_files{NamedFile{"ssl_cert_file", FileRole::certificate}, NamedFile{"ssl_key_file", FileRole::key}, NamedFile{"ssl_ca_file", FileRole::root},
+                                 NamedFile{"ssl_crl_file", FileRole::crl}};
+
+Result<std::string> read_named(ports::LiveFiles& files, const PostgresSeen& server, const std::string& setting) {
+  const std::string path = server.file_setting(setting);
+  if (path.empty()) return fail(Errc::not_found, setting + " is empty");
+  return files.read_public(path, server.identity());
+}
+
+// OpenSSL completes a chain from the trust store of the context, which is ssl_ca_file.
+bool completed_by_ca_file(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live) {
+  if (live.chain.empty() || live.chain.back().self_issued) return false;
+  const auto bytes = read_named(files, server, "ssl_ca_file");
+  const auto anchors = bytes ? x509::parse_certificates(*bytes, "ssl_ca_file") : Result<std::vector<x509::Certificate>>(fail(bytes.error()));
+  if (!anchors) return false;
+  return std::any_of(anchors->begin(), anchors->end(), [&](const x509::Certificate& c) { return c.facts().subject == live.chain.back().issuer && !c.facts().self_issued; });
+}
+
+std::string common_name_of(const std::string& rfc2253) {
+  const auto at = rfc2253.find("CN=");
+  return at == std::string::npos ? rfc2253 : rfc2253.substr(at + 3, rfc2253.find(',', at) - at - 3);
+}
+
+bool stands_in(const std::vector<x509::Crl>& crls, const CertSession& session) {
+  return std::any_of(crls.begin(), crls.end(), [&](const x509::Crl& crl) {
+    // pg_stat_ssl writes names as /CN=…/O=…, in another order; serials of two CAs may be equal, with equal names too they are not.
+    return crl.contains(session.serial) && session.issuer_dn.find("/CN=" + common_name_of(crl.facts().issuer)) != std::string::npos;
+  });
+}
+
+void add_crls(std::vector<x509::Crl>& all, const std::string& pem, const char* name) {
+  if (pem.empty()) return;
+  if (const auto parsed = x509::parse_crls(pem, name)) all.insert(all.end(), parsed->begin(), parsed->end());
+}
+
+}  // namespace
+
+TlsFilesSeen look_into_files(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live) {
+  TlsFilesSeen out;
+  if (const std::string& list = server.setting("ssl_ciphers"); !list.empty()) out.weak_ciphers = x509::weak_ciphers(list);
+  if (const auto bytes = read_named(files, server, "ssl_dh_params_file")) out.dh_bits = x509::dh_bits(*bytes);
+  if (const auto read = files.read_certificate(live.cert_path, live.key_path)) {
+    out.key_in_certificate_file = read->key_in_certificate_file;
+    out.key_encrypted = read->key_encrypted;
+  }
+  out.completed_by_ca_file = completed_by_ca_file(files, server, live);
+  return out;
+}
+
+std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresSeen& server, const std::string& cluster_directory) {
+  std::vector<LiveFileSeen> out;
+  for (const NamedFile& named : named_files) {
+    const std::string path = server.file_setting(named.setting);
+    const bool pair = named.role == FileRole::certificate || named.role == FileRole::key;
+    if (path.empty() || path.starts_with(cluster_directory + "/") || (pair && !server.ssl_on())) continue;
+    LiveFileSeen seen;
+    seen.role = named.role;
+    if (auto looked = files.look(path)) seen.file = std::move(looked->file), seen.parents = std::move(looked->parents);
+    else seen.file.path = path, seen.trouble = printable(looked.error().text());
+    out.push_back(std::move(seen));
+  }
+  return out;
+}
+
+std::optional<TimePoint> hba_modified(ports::LiveFiles& files, const PostgresSeen& server, const ServerDetail& detail) {
+  std::set<std::string> paths{server.hba_file};
+  for (const HbaRule& rule : detail.hba.value_or(std::vector<HbaRule>{})) paths.insert(rule.file);
+  std::optional<TimePoint> newest;
+  for (const std::string& path : paths)
+    if (const auto looked = path.empty() ? Result<PathSeen>(fail(Errc::not_found, "no path")) : files.look(path); looked && looked->file.kind == FileSeen::Kind::regular)
+      newest = newest ? std::max(*newest, looked->file.modified) : looked->file.modified;
+  return newest;
+}
+
+std::vector<CertSession> revoked_sessions(ports::LiveFiles& files, const Observation& seen) {
+  std::vector<CertSession> out;
+  if (!seen.detail || seen.detail->cert_sessions.empty()) return out;
+  std::vector<x509::Crl> crls;
+  add_crls(crls, seen.issuer.crl_pem, "the issuer's CRL");
+  if (const auto bytes = read_named(files, seen.server, "ssl_crl_file")) add_crls(crls, *bytes, "ssl_crl_file");
+  for (const CertSession& session : seen.detail->cert_sessions)
+    if (!session.serial.empty() && stands_in(crls, session)) out.push_back(session);
+  return out;
+}
+
+}  // namespace pgcertd::engine
