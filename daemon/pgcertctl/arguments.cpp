@@ -130,7 +130,7 @@ void add_acting(CLI::App& app, Command& command) {
   rotate.add_flag("--wait", values->wait, "print the stages, end when it is proved or failed");
   rotate.add_flag("--force", values->force, "also when none is due; no preflight is skipped");
 
-  CLI::App& rollback = *app.add_subcommand("rollback", "go back to the pair that was proved before, and pause");
+  CLI::App& rollback = *app.add_subcommand("rollback", "go back to the pair proved before, and pause");
   const auto back = bind<Rollback>(rollback, command);
   add_cluster(rollback, back->cluster, true);
   rollback.add_flag("--wait", back->wait, "print the stages, end when it is proved or failed");

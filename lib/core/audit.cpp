@@ -148,7 +148,25 @@ std::vector<Finding> audit(const Desired& desired, const Observation& seen) {
   return std::move(a.out);
 }
 
-std::vector<std::string> pending_changes(const PostgresSeen& server, const ServerDetail& detail) {
+bool written_since_load(const PostgresSeen& server, const ServerDetail& detail) { return detail.hba_modified && *detail.hba_modified > server.config_loaded; }
+
+std::uint64_t digest_of(const std::vector<HbaRule>& rules) noexcept {
+  std::uint64_t hash = 14695981039346656037ULL;   // FNV-1a
+  const auto mix = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    hash = (hash ^ 0x1fU) * 1099511628211ULL;
+  };
+  for (const HbaRule& rule : rules) {
+    for (const std::string* text : {&rule.file, &rule.type, &rule.address, &rule.netmask, &rule.method, &rule.error}) mix(*text);
+    for (const auto* list : {&rule.databases, &rule.users, &rule.options}) {
+      for (const std::string& one : *list) mix(one);
+      mix("");
+    }
+  }
+  return hash;
+}
+
+std::vector<std::string> pending_changes(const ClusterMemory& memory, const PostgresSeen& server, const ServerDetail& detail) {
   std::vector<std::string> out;
   for (const FileSetting& line : detail.file_settings.value_or(std::vector<FileSetting>{})) {
     // A value that a session, the command line or a role overrides is not what a reload would change.
@@ -158,7 +176,7 @@ std::vector<std::string> pending_changes(const PostgresSeen& server, const Serve
   }
   for (const std::string& name : detail.reset_by_reload.value_or(std::vector<std::string>{})) out.push_back(fmt::format("{} back to its default", printable(name, 63)));
   // The views show the file, never what is in force: what was written after the last load has not been loaded.
-  if (detail.hba_modified && *detail.hba_modified > server.config_loaded) out.emplace_back("pg_hba.conf, which was written since it was last loaded");
+  if (written_since_load(server, detail) && detail.hba && memory.hba_in_force != digest_of(*detail.hba)) out.emplace_back("changed rows of pg_hba.conf");
   return out;
 }
 

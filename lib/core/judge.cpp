@@ -216,7 +216,7 @@ void judge_settings(Judge& j) {
 void judge_guard(Judge& j) {
   if (j.desired.cluster.reload_guard == ReloadGuard::off || !j.seen.detail) return;
   const bool reload_ahead = j.need.need != Need::none || j.seen.memory.publish;
-  const auto changes = reload_ahead ? pending_changes(j.seen.server, *j.seen.detail) : std::vector<std::string>{};
+  const auto changes = reload_ahead ? pending_changes(j.seen.memory, j.seen.server, *j.seen.detail) : std::vector<std::string>{};
   if (changes.empty()) return;
   const bool waits = j.desired.cluster.reload_guard == ReloadGuard::wait;
   j.add(P::reload_guarded, fmt::format("a reload would also apply {}{}", fmt::join(changes, ", "), waits ? "; the rotation waits for it" : ""),

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/text.hpp"
+#include "core/audit.hpp"
 #include "engine/view.hpp"
 
 namespace pgcertd::engine {
@@ -128,6 +129,7 @@ std::vector<Event> Reconciler::remember(const Desired& desired, const Observatio
     memory_.server = seen.server;
     memory_.server->fault_text.clear();
   }
+  if (seen.detail && seen.detail->hba && !written_since_load(seen.server, *seen.detail)) memory_.hba_in_force = digest_of(*seen.detail->hba);
   for (Finding& f : own_findings()) {
     const bool told = std::any_of(plan.findings.begin(), plan.findings.end(), [&](const Finding& other) { return other.code == f.code; });
     if (!told) plan.findings.push_back(std::move(f));

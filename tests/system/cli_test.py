@@ -71,7 +71,7 @@ class InDirectory(unittest.TestCase):
 class Usage(unittest.TestCase):
     def test_wrong_usage_is_exit_code_2_with_a_hint(self):
         for arguments, words in [([], "subcommand is required"), (["statsu"], 'did you mean "status"'), (["ca", "inti"], 'did you mean "init"'),
-                                 (["rollback", "main"], "is no command"), (["rotate", "main", "--frce"], 'did you mean "--force"'),
+                                 (["revoke", "main"], "is no command"), (["rotate", "main", "--frce"], 'did you mean "--force"'),
                                  (["rotate"], "CLUSTER is required"), (["status", "a", "b"], "one argument too many"),
                                  (["pause", "main", "--for", "3x", "--reason", "r"], "no duration"), (["pause", "main", "--for", "2h"], "--reason"),
                                  (["pause", "main", "--reason", "r"], "--for"), (["status", "--color", "pink"], "--color"), (["status", "--timeout", "soon"], "no duration"),

@@ -152,7 +152,7 @@ std::vector<std::string> pending(const Bend& bend) {
   c.seen.detail.emplace();
   c.seen.server.config_loaded = t0;
   bend(c);
-  return pending_changes(c.seen.server, *c.seen.detail);
+  return pending_changes(c.seen.memory, c.seen.server, *c.seen.detail);
 }
 
 TEST(PendingChanges, AreLinesThatAReloadWouldApply) {
@@ -173,10 +173,39 @@ TEST(PendingChanges, AreLinesThatAReloadWouldApply) {
   }
 }
 
+TEST(HbaDigest, ChangesWithEachPartOfARow) {
+  const HbaRule row{"f", 7, "host", {"all"}, {"app"}, "10.0.0.0", "255.0.0.0", "md5", {"map=x"}, ""};
+  const auto differs = [&](const std::function<void(HbaRule&)>& change) {
+    HbaRule other = row;
+    change(other);
+    return digest_of({row}) != digest_of({other});
+  };
+  EXPECT_TRUE(differs([](HbaRule& r) { r.type = "hostssl"; }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.databases = {"all", "x"}; }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.users = {"ap", "p"}; }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.address = "10.0.0.1"; }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.netmask = "255.255.0.0"; }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.method = "trust"; }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.options.clear(); }));
+  EXPECT_TRUE(differs([](HbaRule& r) { r.error = "x"; }));
+  EXPECT_FALSE(differs([](HbaRule& r) { r.line = 8; })) << "moved down by a comment";
+}
+
 TEST(PendingChanges, AreSettingsThatVanishedAndRowsThatWereWritten) {
   EXPECT_THAT(pending([](Case& c) { c.seen.detail->reset_by_reload = {"work_mem"}; }), ElementsAre("work_mem back to its default"));
-  EXPECT_THAT(pending([](Case& c) { c.seen.detail->hba_modified = t0; }), IsEmpty());
-  EXPECT_EQ(pending([](Case& c) { c.seen.detail->hba_modified = t0 + 1ms; }).size(), 1U);
+  const HbaRule row{"", 7, "host", {"all"}, {"app"}, "all", "", "md5", {"map=x"}, ""};
+  const auto written = [&](Duration after_load, const Bend& bend = [](Case&) {}) {
+    return pending([&](Case& c) {
+      c.seen.detail->hba = {row}, c.seen.detail->hba_modified = t0 + after_load;
+      bend(c);
+    }).size();
+  };
+  EXPECT_EQ(written(0ms), 0U);
+  EXPECT_EQ(written(1ms), 1U);
+  EXPECT_EQ(written(1ms, [&](Case& c) { c.seen.memory.hba_in_force = digest_of({row}); }), 0U) << "written back as it was";
+  EXPECT_EQ(written(1ms, [&](Case& c) { c.seen.memory.hba_in_force = digest_of({}); }), 1U);
+  EXPECT_EQ(written(1ms, [](Case& c) { c.seen.detail->hba.reset(); }), 0U);
+  EXPECT_EQ(written(0ms, [](Case& c) { c.seen.detail->hba_modified.reset(); }), 0U);
 }
 
 TEST(ReloadGuard, WaitsOnlyWhereItIsToldAndNotUntilTheCertificateEnds) {
