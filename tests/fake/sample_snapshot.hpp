@@ -131,6 +131,9 @@ inline ClusterView cluster(std::string name) {
   c.generation_id = "20251201T000000Z-3f9a41c2";
   c.files = {file("server.crt", 0644), file("server.key", 0600), file("root.crt", 0644), file("root.crl", 0644)};
   c.identity = {.uid = 113, .gid = 120, .groups = {}};
+  c.permissions = {{c.files[1].path, "ssl_key_file", c.files[1], true, "0600 113:120", "0600 at most, the server user's", FileVerdict::ok, ""},
+                   {"/etc/pki/ca.crt", "ssl_ca_file", file("ca.crt", 0600), false, "0600 0:0", "a regular file that the server's user can read", FileVerdict::unreadable, "chmod a+r /etc/pki/ca.crt"}};
+  c.sessions = {{true, false, "TLSv1.3", "TLS_AES_256_GCM_SHA384", 12, 3, now - days{40}}, {true, false, "", "", 2, 0, now - days{1}}, {false, false, "", "", 1, 0, now - days{1}}};
   c.runway = {.ends_at = now + days{265}, .needed_at = now + days{200}, .limited_by = RunwayLimit::root_crl};
   c.memory.rotations_proved = 7;
   c.memory.reloads_applied = 7;
