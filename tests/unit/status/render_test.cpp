@@ -75,7 +75,7 @@ TEST(Json, StatusHasTheAgreedShape) {
   EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems"));
   const json& c = s["clusters"][0];
   EXPECT_THAT(keys(c),
-              UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "problems"));
+              UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "permissions", "sessions", "problems"));
   EXPECT_THAT(keys(c["server"]), UnorderedElementsAre("reachable", "version", "data_directory", "ssl", "pending_restart"));
   EXPECT_THAT(keys(c["certificate"]), UnorderedElementsAre("path", "serial", "fingerprint_sha256", "subject", "issuer", "names",
                                                            "not_before", "not_after", "key_type", "renew_at"));
@@ -84,7 +84,9 @@ TEST(Json, StatusHasTheAgreedShape) {
   EXPECT_THAT(keys(c["rotation"]),
               UnorderedElementsAre("stage", "need", "paused_until", "generation", "last_success_at", "last_error", "next_at"));
   EXPECT_THAT(keys(c["runway"]), UnorderedElementsAre("ends_at", "needed_at", "limited_by"));
-  EXPECT_THAT(keys(c["problems"][0]), UnorderedElementsAre("code", "severity", "since", "message", "remedy"));
+  EXPECT_THAT(keys(c["problems"][0]), UnorderedElementsAre("code", "severity", "since", "object", "message", "remedy"));
+  EXPECT_THAT(keys(c["permissions"][0]), UnorderedElementsAre("path", "setting", "actual", "expected", "verdict", "repaired_by_pgcertd", "remedy"));
+  EXPECT_THAT(keys(c["sessions"]), UnorderedElementsAre("total", "tls", "plaintext_tcp", "unix_socket", "tls_versions", "older_than_rotation"));
   const json& i = s["issuers"][0];
   EXPECT_THAT(keys(i), UnorderedElementsAre("name", "type", "key_available", "certificate", "root", "crl", "pending_requests",
                                             "client_certificates"));
@@ -107,7 +109,7 @@ TEST(Json, WhatIsUnknownIsNull) {
   const json& c = j["clusters"][0];
   for (const char* path :
        {"/server/version", "/server/ssl", "/server/pending_restart", "/certificate", "/rotation/last_error", "/rotation/next_at",
-        "/runway/ends_at", "/runway/limited_by", "/served/0/serial", "/served/0/matches_file", "/served/0/probed_at"})
+        "/runway/ends_at", "/runway/limited_by", "/sessions", "/served/0/serial", "/served/0/matches_file", "/served/0/probed_at"})
     EXPECT_TRUE(c.at(json::json_pointer(path)).is_null()) << path;
   EXPECT_EQ(c["server"]["reachable"], false);
   for (const char* key : {"certificate", "root", "crl"}) EXPECT_TRUE(j["issuers"][0][key].is_null()) << key;
