@@ -72,12 +72,14 @@ class Permissions : public ::testing::Test {
     ASSERT_EQ(chmod(directory.c_str(), 0710), 0);
   }
 
-  // Sends SIGHUP twice: what the log holds between the two belongs to the first, which is over when the second is noticed.
+  // Sends SIGHUP twice: what the log holds from the first's marker to the second's receipt belongs to the first.
   bool server_accepts() {
     const std::size_t before = log_size();
+    const std::string marker = hang_up();
     hang_up();
-    hang_up();
-    return log_from(before).find("SSL configuration was not reloaded") == std::string::npos;
+    const std::string log = log_from(before);
+    const std::size_t from = log.find(marker), to = log.find("received SIGHUP", from);
+    return log.substr(from, to - from).find("SSL configuration was not reloaded") == std::string::npos;
   }
 
   // As PostgreSQL sees it: a link counts as its target.
@@ -133,8 +135,8 @@ class Permissions : public ::testing::Test {
     in.seekg(static_cast<std::streamoff>(offset));
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  // Until the server says that it has read the files once more.
-  void hang_up() {
+  // Until the server says that it reads the files once more; what it says.
+  std::string hang_up() {
     const std::string number = std::to_string(++sequence_);
     std::ofstream(scratch_.data_directory() + "/conf.d/sequence.conf") << "pgcertd.sequence = '" << number << "'\n";
     const std::size_t before = log_size();
@@ -142,9 +144,10 @@ class Permissions : public ::testing::Test {
     const std::string line = "\"pgcertd.sequence\" changed to \"" + number + "\"";
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (log_from(before).find(line) == std::string::npos) {
-      if (std::chrono::steady_clock::now() > deadline) FAIL() << "the server does not notice SIGHUP";
+      if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("the server does not notice SIGHUP");
       usleep(300);
     }
+    return line;
   }
 
   unsigned sequence_ = 0;
