@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "core/ssl_parameters.hpp"
+
 namespace pgcertd {
 namespace {
 
@@ -89,6 +91,9 @@ std::string tables_markdown() {
   out += "\n## Problem codes\n\n| code | severity at most | meaning | effect on clients |\n|---|---|---|---|\n";
   for (const ProblemRow& r : problem_table())
     out += fmt::format("| `{}` | {} | {} | {} |\n", r.name, to_string(r.severity), r.meaning, r.effect);
+  out += "\n## ssl parameters of PostgreSQL 10 and later\n\nAll take a reload; `ssl_library` only tells.\n\n| parameter | since | until | default |\n|---|---|---|---|\n";
+  for (const SslParameter& p : ssl_parameters())
+    out += fmt::format("| `{}` | {} | {} | {} |\n", p.name, p.since, p.until == 0 ? "" : fmt::to_string(p.until), p.default_value.empty() ? "" : fmt::format("`{}`", p.default_value));
   return out;
 }
 

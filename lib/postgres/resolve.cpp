@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -27,7 +28,8 @@ using AddrinfoPtr = std::unique_ptr<addrinfo, AddrinfoFree>;
 struct Lookup {
   std::string host, service;
   UniqueFd done{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  // Written by the thread before `done`, read after it.
+  // What the thread has written is there for who reads true here; `done` only wakes.
+  std::atomic<bool> finished{false};
   int status = EAI_AGAIN;
   AddrinfoPtr list;
 };
@@ -66,6 +68,7 @@ Result<void> look_up_aside(const std::shared_ptr<Lookup>& lookup, Deadline deadl
   try {
     std::thread([lookup] {
       lookup->status = look_up(*lookup, 0);
+      lookup->finished.store(true, std::memory_order_release);
       const std::uint64_t one = 1;
       (void)!write(lookup->done.get(), &one, sizeof one);   // the counter is at 0: it cannot fail
     }).detach();
@@ -102,6 +105,7 @@ Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port
   int status = look_up(*lookup, AI_NUMERICHOST);
   if (status == EAI_NONAME) {
     PGCERTD_CHECK(look_up_aside(lookup, deadline, cancel));
+    if (!lookup->finished.load(std::memory_order_acquire)) return fail(Errc::internal, "looking up a name: woken without an answer");
     status = lookup->status;
   }
   if (status != 0)

@@ -34,7 +34,7 @@ def text(path):
 
 def problem_rows():
     """(code, severity, meaning, effect) of each row, as the program prints them."""
-    table = output(PGCERTD, "--print-tables").split("## Problem codes")[1]
+    table = output(PGCERTD, "--print-tables").split("## Problem codes")[1].split("## ")[0]
     return [tuple(c.strip(" `") for c in line.strip("|").split(" | ")) for line in table.splitlines() if line.startswith("| `")]
 
 

@@ -99,10 +99,11 @@ def quiet_run(*arguments, **options):
 
 class Postgres:
     """A database cluster in a directory of its own: loopback and a Unix socket, TLS off, everybody trusted."""
-    template = None
+    templates = {}
     template_lock = threading.Lock()
 
-    def __init__(self, directory, port=None):
+    def __init__(self, directory, port=None, binaries=PG_BIN):
+        self.binaries = binaries
         self.user = account("postgres")
         self.directory, self.data, self.port = directory, directory / "data", port or free_port()
         self.logfile = directory / "postgresql.log"
@@ -111,13 +112,13 @@ class Postgres:
 
     def _copy_template(self):
         with Postgres.template_lock:
-            if Postgres.template is None:
+            if self.binaries not in Postgres.templates:
                 template = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-template-"))
                 atexit.register(shutil.rmtree, template, True)
                 os.chown(template, self.user.pw_uid, self.user.pw_gid)
-                quiet_run(*as_user(self.user), PG_BIN / "initdb", "-D", template / "data", "-U", "postgres", "-A", "trust", "-N", cwd="/")
-                Postgres.template = template
-        quiet_run("cp", "-a", Postgres.template / "data", self.data)
+                quiet_run(*as_user(self.user), self.binaries / "initdb", "-D", template / "data", "-U", "postgres", "-A", "trust", "-N", cwd="/")
+                Postgres.templates[self.binaries] = template
+        quiet_run("cp", "-a", Postgres.templates[self.binaries] / "data", self.data)
 
     def configure(self, text):
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
@@ -125,7 +126,7 @@ class Postgres:
 
     def pg_ctl(self, *arguments, check=True):
         run = quiet_run if check else lambda *a, **o: subprocess.run([str(x) for x in a], capture_output=True, timeout=120, **o)
-        return run(*as_user(self.user, groups="--init-groups"), PG_BIN / "pg_ctl", "-D", self.data, "-l", self.logfile, "-s", "-w", *arguments, cwd="/")
+        return run(*as_user(self.user, groups="--init-groups"), self.binaries / "pg_ctl", "-D", self.data, "-l", self.logfile, "-s", "-w", *arguments, cwd="/")
 
     def start(self):
         try:
@@ -254,7 +255,7 @@ class Daemon:
 class Host:
     """A database host: PostgreSQL, a CA whose root is elsewhere, a configuration, and pgcertd when it is started."""
 
-    def __init__(self, server=True, ca=True, same_user=False, capabilities=CAPABILITIES):
+    def __init__(self, server=True, ca=True, same_user=False, capabilities=CAPABILITIES, binaries=PG_BIN, major=15):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-host-"))
         self.directory.chmod(0o755)
         self.server_user = account("postgres")
@@ -267,7 +268,12 @@ class Host:
         for path in (self.state, self.run):
             path.mkdir(mode=0o711)
             os.chown(path, self.daemon_user.pw_uid, self.daemon_user.pw_gid)
-        self.postgres = Postgres(self.directory)
+        self.postgres, self.major = Postgres(self.directory, binaries=binaries), major
+        self.conf_d = self.directory / "conf.d"
+        if major < 15:   # no grant for ALTER SYSTEM there
+            self.own(self.conf_d, directory=True)
+            self.conf_d.chmod(0o755)
+            self.postgres.configure(f"include_dir = '{self.conf_d}'")
         if server:
             self.postgres.start()
             self.make_role()
@@ -303,7 +309,7 @@ class Host:
         return as_user(self.daemon_user, self.capabilities)
 
     def make_role(self):
-        done = self.postgres.psql(f"host={self.directory} port={self.postgres.port} user=postgres dbname=postgres", quiet_run(PGCERTCTL, "setup", "sql"))
+        done = self.postgres.psql(f"host={self.directory} port={self.postgres.port} user=postgres dbname=postgres", quiet_run(PGCERTCTL, "setup", "sql", "--postgresql", self.major))
         if done.returncode != 0:
             raise AssertionError(done.stderr)
 
@@ -328,6 +334,7 @@ class Host:
         issuer = issuer if issuer is not None else f'type = "local"\ndirectory = "{self.ca}"'
         conninfo = conninfo or f"host={self.directory} port={self.postgres.port} dbname=postgres user=pgcertd"
         interval = "" if "check_interval" in daemon else 'check_interval = "2s"'
+        daemon += f'\nallowed_directories = ["{self.conf_d}"]' if self.major < 15 else ""
         names = "" if re.search(r"^names\b", cluster, re.M) else 'names = ["localhost", "127.0.0.1"]'
         self.config.write_text(f"""[daemon]
 state_directory = "{self.state}"
