@@ -1,4 +1,4 @@
-// What the daemon thinks of settings, pg_hba.conf, sessions and files: audit, permissions. It looks again before it answers.
+// What the daemon thinks of settings, pg_hba.conf, sessions and files: audit, permissions.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -23,22 +23,27 @@ Result<std::vector<std::string>> clusters_of(const cli::ControlClient& client, c
   return names;
 }
 
-Result<json> fresh(const cli::ControlClient& client, const std::string& cluster) {
-  PGCERTD_TRY(const json looked, client.post(fmt::format("/v1/clusters/{}/look", cluster), json::object()));
-  (void)looked;   // only that it was done
+// `look`: the daemon looks at everything before, which includes that it repairs what it installed.
+Result<json> record_of(const cli::ControlClient& client, const std::string& cluster, bool look) {
+  if (look) PGCERTD_CHECK(client.post(fmt::format("/v1/clusters/{}/look", cluster), json::object()));
   return client.get("/v1/clusters/" + cluster);
 }
 
-// Prints for each cluster what `pick` takes out of its record; true when `wrong` says so of one of them.
+struct Which {
+  std::string cluster;   // empty: all
+  bool look;
+};
+
+// Prints for each cluster what `pick` takes out of its record; the exit code says whether `wrong` said so of one of them.
 template <class Pick, class Show, class Wrong>
-int for_each_cluster(const Session& session, const std::string& asked, const Pick& pick, const Show& show, const Wrong& wrong) {
+int for_each_cluster(const Session& session, const Which& which, const Pick& pick, const Show& show, const Wrong& wrong) {
   const cli::ControlClient client = session.client();
-  const auto names = clusters_of(client, asked);
+  const auto names = clusters_of(client, which.cluster);
   if (!names) return session.report(names.error());
   json all = json::object();
   bool found = false;
   for (const std::string& name : *names) {
-    const Result<json> reply = fresh(client, name);
+    const Result<json> reply = record_of(client, name, which.look);
     if (!reply) return session.report(reply.error());
     json items = pick(*reply);
     for (const json& item : items) found = found || wrong(item);
@@ -52,13 +57,12 @@ int for_each_cluster(const Session& session, const std::string& asked, const Pic
 }  // namespace
 
 int run(const Audit& command, const Session& session) {
-  return for_each_cluster(session, command.cluster, cli::audit_findings, cli::audit_view, [](const json&) { return true; });
+  return for_each_cluster(session, {command.cluster, true}, cli::audit_findings, cli::audit_view, [](const json&) { return true; });
 }
 
 int run(const Permissions& command, const Session& session) {
-  // The daemon repairs what it installed whenever it looks, so `fix` differs from `check` in what is asked for only.
   const auto files = [](const json& reply) { return reply.value("cluster", json::object()).value("permissions", json::array()); };
-  return for_each_cluster(session, command.cluster, files, cli::permissions_view, [](const json& file) { return file.value("verdict", "") != "ok"; });
+  return for_each_cluster(session, {command.cluster, command.fix}, files, cli::permissions_view, [](const json& file) { return file.value("verdict", "") != "ok"; });
 }
 
 }  // namespace pgcertd::ctl

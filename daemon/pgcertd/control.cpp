@@ -34,7 +34,13 @@ http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
 }
 
 http::ControlReply look(ClusterWorker& worker) {
-  if (worker.look().wait_for(patience) != std::future_status::ready) return busy();
+  auto looked = worker.look();
+  if (looked.wait_for(patience) != std::future_status::ready) return busy();
+  try {
+    looked.get();
+  } catch (const std::future_error&) {
+    return busy();   // the worker ended: the configuration changed, or the daemon stops
+  }
   return {200, json{{"accepted", true}, {"message", "everything was looked at"}}.dump()};
 }
 

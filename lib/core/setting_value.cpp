@@ -103,7 +103,8 @@ bool same_value(std::string_view vartype, std::string_view unit, std::string_vie
     const auto a = parse_boolean(in_file), b = parse_boolean(in_force);   // several enums take booleans, too
     return a && b && *a == *b;
   }
-  return vartype != "string";
+  // Some are shown in a form of their own, as DateStyle: 'iso, mdy' is ISO, MDY.
+  return vartype != "string" || lower(in_file) == lower(in_force);
 }
 
 }  // namespace pgcertd

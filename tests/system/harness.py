@@ -196,6 +196,10 @@ class Daemon:
         except (OSError, ValueError):
             return None
 
+    def wait_cluster(self, name, condition, what):
+        """As wait(), for any cluster of the host."""
+        return poll(lambda: (c := self.cluster(name)) and condition(c) and c, f"{name}: {what}", context=self.log)
+
     def cluster(self, name="main"):
         status = self.status()
         return next((c for c in status["clusters"] if c["name"] == name), None) if status else None
@@ -308,8 +312,9 @@ class Host:
     def as_daemon(self):
         return as_user(self.daemon_user, self.capabilities)
 
-    def make_role(self):
-        done = self.postgres.psql(f"host={self.directory} port={self.postgres.port} user=postgres dbname=postgres", quiet_run(PGCERTCTL, "setup", "sql", "--postgresql", self.major))
+    def make_role(self, postgres=None):
+        postgres = postgres or self.postgres
+        done = postgres.psql(f"host={postgres.directory} port={postgres.port} user=postgres dbname=postgres", quiet_run(PGCERTCTL, "setup", "sql", "--postgresql", self.major))
         if done.returncode != 0:
             raise AssertionError(done.stderr)
 
