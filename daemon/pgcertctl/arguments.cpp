@@ -151,14 +151,14 @@ void add_acting(CLI::App& app, Command& command) {
 }
 
 void add_judging(CLI::App& app, Command& command) {
-  CLI::App& audit = *app.add_subcommand("audit", "settings, pg_hba.conf and sessions that are weak or a trap");
+  CLI::App& audit = *app.add_subcommand("audit", "weak or misleading settings, pg_hba rows, sessions");
   add_cluster(audit, bind<Audit>(audit, command)->cluster, false);
 
-  CLI::App& permissions = *app.add_subcommand("permissions", "owner and mode of the TLS files, by PostgreSQL's rules");
+  CLI::App& permissions = *app.add_subcommand("permissions", "owner and mode of TLS files by PostgreSQL's rules");
   permissions.require_subcommand(1);
   CLI::App& check = *permissions.add_subcommand("check", "expected and actual, side by side");
   add_cluster(check, bind<Permissions>(check, command)->cluster, false);
-  CLI::App& fix = *permissions.add_subcommand("fix", "let pgcertd repair what it installed; tell what to type for the rest");
+  CLI::App& fix = *permissions.add_subcommand("fix", "repair what pgcertd installed, tell the rest");
   const auto values = bind<Permissions>(fix, command);
   values->fix = true;   // what the word says
   add_cluster(fix, values->cluster, false);

@@ -205,6 +205,7 @@ bool may_replace(const Desired& desired, const Observation& seen) {
 bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now) {
   const GenerationSeen* current = seen.generations.live();
   if (current == nullptr || !current->changed || current->chain.empty() || !seen.current || !seen.live.ours || may_replace(desired, seen)) return false;
+  if (!seen.memory.is_proved(current->id)) return false;   // its rotation is not over: it is proved, or rolled back
   return seen.current->loads && seen.current->key_matches && now < current->chain.front().not_after;
 }
 

@@ -75,7 +75,7 @@ std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& 
 
 // May what somebody put into the current generation be replaced: by policy, or by an operator's consent.
 bool may_replace(const Desired& desired, const Observation& seen);
-// True when somebody replaced the files of the current generation by a pair that works, and nobody consented to replace it.
+// True when somebody replaced the files of the current, proved generation by a pair that works, and nobody consented to replace it.
 bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now);
 
 // True when somebody else's working certificate is in place and nobody consented to replace it.

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 constexpr Duration look_again = 25ms;
 constexpr Duration look_at_least = 1s;
 constexpr Duration second_reload_after = 500ms;
+constexpr Duration foreign_change_settles = 3s;
 
 // The newest proved generation that is whole and not the current one.
 const GenerationSeen* rollback_target(const Walk& w) {
@@ -31,6 +32,15 @@ Decision roll_back(const Walk& w, const std::string& why) {
   if (target == nullptr && !(w.seen.memory.original_auto_conf && !w.seen.memory.original_ssl_on))
     return rest(Stage::published, why + "; there is nothing proved to go back to");
   return act(Stage::published, action::RollBack{w.current->id, target ? target->id : std::string{}, why}, why);
+}
+
+// Certificate and key are written one after the other: until then half of a change is not taken for a spoiled pair.
+std::optional<TimePoint> settles_at(const Walk& w) {
+  if (w.current == nullptr || !w.current->changed || !w.current_proved() || may_replace(w.desired, w.seen)) return std::nullopt;
+  std::optional<TimePoint> last;
+  for (const FileSeen& file : w.current->files)
+    if (file.modified <= w.now && (!last || file.modified > *last)) last = file.modified;
+  return last ? std::optional{*last + foreign_change_settles} : std::nullopt;
 }
 
 // Often at first, for that is when it shows; a server that does not is not pestered.
@@ -72,6 +82,7 @@ std::optional<Decision> wait_for_settings(const Walk& w, Stage stage) {
 
 // Nothing of what somebody put in place of ours, and which works, is overwritten in silence.
 std::optional<Decision> foreign_change(const Walk& w) {
+  if (const auto settled = settles_at(w); settled && *settled > w.now) return soon(Stage::nothing, "somebody is writing the files of the current generation", *settled);
   if (!holds_foreign_pair(w.desired, w.seen, w.now)) return std::nullopt;
   return rest(Stage::nothing, "somebody replaced the files of the current generation; consent is awaited");
 }

@@ -249,7 +249,7 @@ class ForeignChange(HostTest):
         daemon = host.start()
         certificate = daemon.wait_proved()["certificate"]
         other = self.replaced(host)
-        self.assertIn(certificate["fingerprint_sha256"], daemon.wait_problem("file-changed")["message"])
+        daemon.wait(lambda c: any(p["code"] == "file-changed" and certificate["fingerprint_sha256"] in p["message"] for p in c["problems"]), "both fingerprints")
         self.assertIn("takeover", daemon.wait_problem("takeover-needed")["remedy"])
         host.postgres.sql("SELECT pg_reload_conf()")
         poll(lambda: host.served_serial() == other, "the server to take it")

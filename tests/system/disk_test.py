@@ -76,8 +76,7 @@ class RenewalOnARealDisk(OnASmallDisk):
                 with self.subTest(f"{fault} before {call}"):
                     daemon = host.start({"PGCERTD_FAULT": f"{call}:before:1=stop"})
                     daemon.wait_proved()
-                    self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
-                    poll(daemon.stopped, "the fault point", context=daemon.log)
+                    host.rotate_until_stopped(daemon)
                     break_it(disk)
                     daemon.resume()
                     # the CA is on another disk, and a signature needs no room here: the step after it does
@@ -121,8 +120,7 @@ class RealDisk(OnASmallDisk):
                     host, disk, serial = self.proved_host()
                     daemon = host.start({"PGCERTD_FAULT": f"{call}:after:1=stop"})
                     daemon.wait_proved()
-                    self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
-                    poll(daemon.stopped, "the fault point", context=daemon.log)
+                    host.rotate_until_stopped(daemon)
                     break_it(disk)
                     daemon.resume()
                     poll(lambda: host.served_serial() not in (None, serial), "the new certificate", context=daemon.log)

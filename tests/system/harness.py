@@ -266,7 +266,7 @@ class Host:
         self.daemon_user = self.server_user if same_user else account("pgcertd")
         self.capabilities = () if same_user else capabilities
         os.chown(self.directory, self.server_user.pw_uid, self.server_user.pw_gid)
-        self.daemons = []
+        self.daemons, self.asking = [], []
         self.http_port = free_port()
         self.config, self.state, self.run, self.ca = (self.directory / n for n in ("pgcertd.toml", "state", "run", "ca"))
         for path in (self.state, self.run):
@@ -372,6 +372,12 @@ issuer = "local"
     def ctl(self, *arguments, timeout=120):
         return subprocess.run([PGCERTCTL, "--config", self.config, *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
 
+    def rotate_until_stopped(self, daemon):
+        """Asks for a rotation that halts the daemon at a fault point. The answer may come before the halt, or when it goes on."""
+        command = [str(PGCERTCTL), "--config", str(self.config), "rotate", "main", "--force"]
+        self.asking.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        poll(daemon.stopped, "the fault point", context=daemon.log)
+
     def http(self, path):
         """Status code, body and headers."""
         try:
@@ -415,6 +421,9 @@ issuer = "local"
     def end(self):
         for daemon in self.daemons:
             daemon.kill()
+        for asking in self.asking:
+            asking.kill()
+            asking.wait()
         self.postgres.end()
         shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -79,7 +79,7 @@ class Installed(InScratch):
 
     def test_completion_offers_the_commands(self):
         self.install(self.scratch)
-        script = f"source {self.scratch}/share/bash-completion/completions/pgcertctl; COMP_WORDS=(pgcertctl ro); COMP_CWORD=1; _pgcertctl; echo ${{COMPREPLY[*]}}"
+        script = f"source {self.scratch}/share/bash-completion/completions/pgcertctl; COMP_WORDS=(pgcertctl rot); COMP_CWORD=1; _pgcertctl; echo ${{COMPREPLY[*]}}"
         self.assertEqual(run("bash", "-c", script).strip(), "rotate")
 
     def test_manual_pages_are_found(self):

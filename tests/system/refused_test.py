@@ -85,8 +85,7 @@ class Refused(HostTest):
         daemon = host.start({"PGCERTD_FAULT": halt})
         serial = daemon.wait_proved()["certificate"]["serial"]
         before = set(host.generations())
-        self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
-        poll(daemon.stopped, "the fault point", context=daemon.log)
+        host.rotate_until_stopped(daemon)
         new, = set(host.generations()) - before
         return daemon, serial, host.state / "clusters" / "main" / "generations" / new
 

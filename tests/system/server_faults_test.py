@@ -124,8 +124,7 @@ class ServerFaults(ServerFaultTest):
         host.daemons[-1].stop()
         daemon = self.traced(host, {"PGCERTD_FAULT": "generations.publish:after:1=stop"})
         serial = daemon.wait_proved()["certificate"]["serial"]
-        self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
-        poll(daemon.stopped, "the fault point", context=daemon.log)
+        host.rotate_until_stopped(daemon)
         os.kill(host.postgres.pid(), signal.SIGSTOP)
         daemon.resume()
         self.assertTold(daemon, "server-unreachable", "timeout", "postmaster")

@@ -55,8 +55,7 @@ class Versions(unittest.TestCase):
             host.daemons[-1].stop()
             daemon = host.start({"PGCERTD_FAULT": "generations.publish:after:1=stop"})
             serial = daemon.wait_proved()["certificate"]["serial"]
-            self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
-            poll(daemon.stopped, "the fault point", context=daemon.log)
+            host.rotate_until_stopped(daemon)
             (host.state / "clusters" / "main" / "current" / "server.key").write_bytes(b"")
             daemon.resume()
             daemon.wait_proved(but=serial)

@@ -276,6 +276,30 @@ TEST(ForeignChange, APairThatWorksStaysUntilConsent) {
   EXPECT_TRUE(free([](Case& c) { c.seen.current->key_matches = false; }));
   EXPECT_TRUE(free([](Case& c) { c.current().chain.front().not_after = c.now; }));
   EXPECT_TRUE(free([](Case& c) { c.seen.generations.current.clear(); }));
+  EXPECT_TRUE(free([](Case& c) { c.seen.memory.proved.clear(); })) << "it is still to be proved, or rolled back";
+}
+
+TEST(ForeignChange, HalfOfItIsGivenTimeToBecomeWhole) {
+  const auto step = [](Duration ago, const Bend& bend = [](Case&) {}) {
+    Case c;
+    c.current().changed = true, c.current().complete = false, c.current().incomplete_why = "server.key is another key than it was";
+    c.seen.current->key_matches = false;
+    c.current().files.front().modified = c.now - 1h, c.current().files.back().modified = c.now - ago;
+    bend(c);
+    const Plan p = c.plan();
+    return std::string{p.action ? name(*p.action) : p.at_rest ? "rest" : "soon"};
+  };
+  EXPECT_EQ(step(0ms), "soon");
+  EXPECT_EQ(step(3s - 1ms), "soon");
+  EXPECT_EQ(step(3s), "make-request") << "it stays spoiled";
+  EXPECT_EQ(step(-1ms), "make-request") << "a clock that went back holds nothing up";
+  EXPECT_EQ(step(1s, [](Case& c) { c.current().changed = false; }), "make-request");
+  EXPECT_EQ(step(1s, [](Case& c) { c.seen.memory.takeover_granted_at = t0; }), "make-request");
+  EXPECT_EQ(step(1s, [](Case& c) { c.desired.cluster.on_foreign_change = ForeignChangePolicy::replace; }), "make-request");
+  EXPECT_NE(step(1s, [](Case& c) { c.seen.memory.proved.clear(); }), "soon");
+  Case c;
+  c.current().changed = true, c.current().files.back().modified = c.now - 1s;
+  EXPECT_EQ(c.plan().wake_at, c.now + 2s);
 }
 
 }  // namespace
