@@ -191,6 +191,7 @@ class Drift(HostTest):
             print(f"{code}: repaired after {1000 * (time.monotonic() - began):.0f} ms", flush=True)
             host.postgres.restart()
             self.assertVerifyFull(host)
+        self.assertEqual(host.ctl("permissions", "fix").returncode, 0)   # a whole look: the restarts may have been seen
         daemon.wait(lambda c: not c["problems"], "no problem")
         self.assertEqual(host.served_serial(), serial)
         self.assertEqual(len(host.events("reload-asked")), reloads, "a repair needs no reload")
