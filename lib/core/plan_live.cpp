@@ -122,6 +122,9 @@ std::optional<Decision> prove(const Walk& w) {
   const Stage stage = w.current_proved() ? Stage::proved : Stage::published;
   const bool open = !w.current_proved() || w.attempt() != nullptr;
   const PublishAttempt* attempt = w.attempt();
+  // A handshake that shows what somebody put there proves nothing of what was issued.
+  if (!w.current_proved() && w.current->changed && (w.seen.server.reachable() || rollback_target(w) != nullptr))
+    return roll_back(w, "somebody changed its files before it was proved");
   if (!w.seen.server.reachable() && open) return rest(stage, "the proof waits until the server can be reached");
   switch (proof_of(w.seen.probes, w.current->chain.front().fingerprint_sha256)) {
     case Proof::shown:

@@ -279,6 +279,21 @@ TEST(ForeignChange, APairThatWorksStaysUntilConsent) {
   EXPECT_TRUE(free([](Case& c) { c.seen.memory.proved.clear(); })) << "it is still to be proved, or rolled back";
 }
 
+TEST(ForeignChange, BeforeItsProofAGenerationIsRolledBack) {
+  const auto step = [](const Bend& bend) {
+    Case c;
+    c.publish_second(1, 1s);
+    c.seen.generations.all.back().changed = true, c.seen.generations.all.back().complete = false;
+    c.seen.generations.all.back().chain = {leaf("fe")}, c.seen.probes = {served(leaf("fe"))};
+    bend(c);
+    return c.step();
+  };
+  EXPECT_EQ(step([](Case&) {}), "roll-back") << "though a handshake shows it";
+  EXPECT_EQ(step([](Case& c) { c.seen.generations.all.back().changed = false; }), "mark-proved");
+  EXPECT_EQ(step([](Case& c) { c.seen.server.fault = ServerFault::down; }), "roll-back");
+  EXPECT_EQ(step([](Case& c) { c.seen.server.fault = ServerFault::down, c.seen.memory.proved.clear(); }), "rest") << "its settings wait for the server";
+}
+
 TEST(ForeignChange, HalfOfItIsGivenTimeToBecomeWhole) {
   const auto step = [](Duration ago, const Bend& bend = [](Case&) {}) {
     Case c;
