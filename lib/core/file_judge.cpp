@@ -40,15 +40,13 @@ std::string_view setting_of(FileRole role) {
   return "ssl_cert_file";
 }
 
-FileVerdict verdict_of(bool is_key, const ServerIdentity& server, const FileSeen& file) { return is_key ? judge_key(server, file) : judge_public(server, file); }
-
 struct Collected {
   const Observation& seen;
   std::vector<FileJudgement> out;
 
   void file(const FileSeen& file, FileRole role, bool ours) {
     const bool is_key = role == FileRole::key;
-    const FileVerdict verdict = verdict_of(is_key, seen.server.identity(), file);
+    const FileVerdict verdict = judge_file(is_key, seen.server.identity(), file);
     out.push_back({file.path, std::string{setting_of(role)}, file, ours, actual_text(file), std::string{is_key ? key_rule : public_rule}, verdict,
                    fix_command(is_key, seen.server.identity(), seen.server.server_user, file, verdict)});
   }

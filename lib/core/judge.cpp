@@ -108,7 +108,7 @@ void judge_files(Judge& j) {
     const bool is_key = file.path.ends_with(file_name(FileRole::key));
     if (file.kind == FileSeen::Kind::missing) j.add(P::file_missing, printable(file.path) + " is not there", fmt::format("pgcertctl rotate {} --force", j.cluster()), file.path);
     if (file.kind == FileSeen::Kind::missing || !known) continue;
-    switch (const FileVerdict verdict = is_key ? judge_key(server, file) : judge_public(server, file); verdict) {
+    switch (const FileVerdict verdict = judge_file(is_key, server, file); verdict) {
       case FileVerdict::ok: case FileVerdict::missing: break;
       case FileVerdict::wrong_owner:
         j.add(P::file_owner, fmt::format("{} belongs to uid {}", printable(file.path), file.uid), "pgcertd repairs it, where it may", file.path);

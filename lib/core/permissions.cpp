@@ -56,4 +56,6 @@ FileVerdict judge_public(const ServerIdentity& server, const FileSeen& file) noe
   return can_read(server, file) ? FileVerdict::ok : FileVerdict::unreadable;
 }
 
+FileVerdict judge_file(bool is_key, const ServerIdentity& server, const FileSeen& file) noexcept { return is_key ? judge_key(server, file) : judge_public(server, file); }
+
 }  // namespace pgcertd

@@ -52,5 +52,7 @@ bool can_search(const ServerIdentity& server, const FileSeen& directory) noexcep
 FileVerdict judge_key(const ServerIdentity& server, const FileSeen& key) noexcept;
 // Any other TLS file: regular and readable.
 FileVerdict judge_public(const ServerIdentity& server, const FileSeen& file) noexcept;
+// The one of the two that is meant for it.
+FileVerdict judge_file(bool is_key, const ServerIdentity& server, const FileSeen& file) noexcept;
 
 }  // namespace pgcertd

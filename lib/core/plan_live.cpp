@@ -99,7 +99,7 @@ std::optional<Decision> repair_files(const Walk& w) {
   for (const FileSeen& file : w.current->files) {
     if (file.kind != FileSeen::Kind::regular || file.links != 1) continue;
     const bool is_key = file.path.ends_with(file_name(FileRole::key));
-    const FileVerdict verdict = is_key ? judge_key(server, file) : judge_public(server, file);
+    const FileVerdict verdict = judge_file(is_key, server, file);
     if (verdict == FileVerdict::ok) continue;
     for (const FileRole role : {FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl})
       if (file.path.ends_with(file_name(role)))

@@ -348,7 +348,7 @@ const FileSeen* file_of(const Step& s, const action::RepairFile& a) {
 
 std::string by_hand(const Step& s, FileRole role, const FileSeen& file) {
   const bool is_key = role == FileRole::key;
-  const FileVerdict verdict = is_key ? judge_key(s.server(), file) : judge_public(s.server(), file);
+  const FileVerdict verdict = judge_file(is_key, s.server(), file);
   return fix_command(is_key, s.server(), s.seen.server.server_user, file, verdict) + ", or give pgcertd CAP_CHOWN and CAP_FOWNER, as its unit does";
 }
 
