@@ -104,7 +104,21 @@ class KilledAtFirstIssue(KillAnywhere):
         self.everywhere("first issue", host, lambda _: None, 12)
 
 
-
 class KilledAtRenewal(KillAnywhere):
     def test_at_each_call(self):
         self.everywhere("renewal", self.proved_and_saved(), self.ask, 12)
+
+
+class KilledAtRollback(KillAnywhere):
+    def test_at_each_call(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)
+        self.assertEqual(daemon.stop(), 0)
+        host.save()
+        self.everywhere("rollback", host, self.ask_back, 6)
+
+    def ask_back(self, host):
+        poll(lambda: host.http_answers() or not host.daemons[-1].alive(), "the daemon")
+        host.ctl("rollback", "main")
