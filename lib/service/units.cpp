@@ -25,7 +25,7 @@ constexpr const char* manager_path = "/org/freedesktop/systemd1";
 constexpr const char* manager = "org.freedesktop.systemd1.Manager";
 
 struct BusErrorFree {
-  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_error error{};
   BusErrorFree() = default;
   BusErrorFree(const BusErrorFree&) = delete;
   BusErrorFree& operator=(const BusErrorFree&) = delete;
@@ -127,7 +127,7 @@ Result<SlotPtr> watch_jobs(sd_bus* bus, const Request& request, Ended& ended) {
   sd_bus_slot* raw = nullptr;
   if (const int result = sd_bus_match_signal(bus, &raw, systemd_name, manager_path, manager, "JobRemoved", on_job_removed, &ended);
       result < 0)
-    return fail(call_error(request, SD_BUS_ERROR_NULL, result));
+    return fail(call_error(request, {}, result));
   SlotPtr slot{raw};
   BusErrorFree error;
   if (const int result = sd_bus_call_method(bus, systemd_name, manager_path, manager, "Subscribe", &error.error, nullptr, "");

@@ -232,6 +232,9 @@ TEST(ReloadGuard, WaitsOnlyWhereItIsToldAndNotUntilTheCertificateEnds) {
   };
   EXPECT_EQ(left(days{10}), "rest");
   EXPECT_EQ(left(days{10} - 1ms), "publish");
+  const auto first = [](Case& c) { c.seen.generations.current.clear(), c.seen.generations.all.erase(c.seen.generations.all.begin()); };
+  EXPECT_EQ(step(ReloadGuard::wait, first), "rest") << "what is not there does not end";
+  EXPECT_EQ(step(ReloadGuard::report, first), "publish");
 }
 
 TEST(ReloadGuard, IsToldWhileAReloadIsAhead) {
@@ -263,6 +266,9 @@ TEST(ForeignChange, APairThatWorksStaysUntilConsent) {
   EXPECT_THAT(plain.plan().findings.at(1).message, HasSubstr("the certificate was f1 and is fe"));
   EXPECT_EQ(replaced([](Case& c) { c.desired.cluster.on_foreign_change = ForeignChangePolicy::replace; }).plan().need, Need::mismatch);
   EXPECT_EQ(replaced([](Case& c) { c.seen.memory.takeover_granted_at = t0; }).plan().need, Need::mismatch);
+  Case untouched;
+  untouched.desired.cluster.on_foreign_change = ForeignChangePolicy::replace;
+  EXPECT_EQ(untouched.plan().need, Need::none);
   const auto free = [&](const Bend& bend) {
     const Case c = replaced(bend);
     return !holds_foreign_pair(c.desired, c.seen, c.now);
