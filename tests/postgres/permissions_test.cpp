@@ -182,7 +182,7 @@ TEST_F(Permissions, OfTheKeyAtStartAreJudgedAsTheServerDoes) {
   const std::string key = scratch_.data_directory() + "/server.key";
   scratch_.stop();
   for (const Owner& owner : owners())
-    for (const mode_t mode : {0400, 0600, 0440, 0640, 0644, 0660, 0604}) {
+    for (const mode_t mode : {0400U, 0600U, 0440U, 0640U, 0644U, 0660U, 0604U}) {
       ASSERT_EQ(chown(key.c_str(), owner.uid, owner.gid), 0);
       ASSERT_EQ(chmod(key.c_str(), mode), 0);
       const bool ours = we_accept(key, true);

@@ -199,7 +199,7 @@ TEST(Ceremony, AReadOnlyPlaceLeavesNothing) {
 }
 
 TEST(Ceremony, AFailureHalfWayLeavesNothing) {
-  for (const rlim_t bytes : {0, 100, 500, 1000, 8192, 20000}) {
+  for (const rlim_t bytes : {0U, 100U, 500U, 1000U, 8192U, 20000U}) {
     ScratchDir dir;
     ::chmod(dir.path().c_str(), 0777);
     EXPECT_EQ(in_unprivileged_child([&] {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "unit/core/case.hpp"
 
 namespace pgcertd::audit_tests {   // of its own: a unity build puts all tests into one unit
@@ -246,6 +248,16 @@ TEST(ReloadGuard, IsToldWhileAReloadIsAhead) {
     return c.has(P::reload_guarded);
   };
   EXPECT_TRUE(told([](Case&) {}));
+  const auto waits = [](ReloadGuard guard) {
+    Case c;
+    c.desired.cluster.reload_guard = guard;
+    c.seen.detail.emplace(), c.seen.detail->reset_by_reload = {"work_mem"}, c.seen.memory.rotate_asked_at = c.now;
+    const auto findings = c.plan().findings;
+    const auto it = std::find_if(findings.begin(), findings.end(), [](const Finding& f) { return f.code == P::reload_guarded; });
+    return it != findings.end() && it->message.ends_with("the rotation waits for it");
+  };
+  EXPECT_TRUE(waits(ReloadGuard::wait));
+  EXPECT_FALSE(waits(ReloadGuard::report));
   EXPECT_FALSE(told([](Case& c) { c.seen.memory.rotate_asked_at.reset(); })) << "no reload is wanted";
   EXPECT_TRUE(told([](Case& c) { c.seen.memory.rotate_asked_at.reset(), c.publish_second(); }));
   EXPECT_FALSE(told([](Case& c) { c.desired.cluster.reload_guard = ReloadGuard::off; }));
@@ -264,6 +276,8 @@ TEST(ForeignChange, APairThatWorksStaysUntilConsent) {
   EXPECT_EQ(plain.step(), "rest");
   EXPECT_TRUE(plain.has(P::takeover_needed));
   EXPECT_THAT(plain.plan().findings.at(1).message, HasSubstr("the certificate was f1 and is fe"));
+  const Case other_key = replaced([](Case& c) { c.current().chain = {leaf("f1")}; });
+  EXPECT_THAT(other_key.plan().findings.at(1).message, Not(HasSubstr("the certificate was")));
   EXPECT_EQ(replaced([](Case& c) { c.desired.cluster.on_foreign_change = ForeignChangePolicy::replace; }).plan().need, Need::mismatch);
   EXPECT_EQ(replaced([](Case& c) { c.seen.memory.takeover_granted_at = t0; }).plan().need, Need::mismatch);
   Case untouched;

@@ -91,6 +91,14 @@ TEST(JudgeTlsFiles, AClosedDirectoryOfOursIsToldToo) {
   EXPECT_TRUE(c.has(ProblemCode::file_permissions));
 }
 
+TEST(JudgeTlsFiles, WhatTheServerCanReadIsNoProblem) {
+  Case c;
+  LiveFileSeen ca;
+  ca.role = FileRole::root, ca.file = file("/etc/pki/ca.crt", 0, 0644), ca.parents = {directory("/", 0755)};
+  c.seen.live_files = {ca};
+  EXPECT_TRUE(c.plan().findings.empty());
+}
+
 TEST(JudgeTlsFiles, AFileOfSomebodyElseWithAWrongOwnerIsTold) {
   Case c;
   LiveFileSeen key;
