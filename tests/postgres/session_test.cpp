@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "postgres/conninfo.hpp"
@@ -249,7 +250,7 @@ TEST(SessionStates, AFrozenServerEndsByTheDeadline) {
 }
 
 TEST(SessionStates, CancelEndsAWaitAtOnce) {
-  Subject* waiting = nullptr;
+  std::optional<Subject> waiting;   // outlives the peer, whose thread cancels it
   FakePeer peer([&](FakePeer& self, int fd) {
     self.read_some(fd);   // the session has begun and waits for the answer
     waiting->cancel->trigger();
@@ -257,9 +258,8 @@ TEST(SessionStates, CancelEndsAWaitAtOnce) {
   });
   auto options = options_for("host=127.0.0.1 user=x port=" + std::to_string(peer.port()));
   options.connect_timeout = std::chrono::hours{1};
-  Subject subject(options);
-  waiting = &subject;
-  const auto seen = subject.server.observe(nullptr);
+  waiting.emplace(options);
+  const auto seen = waiting->server.observe(nullptr);
   EXPECT_FALSE(seen.reachable());
   EXPECT_THAT(seen.fault_text, HasSubstr("stopping"));
 }

@@ -28,6 +28,16 @@ def code_spans(line):
     return re.sub(r"//.*", blank, line)
 
 
+def call_around(code, column):
+    """The function among whose arguments this column stands, or nothing."""
+    depth = 0
+    for i in range(column - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(code[i], 0)
+        if depth < 0:
+            return re.search(r"\w*$", code[:i])[0]
+    return ""
+
+
 def mutations(line):
     """(column, old, new) for each mutation of a line."""
     code = code_spans(line)
@@ -40,6 +50,8 @@ def mutations(line):
     for m in re.finditer(r"\b(true|false)\b", code):
         yield m.start(1), m[1], "false" if m[1] == "true" else "true"
     for m in re.finditer(r"(?<![\w.:'])(\d+)(?=(?:ms|s|min|h|U)?\b)", code):
+        if call_around(code, m.start(1)) == "printable":
+            continue                 # how much of a long text is shown decides nothing
         yield m.start(1), m[1], str(int(m[1]) + 1)
     for m in re.finditer(r"\bif \((?=.)", code):
         yield m.end(), "", "!("      # closed by negate()

@@ -56,6 +56,8 @@ TEST(Audit, FindingsNameWhereTheSettingComesFrom) {
 
 TEST(Audit, WeakCiphersAndDhParametersAreTold) {
   EXPECT_THAT(codes([](Case& c) { c.seen.tls_files.weak_ciphers = {"NULL-SHA"}; }), ElementsAre("settings-weak ssl_ciphers"));
+  const auto findings = audited([](Case& c) { c.seen.tls_files.weak_ciphers = {"NULL-SHA"}, c.seen.server.settings["ssl_ciphers"].value = "ALL"; });
+  EXPECT_THAT(findings.front().message, HasSubstr("ssl_ciphers lets in NULL-SHA")) << "from no file";
   EXPECT_THAT(codes([](Case& c) { c.seen.tls_files.dh_bits = 2047; }), ElementsAre("settings-weak ssl_dh_params_file"));
   EXPECT_THAT(codes([](Case& c) { c.seen.tls_files.dh_bits = 2048; }), IsEmpty());
 }
@@ -123,8 +125,15 @@ TEST(Audit, LinesWithoutEffectAreShadowed) {
   EXPECT_THAT(with(bad), ElementsAre("settings-shadowed /etc/postgresql.conf:12"));
 }
 
+TEST(Audit, HasItsOwnCodes) {
+  EXPECT_TRUE(is_audit_code(P::settings_weak));
+  EXPECT_TRUE(is_audit_code(P::file_owner));
+  EXPECT_FALSE(is_audit_code(P::cert_expired));
+}
+
 TEST(Audit, PlaintextSessionsOfOtherHostsAreCounted) {
   const auto with = [](const SessionGroup& group) { return audited([&](Case& c) { c.seen.detail->sessions = {group, group}; }); };
+  EXPECT_EQ(audited([](Case& c) { c.seen.detail->sessions = {{true, false, "", "", 1, 0, {}}}; }).size(), 1U) << "one is too many";
   const SessionGroup plain{true, false, "", "", 3, 0, {}};
   ASSERT_EQ(with(plain).size(), 1U);
   EXPECT_THAT(with(plain).front().message, HasSubstr("6 session(s)"));

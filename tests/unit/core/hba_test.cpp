@@ -70,6 +70,8 @@ TEST(Hba, TheFirstRowThatMatchesDecides) {
   EXPECT_THAT(told({{"hostnossl", "all", "reject"}, open}), IsEmpty());
   EXPECT_THAT(told({{"hostnossl", "10.0.0.0/8", "reject"}, open}), IsEmpty());
   EXPECT_EQ(told({reject6, open}), List{"hba-plaintext:2"}) << "of the other family";
+  EXPECT_EQ(told({{"hostnossl", "11.0.0.0/8", "reject"}, open}), List{"hba-plaintext:2"}) << "of another network with the same mask";
+  EXPECT_EQ(told({{"hostnossl", "10.0.0.0/32", "reject"}, open}), List{"hba-plaintext:2"}) << "of one address of it";
   EXPECT_EQ(told({{"hostssl", "0.0.0.0/0", "reject"}, open}), List{"hba-plaintext:2"}) << "rejects TLS only";
   EXPECT_EQ(told({{"hostnossl", "0.0.0.0/0", "reject", {}, {"all"}, {"app"}}, open}), List{"hba-plaintext:2"}) << "for one role only";
   EXPECT_EQ(told({{"hostnossl", "0.0.0.0/0", "reject", {}, {"sales"}, {"all"}}, open}), List{"hba-plaintext:2"}) << "for one database only";
