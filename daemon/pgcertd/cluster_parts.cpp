@@ -7,6 +7,7 @@
 #include "files/host.hpp"
 #include "files/live_files.hpp"
 #include "files/pending_store.hpp"
+#include "pgcertd/clock.hpp"
 #include "pgcertd/fault.hpp"
 #include "pgcertd/system_random.hpp"
 #include "postgres/endpoints.hpp"
@@ -72,12 +73,13 @@ struct ClusterParts::Impl {
   Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
         pending(config.daemon.state_directory), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }),
-        keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), faults(faults_from_environment()) {
+        keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
     engine::ClusterPorts all{generations, pending, live, keys, postgres, probe, issuer_port, *store,
                              [](const PostgresSeen& server, const std::vector<std::string>& configured) {
                                return postgres::endpoints_of(server, configured, postgres::interface_addresses());
                              },
-                             [this] { return cancel->triggered(); }};
+                             [this] { return cancel->triggered(); },
+                             [this](std::optional<TimePoint> known_past) { return look_at_clocks(clock, known_past); }};
     if (faults.hook) traced = std::make_unique<engine::TracedPorts>(all, faults.hook);
     reconciler = std::make_unique<engine::Reconciler>(traced ? traced->ports() : all, log);
     reconciler->skip_preflight(faults.skip_preflight);
@@ -101,6 +103,7 @@ struct ClusterParts::Impl {
   engine::KeyMaker keys;
   postgres::Server postgres;
   postgres::HandshakeProbe probe;
+  ClockGuard clock;
   Faults faults;
   std::unique_ptr<engine::TracedPorts> traced;
   std::unique_ptr<engine::Reconciler> reconciler;

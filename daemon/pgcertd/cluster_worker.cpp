@@ -66,8 +66,9 @@ bool ClusterWorker::wait(TimePoint until) {
   std::unique_lock lock(mutex_);
   const auto called = [&] { return stopping_ || poked_ || woken_ || !asked_.empty(); };
   if (!called() && until > wall_clock()) {
-    if (until - wall_clock() > 1s) hooks_.heartbeats.idle(task_);
-    changed_.wait_until(lock, until, called);
+    const Duration left = until - wall_clock();   // by a clock that nobody sets: one set back must not turn it into hours
+    if (left > 1s) hooks_.heartbeats.idle(task_);
+    changed_.wait_for(lock, left, called);
   }
   return !stopping_;
 }

@@ -70,6 +70,7 @@ class Daemon {
   std::map<std::string, std::vector<std::string>> watched_;
   TimePoint config_loaded_at_{};
   std::string status_;
+  ClockGuard clock_{config_->daemon.clock_bound};
   Fleet fleet_;
   Front front_;                             // last: it ends before what it reads
 };
@@ -140,8 +141,9 @@ void Daemon::reload() {
   notifier_.ready(fmt::format("{} cluster(s)", config_->clusters.size()));
 }
 
-// Old events go; once at the start and every few hours.
+// Old events go; once at the start and every few hours, and not at a time that may be wrong.
 void Daemon::tidy() {
+  if (look_at_clocks(clock_)) return (void)loop_->set_timer("tidy", wall_clock() + config_->daemon.clock_bound, [this] { tidy(); });
   if (auto store = store::StateStore::open(config_->daemon.state_directory + "/pgcertd.db"))
     if (auto pruned = (*store)->prune(wall_clock() - config_->daemon.event_retention); !pruned) say(LogLevel::warning, "", printable(pruned.error().text()));
   (void)loop_->set_timer("tidy", wall_clock() + housekeeping, [this] { tidy(); });   // without it events stay longer, nothing else

@@ -47,7 +47,7 @@ void Fleet::start_issuers(const ConfigPtr& config) {
   for (const auto& [name, issuer] : config->issuers) {
     const std::lock_guard lock(mutex_);
     if (issuers_.contains(name)) continue;
-    issuers_[name] = std::make_shared<QueuedIssuer>(IssuerSettings{issuer, config->daemon.check_interval, longest_leaf(*config, name)}, real_issuer(*config, issuer),
+    issuers_[name] = std::make_shared<QueuedIssuer>(IssuerSettings{issuer, config->daemon.check_interval, longest_leaf(*config, name), config->daemon.clock_bound}, real_issuer(*config, issuer),
                                                     publisher_, heartbeats_, [this] { wake_all(); });
   }
 }

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/clock_guard.hpp"
 #include "core/config.hpp"
 #include "engine/publisher.hpp"
 #include "ports/issuer.hpp"
@@ -24,6 +25,7 @@ struct IssuerSettings {
   IssuerConfig config;
   Duration check_interval{};
   Duration longest_leaf{};        // of the clusters that use it
+  Duration clock_bound{};
 };
 
 class QueuedIssuer final : public ports::Issuer {
@@ -61,6 +63,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::deque<LeafRequest> queue_;
   std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look
   std::vector<ProblemSince> problems_;              // the thread's alone
+  ClockGuard clock_;                                // the thread's alone
   std::map<std::string, IssuerAnswer> answers_;
   std::deque<std::string> answer_order_;
   bool poked_ = false, stopping_ = false;

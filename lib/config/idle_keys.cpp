@@ -8,13 +8,17 @@
 namespace pgcertd {
 namespace {
 
-constexpr std::array<std::string_view, 12> idle{
-    "daemon.clock_bound",           "http.issuer",
-    "http.client_ca",               "issuer.NAME.root_certificate",
-    "issuer.NAME.request_lead",     "crl.NAME.urls",
-    "cluster.NAME.layout",          "cluster.NAME.client_ca",
+constexpr std::array<std::string_view, 11> idle{
+    "http.issuer",
+    "http.client_ca",
+    "issuer.NAME.root_certificate",
+    "issuer.NAME.request_lead",
+    "crl.NAME.urls",
+    "cluster.NAME.layout",
+    "cluster.NAME.client_ca",
     "cluster.NAME.crl_max_entries",
-    "cluster.NAME.restart",         "cluster.NAME.restart_window",
+    "cluster.NAME.restart",
+    "cluster.NAME.restart_window",
     "cluster.NAME.restart_command",
 };
 

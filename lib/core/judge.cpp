@@ -223,6 +223,14 @@ void judge_guard(Judge& j) {
         "finish that change and SELECT pg_reload_conf(); or take it back");
 }
 
+void judge_clock(Judge& j) {
+  if (!j.seen.clock_doubt) return;
+  const auto& [by, until] = *j.seen.clock_doubt;
+  j.add(P::clock_jump, fmt::format("the wall clock jumped {} by {}; nothing is issued or collected until {}, when it is believed if it stays", by < 0ms ? "back" : "forward",
+                                   to_text(std::chrono::round<std::chrono::seconds>(std::chrono::abs(by))), to_rfc3339(until)),
+        "timedatectl timesync-status or chronyc tracking shows who set it; set it back if it is wrong");
+}
+
 void judge_rotation(Judge& j) {
   const ClusterMemory& m = j.seen.memory;
   if (m.pause && m.pause->until > j.now)
@@ -287,6 +295,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_served(j);
   judge_settings(j);
   judge_guard(j);
+  judge_clock(j);
   judge_rotation(j);
   judge_issuing(j);
   auto weak = audit(desired, seen);

@@ -94,6 +94,7 @@ struct ClusterMemory {
   std::uint64_t reloads_applied = 0, reloads_not_applied = 0, reloads_error = 0;
   std::optional<TimePoint> last_attempt_at, last_success_at;
   std::optional<Duration> last_rotation_took;
+  std::optional<TimePoint> saved_at;               // when this was written last
   std::optional<std::uint64_t> hba_in_force;       // digest of pg_hba's rows when the server had loaded them
   std::vector<Repair> repairs;                     // of the last day
   bool operator==(const ClusterMemory&) const = default;

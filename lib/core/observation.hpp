@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock_guard.hpp"
 #include "core/generation.hpp"
 #include "core/issuing.hpp"
 #include "core/memory.hpp"
@@ -67,6 +68,7 @@ struct TlsFilesSeen {
 };
 
 struct Observation {
+  std::optional<ClockDoubt> clock_doubt;   // set: what `now` says may be wrong
   bool blind = false;                 // generations or pending keys could not be read: what seems absent may be there
   PostgresSeen server;                // as seen now, or remembered (server.reachable() tells)
   std::optional<ServerDetail> detail;   // of the last full pass; absent while the server cannot be asked

@@ -77,6 +77,12 @@ std::optional<Decision> put_back(const Walk& w) {
   return act(Stage::nothing, action::PutBack{target->id, why}, why);
 }
 
+// Nothing is issued, published or thrown away at a time that may be wrong.
+std::optional<Decision> distrust_clock(const Walk& w) {
+  if (!w.seen.clock_doubt) return std::nullopt;
+  return rest(w.current_proved() ? Stage::proved : Stage::nothing, "the wall clock jumped; nothing is issued until it is stable");
+}
+
 // Nothing of somebody else's working TLS is touched without consent.
 std::optional<Decision> ask_first(const Walk& w) {
   if (!needs_takeover(w.desired, w.seen)) return std::nullopt;
@@ -163,8 +169,8 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 14> rules{look_first, repair_files, foreign_change, undo_refused, prove, ask_first, settings,
-                                     put_back,   collect,      hold_back,      publish,      adopt, requests,  request_new};
+constexpr std::array<Rule, 15> rules{look_first, repair_files,   foreign_change, undo_refused, prove,   ask_first, settings,   put_back,
+                                     distrust_clock, collect, hold_back,      publish,      adopt,   requests,  request_new};
 
 Decision decide(const Walk& walk) {
   for (const Rule rule : rules)
@@ -174,7 +180,8 @@ Decision decide(const Walk& walk) {
 
 TimePoint next_look(const Walk& w) {
   TimePoint at = w.now + w.desired.check_interval;
-  for (const auto& moment : {w.need.renew_at, w.seen.memory.retry_at, w.seen.memory.pause ? std::optional{w.seen.memory.pause->until} : std::nullopt})
+  const auto doubted = w.seen.clock_doubt ? std::optional{w.seen.clock_doubt->until} : std::nullopt;
+  for (const auto& moment : {w.need.renew_at, w.seen.memory.retry_at, w.seen.memory.pause ? std::optional{w.seen.memory.pause->until} : std::nullopt, doubted})
     if (moment && *moment > w.now) at = std::min(at, *moment);
   return at;
 }

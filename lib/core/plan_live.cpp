@@ -63,6 +63,7 @@ Decision contradicted(const Walk& w, Stage stage) {
   }
   if (clock_went_back || (attempt->reloads < 2 && since_last >= second_reload_after))
     return act(stage, action::Reload{w.current->id}, "the server still does not serve the current generation");
+  if (w.seen.clock_doubt) return rest(stage, "the wall clock jumped; how long the proof has been missing is not known");
   if (since_first >= roll_back_after) return roll_back(w, fmt::format("no handshake showed it within {} and {} reloads", to_text(roll_back_after), attempt->reloads));
   return soon(stage, "waiting for a handshake that shows the new certificate", next_proof(w.now, since_last));
 }

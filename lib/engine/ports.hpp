@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/clock_guard.hpp"
 #include "ports/files.hpp"
 #include "ports/issuer.hpp"
 #include "ports/keys.hpp"
@@ -28,6 +30,8 @@ struct ClusterPorts {
   EndpointsOf endpoints_of;
   // True once the daemon ends and waits were broken off: what was observed meanwhile is no fact.
   std::function<bool()> stopping = {};
+  // Whether the wall clock may be believed; `known_past` is over for certain.
+  std::function<std::optional<ClockDoubt>(std::optional<TimePoint> known_past)> clock_doubt = {};
 };
 
 }  // namespace pgcertd::engine

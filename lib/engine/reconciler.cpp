@@ -113,9 +113,10 @@ void Reconciler::say(const std::vector<Event>& events) {
   }
 }
 
-void Reconciler::keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events) {
+void Reconciler::keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events, TimePoint now) {
   say(events);
   if (before == memory_ && events.empty() && !write_error_) return;
+  memory_.saved_at = now;
   unsaved_.insert(unsaved_.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
   auto saved = ports_.store.save(desired.cluster.name, memory_, unsaved_);
   write_error_ = saved ? std::nullopt : std::optional{saved.error()};
@@ -183,7 +184,9 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   if (full) observer_.invalidate_server(), observer_.invalidate_detail();
   if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
   const ClusterMemory before = memory_;
+  const auto doubt = ports_.clock_doubt ? ports_.clock_doubt(memory_.saved_at) : std::nullopt;
   Observation seen = observer_.observe(desired, memory_, now);
+  seen.clock_doubt = doubt;
   if (ports_.stopping && ports_.stopping()) return {{}, false, true, true, now + desired.check_interval};
   Plan plan = pgcertd::plan(desired, seen, now);
   if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
@@ -205,7 +208,7 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   } else {   // waiting for the server to show something
     memory_.settings_changed_at ? observer_.invalidate_server() : observer_.invalidate_probes();
   }
-  keep(desired, before, std::move(events));
+  keep(desired, before, std::move(events), now);
   if (out.at_rest) ports_.postgres.rest();
   seen.memory = memory_;
   out.view = make_view(desired, seen, plan, now);
@@ -219,7 +222,8 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
   observer_.invalidate_detail();
   ClusterMemory memory = memory_;
   if (asked) memory.rotate_asked_at = now, memory.retry_at.reset();
-  const Observation seen = observer_.observe(desired, memory, now);
+  Observation seen = observer_.observe(desired, memory, now);
+  if (ports_.clock_doubt) seen.clock_doubt = ports_.clock_doubt(memory_.saved_at);
   ports_.postgres.rest();
   return pgcertd::plan(desired, seen, now);
 }
@@ -265,7 +269,7 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
       kind = "takeover-granted", message = "the certificate in place may be replaced";
       break;
   }
-  keep(desired, before, {Event{0, now, desired.cluster.name, kind, message, {{"uid", std::to_string(command.uid)}}}});
+  keep(desired, before, {Event{0, now, desired.cluster.name, kind, message, {{"uid", std::to_string(command.uid)}}}}, now);
   if (write_error_) {
     memory_ = before;
     unsaved_.pop_back();   // it was refused, so it never happened

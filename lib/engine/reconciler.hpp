@@ -51,7 +51,7 @@ class Reconciler {
   void load(const Desired& desired);
   Desired with_fixed_names(const Desired& desired) const;
   std::vector<Event> remember(const Desired& desired, const Observation& seen, Plan& plan, TimePoint now);
-  void keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events);
+  void keep(const Desired& desired, const ClusterMemory& before, std::vector<Event> events, TimePoint now);
   // The one step of this tick, unless the cluster goes round in circles.
   std::vector<Event> act(Plan& plan, const Desired& desired, const Observation& seen, TimePoint now, TickResult& out);
   void note_result(const Desired& desired, const Action& action, const Result<void>& result, TimePoint now, TickResult& out);

@@ -273,6 +273,7 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "last_success_at", v.last_success_at);
   field(a, "last_rotation_took", v.last_rotation_took);
   field(a, "repairs", v.repairs);
+  field(a, "saved_at", v.saved_at);
   field(a, "hba_in_force", v.hba_in_force);
 }
 

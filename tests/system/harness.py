@@ -171,12 +171,14 @@ class Postgres:
 class Daemon:
     """pgcertd as its unit starts it."""
 
-    def __init__(self, host, environment=None, arguments=(), wrapper=()):
+    def __init__(self, host, environment=None, arguments=(), wrapper=(), inside=None):
         self.host, self.logfile = host, host.directory / "pgcertd.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "NOTIFY"))} | (environment or {})
         self._log = open(self.logfile, "a", encoding="utf-8")
         self.log_begin = self._log.tell()
-        command = [*wrapper, *host.as_daemon(), PGCERTD, "--config", host.config, "--foreground-log=text", *arguments]
+        # `inside` is set as the daemon's user, so that what it preloads is made by that user.
+        env_inside = ["env", *(f"{k}={v}" for k, v in inside.items())] if inside else []
+        command = [*wrapper, *host.as_daemon(), *env_inside, PGCERTD, "--config", host.config, "--foreground-log=text", *arguments]
         self.process = subprocess.Popen([str(c) for c in command], stdout=self._log, stderr=self._log, env=env, cwd="/", preexec_fn=die_with_parent)
 
     def log(self):
@@ -359,8 +361,8 @@ issuer = "local"
 """, encoding="utf-8")
         self.config.chmod(0o644)
 
-    def start(self, environment=None, arguments=(), wrapper=()):
-        self.daemons.append(Daemon(self, environment, arguments, wrapper))
+    def start(self, environment=None, arguments=(), wrapper=(), inside=None):
+        self.daemons.append(Daemon(self, environment, arguments, wrapper, inside))
         return self.daemons[-1]
 
     def once(self, environment=None):

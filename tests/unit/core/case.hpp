@@ -116,5 +116,9 @@ struct Case {
 };
 
 using Bend = std::function<void(Case&)>;
+inline Case with(Case c, const Bend& bend) {
+  bend(c);
+  return c;
+}
 
 }  // namespace pgcertd::testing

@@ -7,11 +7,6 @@
 namespace pgcertd::testing {
 namespace {
 
-Case with(Case c, const Bend& bend) {
-  bend(c);
-  return c;
-}
-
 TEST(Bounds, APauseEndsAtItsEnd) {
   Case c;
   c.first_contact();
