@@ -13,6 +13,7 @@
 #include "postgres/endpoints.hpp"
 #include "postgres/probe.hpp"
 #include "postgres/server.hpp"
+#include "service/calendar.hpp"
 #include "service/credentials.hpp"
 #include "service/units.hpp"
 #include "store/state_store.hpp"
@@ -23,6 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration unit_deadline = 30s;
+constexpr Duration restart_deadline = 90s;
+// Far enough for the next window of every week.
+constexpr Duration windows_ahead = std::chrono::days{8};
 
 std::string cluster_directory(const Config& config, const std::string& cluster) { return config.daemon.state_directory + "/clusters/" + cluster; }
 
@@ -39,6 +43,8 @@ postgres::ServerOptions server_options(const Config& config, const ClusterConfig
     const auto identity = files::identity_of_user(user);
     return identity ? identity->groups : std::vector<gid_t>{};
   };
+  options.restart = cluster.restart_command;
+  options.restart_unit = [](const std::string& unit) { return service::restart_unit(unit, restart_deadline); };
   options.reload_unit = [](const std::string& unit) { return service::reload_unit(unit, unit_deadline); };
   return options;
 }
@@ -79,7 +85,10 @@ struct ClusterParts::Impl {
                                return postgres::endpoints_of(server, configured, postgres::interface_addresses());
                              },
                              [this] { return cancel->triggered(); },
-                             [this](std::optional<TimePoint> known_past) { return look_at_clocks(clock, known_past); }};
+                             [this](std::optional<TimePoint> known_past) { return look_at_clocks(clock, known_past); },
+                             [windows = parse_weekly_windows(desired.cluster.restart_window)](TimePoint now) {
+                               return windows ? service::intervals_of(*windows, now, windows_ahead) : std::vector<Interval>{};
+                             }};
     if (faults.hook) traced = std::make_unique<engine::TracedPorts>(all, faults.hook);
     reconciler = std::make_unique<engine::Reconciler>(traced ? traced->ports() : all, log);
     reconciler->skip_preflight(faults.skip_preflight);

@@ -8,7 +8,7 @@
 namespace pgcertd {
 namespace {
 
-constexpr std::array<std::string_view, 11> idle{
+constexpr std::array<std::string_view, 8> idle{
     "http.issuer",
     "http.client_ca",
     "issuer.NAME.root_certificate",
@@ -17,9 +17,6 @@ constexpr std::array<std::string_view, 11> idle{
     "cluster.NAME.layout",
     "cluster.NAME.client_ca",
     "cluster.NAME.crl_max_entries",
-    "cluster.NAME.restart",
-    "cluster.NAME.restart_window",
-    "cluster.NAME.restart_command",
 };
 
 struct Section {

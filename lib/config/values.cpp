@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "core/weekly_window.hpp"
 
 namespace pgcertd::config {
 namespace {
@@ -270,6 +271,11 @@ std::string text_of(const RestartCommand& command) {
     case RestartCommand::Kind::pg_ctl: return "pg_ctl";
   }
   return {};
+}
+
+Result<std::string> restart_window(const std::string& text) {
+  PGCERTD_CHECK(parse_weekly_windows(text));
+  return text;
 }
 
 }  // namespace pgcertd::config

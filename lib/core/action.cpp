@@ -40,6 +40,8 @@ std::string_view name(const Action& action) noexcept {
                         [](const action::PutBack&) { return "put-back"; },
                         [](const action::RepairFile&) { return "repair-file"; },
                         [](const action::Collect&) { return "collect"; },
+                        [](const action::Restart&) { return "restart"; },
+                        [](const action::NoteRestart&) { return "note-restart"; },
                     },
                     action);
 }
@@ -63,6 +65,8 @@ std::string describe(const Action& action) {
           [](const action::PutBack& a) { return fmt::format("write the pair of generation {} as a new one", a.from); },
           [](const action::RepairFile& a) { return fmt::format("repair owner and mode of {}", file_name(a.role)); },
           [](const action::Collect& a) { return fmt::format("wipe and remove {} old generation(s)", a.generations.size()); },
+          [](const action::Restart& a) { return "restart PostgreSQL by " + a.method; },
+          [](const action::NoteRestart& a) { return std::string{a.applied ? "record that the restart was proved" : "forget the restart that was asked for"}; },
       },
       action);
 }

@@ -78,6 +78,18 @@ void judge_takeover(Judge& j) {
         fmt::format("pgcertctl takeover {}", j.cluster()), j.seen.live.cert_path);
 }
 
+void judge_restart_wanted(Judge& j) {
+  const auto verdict = judge_restart(j.desired, j.seen, j.now);
+  if (!verdict) return;
+  std::string message = fmt::format("the key of {} needs a passphrase, which PostgreSQL takes only at its start: the certificate on disk is not the one served", printable(j.seen.live.cert_path));
+  if (!verdict->now) message += fmt::format(" ({})", printable(verdict->why));
+  const TimePoint end = j.seen.live.chain.front().not_after;
+  for (const ProbeSeen& p : j.seen.probes)
+    if (verdict->next_window && !p.chain.empty() && p.chain.front().not_after < *verdict->next_window && p.chain.front().not_after < end)
+      message += fmt::format("; the served certificate ends at {}, before the window opens", to_rfc3339(p.chain.front().not_after));
+  j.add(P::restart_required, std::move(message), restart_remedy(j.seen), j.seen.live.key_path);
+}
+
 // More than three repairs of one file in a day: somebody else changes it, too.
 void judge_repairs(Judge& j) {
   std::map<std::string, std::vector<const Repair*>> by_file;
@@ -288,6 +300,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   Judge j{desired, seen, need, now, seen.generations.live(), seen.faults};
   judge_server(j);
   judge_takeover(j);
+  judge_restart_wanted(j);
   judge_files(j);
   judge_other_files(j);
   judge_need(j);

@@ -56,6 +56,15 @@ struct Pause {
   bool operator==(const Pause&) const = default;
 };
 
+// A restart that was asked for and whose end is not known yet.
+struct RestartAttempt {
+  std::string fingerprint_sha256;     // of the certificate that it is to bring into force
+  TimePoint postmaster_start{};       // of the postmaster that was to end
+  TimePoint at{};
+  std::uint32_t tries = 0;
+  bool operator==(const RestartAttempt&) const = default;
+};
+
 struct Repair {
   std::string file;                   // "server.key"
   std::string found;                  // what somebody had made of it: "0644 26:26"
@@ -91,6 +100,8 @@ struct ClusterMemory {
   std::vector<ProblemSince> problems;
   std::uint64_t rotations_proved = 0, rotations_failed = 0, rotations_rolled_back = 0;
   std::map<std::string, std::uint64_t> stage_failures;
+  std::optional<RestartAttempt> restart;
+  std::uint64_t restarts_applied = 0, restarts_not_applied = 0, restarts_error = 0;
   std::uint64_t reloads_applied = 0, reloads_not_applied = 0, reloads_error = 0;
   std::optional<TimePoint> last_attempt_at, last_success_at;
   std::optional<Duration> last_rotation_took;

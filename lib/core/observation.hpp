@@ -9,6 +9,7 @@
 #include "core/generation.hpp"
 #include "core/issuing.hpp"
 #include "core/memory.hpp"
+#include "core/restart.hpp"
 #include "core/server.hpp"
 #include "core/server_detail.hpp"
 
@@ -83,6 +84,8 @@ struct Observation {
   std::vector<std::pair<std::string, IssuerAnswer>> answers;   // by SPKI of a pending key
   IssuerSeen issuer;
   std::vector<ProbeSeen> probes;                  // newest of each endpoint; empty when nothing can be probed
+  std::optional<RestartOutlook> restart;          // where restart_cures(), and the policy is not `never`
+  std::vector<Interval> restart_windows;          // of the next days
   ClusterMemory memory;
   std::vector<Finding> faults;                    // of observing itself: unreadable state, unreadable files
 };

@@ -169,8 +169,8 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 15> rules{look_first, repair_files,   foreign_change, undo_refused, prove,   ask_first, settings,   put_back,
-                                     distrust_clock, collect, hold_back,      publish,      adopt,   requests,  request_new};
+constexpr std::array<Rule, 16> rules{look_first, repair_files,   foreign_change, undo_refused, prove,   restart, ask_first, settings,
+                                     put_back,   distrust_clock, collect,        hold_back,    publish, adopt,   requests,  request_new};
 
 Decision decide(const Walk& walk) {
   for (const Rule rule : rules)

@@ -39,10 +39,12 @@ struct RollBack { std::string generation; std::string to; std::string reason; };
 struct PutBack { std::string from; std::string why; };   // that proved pair once more, as a new generation with the newest CRL
 struct RepairFile { std::string generation; FileRole role; };
 struct Collect { std::vector<std::string> generations; };
+struct Restart { std::string fingerprint; std::string method; };          // of the pair that it brings into force
+struct NoteRestart { bool applied; };                                     // it is over: served, or no longer wanted
 }  // namespace action
 using Action = std::variant<action::MakeRequest, action::Submit, action::DropPending, action::Stage, action::Adopt, action::Refuse,
                             action::Publish, action::ChangeSettings, action::Reload, action::MarkProved, action::RollBack,
-                            action::PutBack, action::RepairFile, action::Collect>;
+                            action::PutBack, action::RepairFile, action::Collect, action::Restart, action::NoteRestart>;
 std::string_view name(const Action& action) noexcept;        // "publish"
 std::string describe(const Action& action);                  // one line for --dry-run and the events
 Track track(const Action& action) noexcept;

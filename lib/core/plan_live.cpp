@@ -172,4 +172,17 @@ std::optional<Decision> settings(const Walk& w) {
   return act(stage, action::ChangeSettings{std::move(change), why}, why);
 }
 
+// A pair of somebody else that only a restart brings into force. One that pgcertd may replace needs none.
+std::optional<Decision> restart(const Walk& w) {
+  const auto& attempt = w.seen.memory.restart;
+  if (attempt && w.seen.server.reachable() && !w.seen.live.chain.empty() && !restart_cures(w.seen)) {
+    const bool shown = proof_of(w.seen.probes, attempt->fingerprint_sha256) == Proof::shown;
+    return act(Stage::nothing, action::NoteRestart{shown && w.seen.server.postmaster_start != attempt->postmaster_start},
+               shown ? "a handshake shows what the restart was for" : "the restart is not wanted any more");
+  }
+  const auto verdict = judge_restart(w.desired, w.seen, w.now);
+  if (!verdict || !verdict->now || !needs_takeover(w.desired, w.seen)) return std::nullopt;
+  return act(Stage::nothing, action::Restart{w.seen.live.chain.front().fingerprint_sha256, w.seen.restart->method}, "the key needs a passphrase, which PostgreSQL takes only at its start");
+}
+
 }  // namespace pgcertd

@@ -1,11 +1,14 @@
 #include "engine/executor.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "base/text.hpp"
 #include "core/file_judge.hpp"
+#include "engine/file_audit.hpp"
+#include "engine/preflight.hpp"
 #include "x509/certificate.hpp"
 
 namespace pgcertd::engine {
@@ -365,6 +368,37 @@ Result<void> run(Step& s, const action::RepairFile& a) {
   std::erase_if(s.memory.repairs, [&](const Repair& r) { return r.at <= s.now - 24h || r.at > s.now; });
   s.memory.repairs.push_back({name, found, s.now});
   s.say("file-repaired", fmt::format("owner and mode of {} were put right; it was {}", name, found), {{"generation", a.generation}, {"file", name}, {"found", found}});
+  return {};
+}
+
+// As it is now, not as it was when the plan was made: after this there is no way back.
+Result<void> check_restart(Step& s) {
+  Observation fresh = s.seen;
+  fresh.restart = s.ports.postgres.restart_outlook(s.seen.live.key_path);
+  fresh.restart->file_error = foreign_files_error(s.ports.live, s.seen.server);
+  fresh.live_files = look_at_files(s.ports.live, s.seen.server, s.seen.generations.directory);
+  const auto verdict = judge_restart(s.desired, fresh, s.now);
+  if (verdict && verdict->now) return {};
+  return fail(Errc::refused, verdict ? verdict->why : "it is not wanted any more", restart_remedy(fresh));
+}
+
+Result<void> run(Step& s, const action::Restart& a) {
+  PGCERTD_CHECK(check_restart(s));
+  const std::uint32_t tries = s.memory.restart && s.memory.restart->fingerprint_sha256 == a.fingerprint ? s.memory.restart->tries : 0;
+  s.memory.restart = RestartAttempt{a.fingerprint, s.seen.server.postmaster_start, s.now, tries + 1};
+  PGCERTD_CHECK(s.make_durable());
+  const auto& pending = s.seen.restart->pending_settings;
+  s.say("restart-asked", fmt::format("PostgreSQL is restarted by {}{}", printable(a.method), pending.empty() ? "" : fmt::format("; it brings into force {}, too", fmt::join(pending, ", "))),
+        {{"method", a.method}});
+  auto restarted = s.ports.postgres.restart();
+  if (!restarted) ++s.memory.restarts_error;
+  return restarted;
+}
+
+Result<void> run(Step& s, const action::NoteRestart& a) {
+  s.memory.restart.reset();
+  ++(a.applied ? s.memory.restarts_applied : s.memory.restarts_not_applied);
+  if (a.applied) s.say("restart-proved", "a handshake shows the certificate that the restart was for");
   return {};
 }
 

@@ -74,6 +74,7 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   observe_candidates(seen, desired, now);
   observe_detail(seen);
   observe_audited(seen);
+  observe_restart(seen, desired, now);
   return seen;
 }
 
@@ -141,6 +142,16 @@ void Observer::observe_audited(Observation& seen) {
   seen.tls_files = audited_->tls_files;
   seen.live_files = audited_->live_files;
   seen.revoked_sessions = audited_->revoked_sessions;
+}
+
+void Observer::observe_restart(Observation& seen, const Desired& desired, TimePoint now) {
+  if (desired.cluster.restart == RestartPolicy::never || !restart_cures(seen)) return;
+  if (!restart_) {
+    restart_ = ports_.postgres.restart_outlook(seen.live.key_path);
+    restart_->file_error = foreign_files_error(ports_.live, seen.server);
+  }
+  seen.restart = restart_;
+  if (desired.cluster.restart == RestartPolicy::window && ports_.restart_windows) seen.restart_windows = ports_.restart_windows(now);
 }
 
 void Observer::observe_issuer(Observation& seen, const Desired& desired, TimePoint now) {

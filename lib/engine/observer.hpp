@@ -16,7 +16,7 @@ class Observer {
   explicit Observer(ClusterPorts ports) : ports_(std::move(ports)) {}
 
   Observation observe(const Desired& desired, const ClusterMemory& memory, TimePoint now);
-  void invalidate_server() { server_.reset(); probes_.reset(); foreign_.reset(); live_.reset(); }
+  void invalidate_server() { server_.reset(); probes_.reset(); foreign_.reset(); live_.reset(); restart_.reset(); }
   // At each full pass: what is not needed between the steps of a rotation.
   void invalidate_detail() { detail_.reset(); audited_.reset(); }
   void invalidate_probes() { probes_.reset(); }
@@ -39,6 +39,7 @@ class Observer {
   void observe_issuer(Observation& seen, const Desired& desired, TimePoint now);
   void observe_current(Observation& seen, const Desired& desired, TimePoint now);
   void observe_candidates(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_restart(Observation& seen, const Desired& desired, TimePoint now);
 
   ClusterPorts ports_;
   bool skip_preflight_ = false;
@@ -46,6 +47,7 @@ class Observer {
   std::optional<std::vector<ProbeSeen>> probes_;
   std::optional<LiveSet> live_;
   std::optional<std::string> foreign_;
+  std::optional<RestartOutlook> restart_;
   struct Audited {
     std::string cert_path;               // of the live set that it was read for
     TlsFilesSeen tls_files;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/clock_guard.hpp"
+#include "core/restart.hpp"
 #include "ports/files.hpp"
 #include "ports/issuer.hpp"
 #include "ports/keys.hpp"
@@ -17,6 +18,12 @@ namespace pgcertd::engine {
 
 // Which endpoints a server listens on, in the form that Probe takes.
 using EndpointsOf = std::function<std::vector<std::string>(const PostgresSeen&, const std::vector<std::string>& configured)>;
+
+// Whether the wall clock may be believed; `known_past` is over for certain.
+using ClockDoubtOf = std::function<std::optional<ClockDoubt>(std::optional<TimePoint> known_past)>;
+
+// The windows of the next days in which this cluster may be restarted.
+using RestartWindowsOf = std::function<std::vector<Interval>(TimePoint now)>;
 
 struct ClusterPorts {
   ports::Generations& generations;
@@ -30,8 +37,8 @@ struct ClusterPorts {
   EndpointsOf endpoints_of;
   // True once the daemon ends and waits were broken off: what was observed meanwhile is no fact.
   std::function<bool()> stopping = {};
-  // Whether the wall clock may be believed; `known_past` is over for certain.
-  std::function<std::optional<ClockDoubt>(std::optional<TimePoint> known_past)> clock_doubt = {};
+  ClockDoubtOf clock_doubt = {};
+  RestartWindowsOf restart_windows = {};
 };
 
 }  // namespace pgcertd::engine

@@ -84,6 +84,8 @@ struct TracedPostgres final : ports::Postgres {
   Result<ServerDetail> detail(std::optional<TimePoint> rotated_at) override { return traced(hook, "postgres.detail", [&] { return inner.detail(rotated_at); }); }
   Result<void> change_settings(const SettingsChange& change) override { return traced(hook, "postgres.change_settings", [&] { return inner.change_settings(change); }); }
   Result<void> reload() override { return traced(hook, "postgres.reload", [&] { return inner.reload(); }); }
+  RestartOutlook restart_outlook(const std::string& key_path) override { return announced(hook, "postgres.restart_outlook", [&] { return inner.restart_outlook(key_path); }); }
+  Result<void> restart() override { return traced(hook, "postgres.restart", [&] { return inner.restart(); }); }
   void rest() override { inner.rest(); }
 };
 
@@ -126,6 +128,8 @@ struct TracedPorts::Impl {
   CallHook hook;
   EndpointsOf endpoints_of;
   std::function<bool()> stopping;
+  ClockDoubtOf clock_doubt;
+  RestartWindowsOf restart_windows;
   TracedGenerations generations;
   TracedPending pending;
   TracedLive live;
@@ -135,7 +139,7 @@ struct TracedPorts::Impl {
   TracedIssuer issuer;
   TracedStore store;
   Impl(const ClusterPorts& p, CallHook h)
-      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), keys(p.keys, hook),
+      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), keys(p.keys, hook),
         postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
 };
 
@@ -143,7 +147,7 @@ TracedPorts::TracedPorts(ClusterPorts inner, CallHook hook) : impl_(std::make_un
 TracedPorts::~TracedPorts() = default;
 
 ClusterPorts TracedPorts::ports() const {
-  return {impl_->generations, impl_->pending, impl_->live, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping};
+  return {impl_->generations, impl_->pending, impl_->live, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows};
 }
 
 }  // namespace pgcertd::engine

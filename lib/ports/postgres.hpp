@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "core/restart.hpp"
 #include "core/server.hpp"
 #include "core/server_detail.hpp"
 
@@ -23,6 +24,11 @@ class Postgres {
   virtual Result<void> change_settings(const SettingsChange& change) = 0;
   // By the configured way. Success proves nothing.
   virtual Result<void> reload() = 0;
+  // How it could be restarted and what is against it. Where the daemon is the server's own user, ssl_passphrase_command is
+  // run to open `key_path`. Never fails: what is not known stands in it.
+  virtual RestartOutlook restart_outlook(const std::string& key_path) = 0;
+  // By the configured way, after a CHECKPOINT where the role may; returns when that has ended. Success proves nothing.
+  virtual Result<void> restart() = 0;
   // Closes the session, so that a server that stops with -m smart is not held up.
   virtual void rest() = 0;
 };

@@ -11,6 +11,7 @@
 #include "core/config.hpp"
 #include "ports/postgres.hpp"
 #include "postgres/cancel.hpp"
+#include "postgres/restart_way.hpp"
 #include "postgres/session.hpp"
 
 namespace pgcertd::postgres {
@@ -21,12 +22,15 @@ struct ServerOptions {
   std::string data_directory{};                     // configured; may be empty
   std::string server_user{};                        // configured; may be empty
   ReloadMethod reload{};
+  RestartCommand restart{};
   std::vector<std::string> allowed_directories{};
   std::string cluster_directory{};                  // STATE/clusters/NAME, where `current` lives
   Duration connect_timeout = std::chrono::seconds{5};
   Duration statement_timeout = std::chrono::seconds{5};
+  Duration restart_timeout = std::chrono::seconds{90};
   Duration cold_timeout = std::chrono::seconds{10};  // all `postgres -C` together
   std::function<Result<void>(const std::string& unit)> reload_unit{};   // reload = "systemd:UNIT"
+  std::function<Result<void>(const std::string& unit)> restart_unit{};  // restart_command = "systemd:UNIT"
   std::function<std::vector<gid_t>(const std::string& user)> groups_of{};   // supplementary; empty: none are known
   std::string debian_config_root = "/etc/postgresql";
 };
@@ -39,9 +43,12 @@ class Server final : public ports::Postgres {
   Result<ServerDetail> detail(std::optional<TimePoint> rotated_at) override;
   Result<void> change_settings(const SettingsChange& change) override;
   Result<void> reload() override;
+  RestartOutlook restart_outlook(const std::string& key_path) override;
+  Result<void> restart() override;
   void rest() override;
 
  private:
+  [[nodiscard]] RestartWay restart_way() const;
   Expected<Session*> session();
   Expected<PostgresSeen> look(const PostgresSeen* remembered);
   Expected<PostgresSeen> look_once();

@@ -182,6 +182,7 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
   auto& total = set.counter("rotations_total", "Rotations by their end; success means that a handshake proved it.");
   auto& stage = set.counter("rotation_stage_failures_total", "Rotations that failed, by the stage that did.");
   auto& reloads = set.counter("reloads_total", "Reloads by their end; applied means that a handshake proved it.");
+  auto& restarts = set.counter("restarts_total", "Restarts of PostgreSQL by their end; applied means that a handshake proved it.");
   for (const ClusterView& c : s.clusters) {
     const ClusterMemory& m = c.memory;
     const Labels who = cluster_label(c);
@@ -194,6 +195,9 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
     tell(reloads, "applied", m.reloads_applied);
     tell(reloads, "not_applied", m.reloads_not_applied);
     tell(reloads, "error", m.reloads_error);
+    tell(restarts, "applied", m.restarts_applied);
+    tell(restarts, "not_applied", m.restarts_not_applied);
+    tell(restarts, "error", m.restarts_error);
     for (const char* name : rotation_stages) {
       const auto found = m.stage_failures.find(name);
       stage.add(who + Labels{{"stage", name}}, found == m.stage_failures.end() ? 0 : count(found->second));

@@ -165,6 +165,13 @@ void visit(A& a, Proved& v) {
   field(a, "at", v.at);
 }
 template <class A>
+void visit(A& a, RestartAttempt& v) {
+  field(a, "fingerprint_sha256", v.fingerprint_sha256);
+  field(a, "postmaster_start", v.postmaster_start);
+  field(a, "at", v.at);
+  field(a, "tries", v.tries);
+}
+template <class A>
 void visit(A& a, PublishAttempt& v) {
   field(a, "generation", v.generation);
   field(a, "previous", v.previous);
@@ -273,6 +280,10 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "last_success_at", v.last_success_at);
   field(a, "last_rotation_took", v.last_rotation_took);
   field(a, "repairs", v.repairs);
+  field(a, "restart", v.restart);
+  field(a, "restarts_applied", v.restarts_applied);
+  field(a, "restarts_not_applied", v.restarts_not_applied);
+  field(a, "restarts_error", v.restarts_error);
   field(a, "saved_at", v.saved_at);
   field(a, "hba_in_force", v.hba_in_force);
 }

@@ -171,7 +171,7 @@ struct FakeLive final : ports::LiveFiles {
   Result<Read> read_certificate(const std::string& cert, const std::string&) override {
     const auto pair = pair_at(cert);
     if (!pair) return fail(Errc::not_found, cert + " is not there");
-    return Read{pair->chain_pem, cert.starts_with(World::directory), cert.find("snakeoil") != std::string::npos, false, false};
+    return Read{pair->chain_pem, cert.starts_with(World::directory), cert.find("snakeoil") != std::string::npos, false, w.encrypted.contains(cert)};
   }
   Result<PathSeen> look(const std::string& path) override {
     const bool there = w.foreign.contains(path.substr(0, path.rfind('.')) + ".crt");
@@ -181,6 +181,7 @@ struct FakeLive final : ports::LiveFiles {
   Result<GenerationContent> read_pair(const std::string& cert, const std::string&) override {
     const auto pair = pair_at(cert);
     if (!pair) return fail(Errc::not_found, cert + " is not there");
+    if (w.encrypted.contains(cert)) return fail(Errc::refused, "its key needs a passphrase");
     return GenerationContent{pair->chain_pem, Secret{pair->key_pem}, "", "", Origin::adopted};
   }
 };
@@ -207,6 +208,7 @@ struct FakePostgres final : ports::Postgres {
     seen.privileges = {true, true, true, true, false};
     for (const auto& [name, value] : w.in_force) seen.settings[name] = {value, "configuration file", "", 0, false};
     seen.auto_conf = w.auto_conf;
+    seen.postmaster_start = w.started;
     return seen;
   }
   Result<ServerDetail> detail(std::optional<TimePoint>) override {
@@ -223,6 +225,12 @@ struct FakePostgres final : ports::Postgres {
   Result<void> reload() override {
     if (!w.server_up) return fail(Errc::network, "the server is down");
     w.reload();
+    return {};
+  }
+  RestartOutlook restart_outlook(const std::string&) override { return w.outlook; }
+  Result<void> restart() override {
+    if (!w.server_up) return fail(Errc::network, "the server is down");
+    w.restart();
     return {};
   }
   void rest() override {}
@@ -315,7 +323,9 @@ std::map<std::string, std::string> World::settings_on_disk() const {
   return settings;
 }
 
-std::optional<PairOnDisk> World::files_named_by(const std::map<std::string, std::string>& settings) const {
+std::optional<PairOnDisk> World::files_named_by(const std::map<std::string, std::string>& settings, bool at_start) const {
+  // A passphrase is asked for at the start only, and only where there is a command for it.
+  const bool opens = at_start && settings.contains("ssl_passphrase_command");
   const auto at = [&](const std::string& path) -> std::optional<PairOnDisk> {
     if (path.starts_with(std::string{directory} + "/current/")) {
       const auto g = generations.find(current);
@@ -324,7 +334,8 @@ std::optional<PairOnDisk> World::files_named_by(const std::map<std::string, std:
       return PairOnDisk{g->second.chain_pem, g->second.key_pem};
     }
     const auto found = foreign.find(path.substr(0, path.rfind('.')) + ".crt");
-    return found == foreign.end() ? std::nullopt : std::optional{found->second};
+    if (found == foreign.end() || (encrypted.contains(found->first) && !opens)) return std::nullopt;
+    return found->second;
   };
   const auto cert = at(settings.at("ssl_cert_file")), key = at(settings.at("ssl_key_file"));
   if (!cert || !key) return std::nullopt;
@@ -339,7 +350,7 @@ void World::reload() {
     context.reset();
     return;
   }
-  auto loaded = files_named_by(in_force);
+  auto loaded = files_named_by(in_force, false);
   if (!loaded) return;   // PostgreSQL keeps the old context and says nothing
   const std::string next = fingerprint(loaded->chain_pem);
   if (refuses_new_leaf && context && fingerprint(context->chain_pem) != next) return;
@@ -350,7 +361,17 @@ void World::reload() {
 
 bool World::can_start() const {
   const auto settings = settings_on_disk();
-  return settings.at("ssl") != "on" || files_named_by(settings).has_value();
+  return settings.at("ssl") != "on" || files_named_by(settings, true).has_value();
+}
+
+void World::restart() {
+  ++restarts;
+  server_up = can_start();
+  if (!server_up) return;
+  started = now;
+  in_force = settings_on_disk();
+  context = in_force["ssl"] == "on" ? files_named_by(in_force, true) : std::nullopt;
+  if (context) served.push_back(fingerprint(context->chain_pem));
 }
 
 std::string World::served_fingerprint() const { return context ? fingerprint(context->chain_pem) : ""; }

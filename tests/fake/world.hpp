@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct WorldState {
   std::map<std::string, GenerationOnDisk> generations;
   std::string current, way_back;
   std::map<std::string, PendingOnDisk> pending;
+  std::set<std::string> encrypted;                           // paths of foreign certificates whose key has a passphrase
   std::map<std::string, PairOnDisk> foreign;                 // by path of the certificate; the key's path is ".key" for ".crt"
   std::map<std::string, Issued> registry;                    // by SPKI
   ClusterMemory memory;
@@ -63,7 +65,9 @@ struct WorldState {
   std::map<std::string, std::string> in_force;               // after the last reload
   std::optional<PairOnDisk> context;                         // what handshakes show; none: 'N'
   ServerDetail detail;
-  std::uint64_t reloads = 0;
+  std::uint64_t reloads = 0, restarts = 0;
+  TimePoint started = from_unix(1'700'000'000);
+  RestartOutlook outlook{"systemctl restart postgresql", {}, {}, {}, {}, {}, {}};
   TimePoint now;
   uid_t server_uid = 26;
 
@@ -82,13 +86,14 @@ class World : public WorldState {
 
   static constexpr const char* directory = "/state/clusters/main";
   void reload();                                             // as PostgreSQL does it
+  void restart();
   [[nodiscard]] bool can_start() const;                      // would a server start from these files and settings?
   [[nodiscard]] std::string served_fingerprint() const;      // empty: no TLS
   [[nodiscard]] std::string current_fingerprint() const;
 
  private:
   [[nodiscard]] std::map<std::string, std::string> settings_on_disk() const;
-  [[nodiscard]] std::optional<PairOnDisk> files_named_by(const std::map<std::string, std::string>& settings) const;
+  [[nodiscard]] std::optional<PairOnDisk> files_named_by(const std::map<std::string, std::string>& settings, bool at_start) const;
   std::unique_ptr<WorldPorts> ports_;
 };
 
