@@ -32,7 +32,7 @@ TEST(RestartWay, IsWhatTheConfigurationNames) {
 }
 
 TEST(RestartWay, OfAProcessThatIsNoPostmasterIsNone) {
-  const testing::ScratchDir scratch;
+  const test::ScratchDir scratch;
   PostgresSeen server;
   server.data_directory = scratch.path(), server.server_uid = geteuid();
   const auto none = [&](const char* pid) {
