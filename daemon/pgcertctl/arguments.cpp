@@ -199,9 +199,30 @@ void add_ca(CLI::App& app, Command& command) {
   add_text(show, "DIR", bind<CaShow>(show, command)->directory, "", "directory of a root or of an issuing CA")->required();
 }
 
+// "setup" is a command and has one: its own callback comes last, and must leave what that one chose.
+void add_setup(CLI::App& setup, Command& command) {
+  auto values = std::make_shared<Setup>();
+  setup.callback([values, &command, &setup] {
+    if (setup.get_subcommands().empty()) command = *values;
+  });
+  setup.require_subcommand(0, 1);
+  setup.add_flag("--dry-run", values->dry_run, "print the steps, change nothing");
+  setup.add_option("--data-directory", values->data_directories, "this cluster, not those found; repeatable")
+      ->type_name("DIR")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_text(setup, "--superuser", values->superuser, "ROLE", "default the name of the cluster's owner");
+  add_text(setup, "--user", values->user, "USER", "whom the daemon runs as, default pgcertd");
+  add_text(setup, "--state-directory", values->state_directory, "DIR", "for a new pgcertd.toml");
+  add_text(setup, "--system-directory", values->system_directory, "DIR", "where systemd and polkit read, default /etc");
+  add_text(setup, "--root-dir", values->root_dir, "DIR", "the root CA's, default /root/pgcertd-root");
+  CLI::Option* none = setup.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted");
+  add_text(setup, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
+}
+
 void add_setting_up(CLI::App& app, Command& command) {
-  CLI::App& setup = *app.add_subcommand("setup", "prepare a PostgreSQL server for pgcertd");
-  setup.require_subcommand(1);
+  CLI::App& setup = *app.add_subcommand("setup", "find clusters, prepare them and this host");
+  add_setup(setup, command);
   CLI::App& sql = *setup.add_subcommand("sql", "print the SQL that makes the least-privilege role");
   const auto values = bind<SetupSql>(sql, command);
   add_text(sql, "--role", values->role, "NAME", "default pgcertd");

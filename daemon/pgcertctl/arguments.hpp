@@ -64,6 +64,12 @@ struct Inspect {
 struct Probe {
   std::string target, root, name;
 };
+struct Setup {
+  std::vector<std::string> data_directories;   // empty: what is found
+  std::string user = "pgcertd", superuser, state_directory = "/var/lib/pgcertd", system_directory;
+  std::string root_dir = "/root/pgcertd-root", passphrase;
+  bool no_passphrase = false, dry_run = false, undo = false, drop_role = false;
+};
 struct SetupSql {
   std::string role = "pgcertd";
   int postgresql = 15;
@@ -81,7 +87,7 @@ struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
 using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Audit, Permissions, Events, Runway, Inspect, Probe,
-                             SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
+                             Setup, SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {
   Globals globals;

@@ -11,6 +11,7 @@
 #include "cli/layout.hpp"
 #include "cli/secret_input.hpp"
 #include "cli/terminal.hpp"
+#include "pgcertctl/ca_init.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/facts_text.hpp"
@@ -47,24 +48,6 @@ std::string absolute(const std::string& path) {
   std::string text = gone ? path : full.string();
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
-}
-
-Result<ca::InitOptions> options_from(const CaInit& command) {
-  ca::InitOptions options;
-  options.root_dir = absolute(command.root_dir);
-  options.issuing_dir = absolute(command.issuing_dir);
-  options.root_common_name = command.common_name;
-  options.issuing_common_name = command.issuing_common_name;
-  options.root_key_type = command.key_type;
-  options.issuing_key_type = command.issuing_key_type;
-  options.root_lifetime = std::chrono::days{command.days};
-  options.issuing_lifetime = std::chrono::days{command.issuing_days};
-  options.root_without_passphrase = command.no_passphrase;
-  PGCERTD_TRY(options.root_passphrase, root_passphrase(command));
-  if (!command.issuing_passphrase.empty()) {
-    PGCERTD_TRY(options.issuing_passphrase, named_secret(command.issuing_passphrase));
-  }
-  return options;
 }
 
 Json report_json(const ca::InitReport& report) {
@@ -124,12 +107,6 @@ std::string steps(const ca::InitOptions& options, const ca::InitReport& report) 
   return out;
 }
 
-std::string to_text(const ca::InitOptions& options, const ca::InitReport& report, const Session& session) {
-  std::string out = ca_block("root CA in " + printable(options.root_dir, 4096), report.root, session);
-  if (report.issuing) out += ca_block("issuing CA in " + printable(options.issuing_dir, 4096), *report.issuing, session);
-  return out + steps(options, report);
-}
-
 Json seen_json(const ca::CaDirectorySeen& seen) {
   return {{"kind", ca::to_string(seen.kind)},
           {"certificate", to_json(seen.certificate)},
@@ -162,15 +139,39 @@ std::string to_text(const ca::CaDirectorySeen& seen, const Session& session) {
 
 }  // namespace
 
+Result<ca::InitOptions> ca_options(const CaInit& command) {
+  ca::InitOptions options;
+  options.root_dir = absolute(command.root_dir);
+  options.issuing_dir = absolute(command.issuing_dir);
+  options.root_common_name = command.common_name;
+  options.issuing_common_name = command.issuing_common_name;
+  options.root_key_type = command.key_type;
+  options.issuing_key_type = command.issuing_key_type;
+  options.root_lifetime = std::chrono::days{command.days};
+  options.issuing_lifetime = std::chrono::days{command.issuing_days};
+  options.root_without_passphrase = command.no_passphrase;
+  PGCERTD_TRY(options.root_passphrase, root_passphrase(command));
+  if (!command.issuing_passphrase.empty()) {
+    PGCERTD_TRY(options.issuing_passphrase, named_secret(command.issuing_passphrase));
+  }
+  return options;
+}
+
+std::string ca_text(const ca::InitOptions& options, const ca::InitReport& report, const Session& session) {
+  std::string out = ca_block("root CA in " + printable(options.root_dir, 4096), report.root, session);
+  if (report.issuing) out += ca_block("issuing CA in " + printable(options.issuing_dir, 4096), *report.issuing, session);
+  return out + steps(options, report);
+}
+
 int run(const CaInit& command, const Session& session) {
-  auto options = options_from(command);
+  auto options = ca_options(command);
   if (!options) return session.report(options.error());
   const auto report = ca::init_ca(*options, session.now());
   if (!report) return session.report(report.error());
   if (session.json())
     session.print_json(report_json(*report));
   else
-    session.print(to_text(*options, *report, session));
+    session.print(ca_text(*options, *report, session));
   if (!report->root_key_encrypted)
     session.warn("the root's key is not encrypted: whoever reads it can issue certificates that all clients trust");
   return code(cli::ExitCode::done);

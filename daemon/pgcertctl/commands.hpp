@@ -19,6 +19,7 @@ int run(const Events& command, const Session& session);
 int run(const Runway& command, const Session& session);
 int run(const Inspect& command, const Session& session);
 int run(const Probe& command, const Session& session);
+int run(const Setup& command, const Session& session);
 int run(const SetupSql& command, const Session& session);
 int run(const CaInit& command, const Session& session);
 int run(const CaShow& command, const Session& session);

@@ -30,7 +30,7 @@ if "--build" in sys.argv:
 PROGRAM = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")).resolve() / "daemon" / "pgcertctl"
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "audit", "permissions check", "permissions fix", "inspect", "probe",
-            "setup sql", "ca init", "ca show", "config check", "config show", "version"]
+            "setup", "setup sql", "ca init", "ca show", "config check", "config show", "version"]
 
 
 def run(*arguments, stdin=b"", env=None, cwd=None, preexec_fn=None):

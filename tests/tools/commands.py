@@ -21,7 +21,7 @@ class Commands:
 
     def _add(self, command):
         options, below = self._help(*command.split())
-        if not below:
+        if not below or options - {"-h", "--help"}:   # a group has none; what has both a command and options runs by itself too
             self.options[command] = options | self.globals
         for word in below:
             self._add(f"{command} {word}")

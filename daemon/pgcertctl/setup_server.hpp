@@ -1,0 +1,38 @@
+// What `setup` asks of a server, as its superuser through the local socket: the role with its grants, the former settings.
+// As root each conversation is a child process with the rights of the user who may log in so.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "postgres/local_clusters.hpp"
+
+namespace pgcertd::ctl {
+
+// Runs `work` as `user` with all its groups, in a child process unless that is who we are. What it gives or why it failed.
+Result<std::string> as_user(const std::string& user, const std::function<Result<std::string>()>& work);
+
+struct Login {
+  postgres::LocalCluster cluster;
+  std::string superuser;          // role; the data directory's owner logs in as it
+  std::string role;               // pgcertd's
+  std::string daemon_user;        // of the system
+};
+
+// Has the role all that setup_sql() grants? Errc::network when the server cannot be reached.
+Result<bool> role_is_complete(const Login& login);
+Result<void> make_role(const Login& login);
+Result<void> drop_role(const Login& login);
+// The daemon's own way in. The remedy of a refusal is the line for pg_hba.conf, with the file's path.
+Result<void> try_login(const Login& login);
+
+using FormerSettings = std::map<std::string, std::optional<std::string>>;
+// ALTER SYSTEM to these, RESET where there was none, and a reload.
+Result<void> restore_settings(const Login& login, const FormerSettings& settings);
+// SHOW NAME, by the superuser.
+Result<std::string> show(const Login& login, const std::string& name);
+
+}  // namespace pgcertd::ctl

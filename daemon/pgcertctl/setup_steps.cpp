@@ -1,0 +1,274 @@
+#include "pgcertctl/setup_steps.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/text.hpp"
+#include "base/unique_fd.hpp"
+#include "ca/ca_directory.hpp"
+#include "ca/durable_file.hpp"
+#include "config/conninfo.hpp"
+#include "pgcertctl/ca_init.hpp"
+#include "pgcertctl/setup_files.hpp"
+#include "postgres/account.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+namespace fs = std::filesystem;
+using postgres::LocalCluster;
+
+constexpr const char* role_name = "pgcertd";
+
+Result<Config> config_of(const std::vector<ConfigFile>& files) {
+  LoadedConfig loaded = parse_config(files);
+  if (!loaded.config) return fail(Errc::invalid, loaded.issues.empty() ? "the configuration is not usable" : loaded.issues.front().text(), "pgcertctl config check");
+  return std::move(*loaded.config);
+}
+
+Result<void> read_config(Host& host) {
+  if (::access(host.config_path.c_str(), F_OK) != 0 && errno == ENOENT) {
+    host.config.daemon.state_directory = host.command.state_directory;
+    return {};
+  }
+  PGCERTD_TRY(host.files, read_config_files(host.config_path));
+  PGCERTD_TRY(host.config, config_of(host.files));
+  return {};
+}
+
+std::string without_links(const std::string& path) {
+  std::error_code failed;   // then it is compared as it stands
+  const auto real = fs::canonical(path, failed);
+  return failed ? path : real.string();
+}
+
+bool leads_to(const ClusterConfig& configured, const LocalCluster& found) {
+  if (!configured.data_directory.empty()) return without_links(configured.data_directory) == found.data_directory;
+  const auto values = config::conninfo_values(configured.conninfo);
+  if (!values) return false;
+  const auto value = [&](const char* key, const char* otherwise) {
+    const auto at = values->find(key);
+    return at == values->end() || at->second.empty() ? std::string(otherwise) : at->second;
+  };
+  const std::string host = value("host", "/var/run/postgresql");
+  if (value("port", "5432") != std::to_string(found.port)) return false;
+  return !host.starts_with('/') ? found.socket_directory.empty() : without_links(host) == without_links(found.socket_directory);
+}
+
+// The name that the configuration has for it, or a new one that it does not have.
+std::string name_in(const Config& config, const LocalCluster& found, const std::vector<std::string>& others) {
+  std::vector<std::string> taken = others;
+  for (const auto& [name, cluster] : config.clusters) {
+    if (leads_to(cluster, found)) return name;
+    taken.push_back(name);
+  }
+  return postgres::free_name(found.name, found, taken);
+}
+
+Result<void> find_clusters(Host& host, std::vector<std::string>& notes) {
+  PGCERTD_TRY(auto found, postgres::find_local_clusters({.root = {}, .directories = host.command.data_directories}));
+  notes = std::move(found.passed_over);
+  if (found.clusters.empty())
+    return fail(Errc::not_found, "no PostgreSQL cluster was found on this host", "name its data directory with --data-directory; as root setup sees all of them");
+  std::vector<std::string> taken;
+  for (LocalCluster& cluster : found.clusters) {
+    cluster.name = name_in(host.config, cluster, taken);
+    taken.push_back(cluster.name);
+    const std::string superuser = host.command.superuser.empty() ? cluster.owner : host.command.superuser;
+    host.logins.push_back({.cluster = std::move(cluster), .superuser = superuser, .role = role_name, .daemon_user = host.command.user});
+  }
+  return {};
+}
+
+Step user_step(const Host& host) {
+  const auto look = [&host]() -> Result<StepSeen> {
+    if (postgres::account_of(host.command.user)) return StepSeen{true, "the daemon's user is there"};
+    return fail(Errc::not_found, fmt::format("there is no user \"{}\" for the daemon to run as", printable(host.command.user, 80)),
+                "systemd-sysusers pgcertd.conf; or name another with --user");
+  };
+  return {"user " + host.command.user, look, [] { return Result<void>{}; }};
+}
+
+Result<void> make_state_directory(const std::string& path, const std::string& user) {
+  const auto account = postgres::account_of(user);
+  if (!account) return fail(Errc::not_found, fmt::format("there is no user \"{}\"", user));
+  if (::mkdir(path.c_str(), 0700) != 0) return fail(errno_error("mkdir", path, errno));
+  const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory || ::fchown(directory.get(), account->uid, account->gid) != 0) return fail(errno_error("fchown", path, errno));
+  if (::fchmod(directory.get(), 0711) != 0) return fail(errno_error("fchmod", path, errno));
+  return {};
+}
+
+Step state_step(const Host& host) {
+  const std::string path = host.config.daemon.state_directory, user = host.command.user;
+  const auto look = [path, user]() -> Result<StepSeen> {
+    struct stat seen {};
+    if (::stat(path.c_str(), &seen) != 0 && errno == ENOENT) return StepSeen{false, fmt::format("make it, mode 0711, owner {}", user)};
+    const auto owner = postgres::owner_of(path);
+    if (!S_ISDIR(seen.st_mode) || !owner || owner->user != user)
+      return fail(Errc::invalid, fmt::format("\"{}\" is no directory of user {}", path, user), fmt::format("chown {} {}", user, path));
+    return StepSeen{true, "the state directory is there"};
+  };
+  return {"directory " + path, look, [path, user] { return make_state_directory(path, user); }};
+}
+
+Step main_config_step(const Host& host) {
+  const std::string path = host.config_path, text = main_config_text(host.config.daemon.state_directory);
+  const auto look = [path]() -> Result<StepSeen> {
+    PGCERTD_TRY(const FileState state, state_of_file(path));
+    return state == FileState::absent ? StepSeen{false, "write it, with defaults"} : StepSeen{true, "a configuration is there, and stays as it is"};
+  };
+  return {path, look, [path, text] { return write_own(path, text); }};
+}
+
+const IssuerConfig* local_issuer(const Config& config) {
+  for (const auto& [name, issuer] : config.issuers)
+    if (issuer.type == IssuerType::local) return &issuer;
+  return nullptr;
+}
+
+Result<void> make_ca(const Setup& command, const std::string& directory, const Session& session) {
+  CaInit init;
+  init.root_dir = command.root_dir;
+  init.issuing_dir = directory;
+  init.passphrase = command.passphrase;
+  init.no_passphrase = command.no_passphrase;
+  PGCERTD_TRY(const ca::InitOptions options, ca_options(init));
+  PGCERTD_TRY(const ca::InitReport report, ca::init_ca(options, session.now()));
+  session.print(ca_text(options, report, session));
+  return {};
+}
+
+// The CA of the configuration that is already there; a new configuration has its own below the state directory.
+Step ca_step(const Host& host, const Session& session) {
+  const IssuerConfig* issuer = local_issuer(host.config);
+  const std::string directory = issuer != nullptr ? issuer->directory : host.config.daemon.state_directory + "/ca";
+  const bool needed = issuer != nullptr || host.config.issuers.empty();
+  const auto look = [directory, needed, root = host.command.root_dir]() -> Result<StepSeen> {
+    if (!needed) return StepSeen{true, "the configuration names no local issuer"};
+    const auto seen = ca::look_at(directory);
+    if (seen && seen->kind == ca::CaDirectorySeen::Kind::issuing) return StepSeen{true, "an issuing CA is there"};
+    if (seen) return fail(Errc::invalid, fmt::format("\"{}\" holds a root CA, not an issuing one", directory), "name the issuing CA's directory in pgcertd.toml");
+    if (seen.error().code == Errc::not_found) return StepSeen{false, fmt::format("make an issuing CA there, and its root in {}", root)};
+    return fail(Error(seen.error()));
+  };
+  return {"CA " + directory, look, [command = host.command, directory, &session] { return make_ca(command, directory, session); }};
+}
+
+Step role_step(const Login& login) {
+  const auto look = [login]() -> Result<StepSeen> {
+    PGCERTD_TRY(const bool complete, role_is_complete(login));
+    if (!complete) return StepSeen{false, fmt::format("make role {} with the grants of `pgcertctl setup sql`, then log in as it", login.role)};
+    if (try_login(login)) return StepSeen{true, "the role is there, and the daemon may log in"};
+    return StepSeen{false, fmt::format("log in as role {}", login.role)};
+  };
+  const auto act = [login]() -> Result<void> {
+    PGCERTD_TRY(const bool complete, role_is_complete(login));
+    if (!complete) PGCERTD_CHECK(make_role(login));
+    return try_login(login);
+  };
+  return {fmt::format("{}: role {}", login.cluster.name, login.role), look, act};
+}
+
+// Nothing is written that would make the configuration as a whole wrong: paths that clash, a server named twice.
+Result<void> write_cluster(const std::string& config_path, const std::string& path, const std::string& text) {
+  PGCERTD_TRY(std::vector<ConfigFile> files, read_config_files(config_path));
+  std::erase_if(files, [&](const ConfigFile& file) { return file.name == path; });
+  files.push_back({.name = path, .bytes = text});
+  PGCERTD_CHECK(config_of(files));
+  return write_own(path, text);
+}
+
+Step cluster_step(const Host& host, const Login& login) {
+  const std::string path = cluster_file(host, login.cluster.name), text = cluster_config_text(login.cluster, login.role);
+  const bool configured = host.config.clusters.contains(login.cluster.name);
+  const auto look = [path, configured]() -> Result<StepSeen> {
+    if (configured) return StepSeen{true, "the cluster stands in the configuration"};
+    return StepSeen{false, "write " + path};
+  };
+  return {login.cluster.name + ": configuration", look, [path, text, config = host.config_path] { return write_cluster(config, path, text); }};
+}
+
+// The step of one file: its text is made when it is looked at, since it depends on files that steps before it write.
+Step file_step(const std::string& path, std::function<Result<std::string>()> text, const std::string& words) {
+  const auto look = [path, text, words]() -> Result<StepSeen> {
+    PGCERTD_TRY(const std::string wanted, text());
+    if (wanted.empty()) return StepSeen{true, "not needed"};
+    const auto there = ca::read_file(path);
+    return there && *there == wanted ? StepSeen{true, "it is there"} : StepSeen{false, words};
+  };
+  const auto act = [path, text]() -> Result<void> {
+    PGCERTD_TRY(const std::string wanted, text());
+    return write_own(path, wanted);
+  };
+  return {path, look, act};
+}
+
+std::vector<LocalCluster> clusters_of(const Host& host) {
+  std::vector<LocalCluster> out;
+  for (const Login& login : host.logins) out.push_back(login.cluster);
+  return out;
+}
+
+Step unit_step(const Host& host) {
+  const auto text = [&host]() -> Result<std::string> {
+    Config config = host.config;
+    if (const auto files = read_config_files(host.config_path)) {
+      PGCERTD_TRY(config, config_of(*files));
+    }
+    return unit_drop_in_text(config, clusters_of(host));
+  };
+  return file_step(unit_file(host), text, "write it: the unit may write to the configured directories");
+}
+
+Step polkit_step(const Host& host) {
+  const auto text = [&host]() -> Result<std::string> {
+    std::vector<std::string> units;
+    const auto there = ca::read_file(polkit_file(host));
+    if (there && state_of_text(*there) == FileState::ours) units = units_in_rule(*there);
+    for (const Login& login : host.logins)
+      if (!login.cluster.unit.empty() && std::ranges::find(units, login.cluster.unit) == units.end()) units.push_back(login.cluster.unit);
+    return units.empty() ? std::string() : polkit_rule_text(units, host.command.user);
+  };
+  return file_step(polkit_file(host), text, "write it: the daemon may reload and restart these clusters' units");
+}
+
+}  // namespace
+
+std::string cluster_file(const Host& host, const std::string& cluster) {
+  return (fs::path(host.config_path).parent_path() / "conf.d" / (cluster + ".toml")).string();
+}
+std::string unit_file(const Host& host) { return host.system_directory + "/systemd/system/pgcertd.service.d/setup.conf"; }
+std::string polkit_file(const Host& host) { return host.system_directory + "/polkit-1/rules.d/50-pgcertd-setup.rules"; }
+
+Result<Host> look_at_host(const Setup& command, const Globals& globals, std::vector<std::string>& notes) {
+  Host host;
+  host.command = command;
+  host.config_path = globals.config;
+  host.system_directory = command.system_directory;
+  if (host.system_directory.empty() && fs::exists("/run/systemd/system")) host.system_directory = "/etc";
+  PGCERTD_CHECK(read_config(host));
+  PGCERTD_CHECK(find_clusters(host, notes));
+  return host;
+}
+
+std::vector<Step> setup_steps(const Host& host, const Session& session) {
+  std::vector<Step> out{user_step(host), state_step(host), main_config_step(host), ca_step(host, session)};
+  for (const Login& login : host.logins) {
+    out.push_back(role_step(login));
+    out.push_back(cluster_step(host, login));
+  }
+  if (!host.system_directory.empty()) {
+    out.push_back(unit_step(host));
+    out.push_back(polkit_step(host));
+  }
+  return out;
+}
+
+}  // namespace pgcertd::ctl

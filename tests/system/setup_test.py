@@ -1,0 +1,182 @@
+"""pgcertctl setup on a real server in Debian's layout: what it shows, does, does not do twice, and gives back."""
+import contextlib
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import CAPABILITIES, PG_BIN, PGCERTCTL, PGCERTD, Postgres, account, as_user, free_port, needs_root, quiet_run
+
+DEBIAN = shutil.which("pg_createcluster") is not None and PG_BIN.parts[:4] == ("/", "usr", "lib", "postgresql")
+
+
+class Debian:
+    """A cluster of pg_createcluster with Debian's pg_hba.conf, under a name of its own; dropped again at the end."""
+
+    def __init__(self, directory):
+        self.version, self.name, self.port = PG_BIN.parent.name, f"pgcertd-test-{os.getpid()}-{free_port()}", free_port()
+        self.data, self.sockets = directory / "data", directory / "sockets"
+        user = account("postgres")
+        self.sockets.mkdir()
+        os.chown(self.sockets, user.pw_uid, user.pw_gid)
+        quiet_run("pg_createcluster", "-p", self.port, "-s", self.sockets, "-d", self.data, "-l", directory / "log", self.version, self.name, "--", "--no-sync")
+        self.config = pathlib.Path("/etc/postgresql") / self.version / self.name
+        quiet_run("pg_ctlcluster", self.version, self.name, "start")
+
+    def sql(self, sql):
+        return quiet_run(*as_user(account("postgres")), PG_BIN / "psql", "-XAt", "-h", self.sockets, "-p", self.port, "-d", "postgres", "-c", sql, cwd="/").strip()
+
+    def restart(self):
+        quiet_run("pg_ctlcluster", self.version, self.name, "-m", "fast", "restart")
+
+    def stop(self):
+        quiet_run("pg_ctlcluster", self.version, self.name, "-m", "fast", "stop")
+
+    def start(self):
+        quiet_run("pg_ctlcluster", self.version, self.name, "start")
+
+    def served(self):
+        """The SHA-256 of what openssl is served; None without TLS."""
+        shown = subprocess.run(["openssl", "s_client", "-starttls", "postgres", "-connect", f"localhost:{self.port}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+        found = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=shown.stdout, capture_output=True, text=True)
+        return found.stdout if found.returncode == 0 else None
+
+    def drop(self):
+        with contextlib.suppress(AssertionError):
+            quiet_run("pg_dropcluster", "--stop", self.version, self.name)
+
+
+def tree(*directories):
+    """Path, mode, owner and content of everything below."""
+    out = {}
+    for path in sorted(p for d in directories for p in d.rglob("*")):
+        seen = path.lstat()
+        out[str(path)] = (seen.st_mode, seen.st_uid, path.read_bytes() if path.is_file() else None)
+    return out
+
+
+@needs_root
+class Setup(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-setup-"))
+        self.directory.chmod(0o755)
+        self.addCleanup(shutil.rmtree, self.directory, True)
+        self.etc, self.system, self.state = (self.directory / n for n in ("etc", "system", "state"))
+        self.config = self.etc / "pgcertd.toml"
+        self.user = account("pgcertd")
+
+    def setup(self, *more, data=None, stdin=subprocess.DEVNULL):
+        words = [PGCERTCTL, "--config", self.config, "setup", "--data-directory", data or self.postgres.data, "--state-directory", self.state,
+                 "--system-directory", self.system, "--root-dir", self.directory / "root", "--no-passphrase", *more]
+        return subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, stdin=stdin, start_new_session=True)
+
+    def once(self):
+        done = subprocess.run([str(w) for w in (*as_user(self.user, CAPABILITIES), PGCERTD, "--config", self.config, "--once")], capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        return done.stderr
+
+    def debian(self):
+        if not DEBIAN:
+            self.skipTest("no pg_createcluster: not Debian's packages")
+        self.postgres = Debian(self.directory)
+        self.addCleanup(self.postgres.drop)
+
+    def test_on_debian(self):
+        self.debian()
+        name = self.postgres.name
+
+        with self.subTest("a dry run changes nothing and names each step"):
+            before = tree(self.etc, self.system, self.state)
+            done = self.setup("--dry-run")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            for words in (name, "to do", "pgcertd.toml", "role pgcertd", "issuing CA", "setup.conf", "50-pgcertd-setup.rules"):
+                self.assertIn(words, done.stdout)
+            self.assertEqual(tree(self.etc, self.system, self.state), before)
+            self.assertFalse((self.directory / "root").exists())
+            self.assertEqual(self.postgres.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'pgcertd'"), "0")
+            shown = json.loads(self.setup("--json").stdout)["clusters"][0]
+            self.assertEqual((shown["name"], shown["version"], shown["port"], shown["owner"], shown["running"], shown["unit"]),
+                             (name, int(self.postgres.version), self.postgres.port, "postgres", True, f"postgresql@{self.postgres.version}-{name}.service"))
+
+        with self.subTest("without a terminal it asks for --yes"):
+            done = self.setup()
+            self.assertEqual(done.returncode, 5, done.stderr)
+            self.assertIn("--yes", done.stderr)
+            self.assertFalse(self.config.exists())
+
+        with self.subTest("a step that fails stops it; running it again goes on"):
+            (self.etc / "conf.d").mkdir(parents=True)
+            mine = self.etc / "conf.d" / f"{name}.toml"
+            mine.write_text("# mine\n")
+            done = self.setup("--yes")
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("is not a file of pgcertctl setup", done.stderr)
+            self.assertIn("not done", done.stdout)
+            self.assertEqual(mine.read_text(), "# mine\n")
+            mine.unlink()
+
+        done = self.setup("--yes")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("already so", done.stdout)
+        (self.etc / "conf.d" / "zz-names.toml").write_text(f'[cluster.{name}]\nnames = ["localhost"]\ntakeover = "always"\n')
+        self.assertEqual(quiet_run(PGCERTCTL, "--config", self.config, "config", "check").split()[1:3], ["is", "valid:"])
+        self.assertEqual(pwd.getpwuid(self.state.stat().st_uid).pw_name, "pgcertd")
+        rule = (self.system / "polkit-1/rules.d/50-pgcertd-setup.rules").read_text()
+        self.assertIn(f'["postgresql@{self.postgres.version}-{name}.service"]', rule)
+        self.assertIn(f'ReadWritePaths="{self.state}"', (self.system / "systemd/system/pgcertd.service.d/setup.conf").read_text())
+
+        with self.subTest("pgcertd proves a certificate with what setup made"):
+            self.once()
+            root = self.directory / "root.crt"
+            shutil.copy(self.state / "ca" / "root.crt", root)
+            root.chmod(0o644)
+            done = subprocess.run([PGCERTCTL, "probe", f"localhost:{self.postgres.port}", "--root", root], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+        with self.subTest("a second run changes nothing"):
+            before = tree(self.etc, self.system, self.directory / "root", self.state)
+            done = self.setup("--yes")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("Nothing is left to do", done.stdout)
+            self.assertNotIn("to do ", done.stdout)
+            self.assertEqual(tree(self.etc, self.system, self.directory / "root", self.state), before)
+
+        with self.subTest("a pg_hba.conf that keeps the daemon out is not edited: the line stands in the remedy"):
+            hba = self.postgres.config / "pg_hba.conf"
+            before = hba.read_text()
+            hba.write_text("local all postgres peer\nlocal all all reject\n" + before)
+            self.postgres.sql("SELECT pg_reload_conf()")
+            done = self.setup("--yes")
+            self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+            self.assertIn('local all "pgcertd" peer', done.stderr)
+            self.assertIn(str(hba), done.stderr)
+            hba.write_text('local all "pgcertd" peer\n' + hba.read_text())
+            self.postgres.sql("SELECT pg_reload_conf()")
+            self.assertEqual(self.setup("--yes").returncode, 0)
+
+    def test_a_server_that_is_down_and_a_wrong_directory(self):
+        os.chown(self.directory, account("postgres").pw_uid, -1)
+        self.postgres = Postgres(self.directory)
+        done = self.setup("--yes", "--superuser", "postgres")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("start PostgreSQL", done.stderr)
+        self.assertEqual(list((self.etc / "conf.d").glob("*")), [], "no cluster is configured before its role is there")
+        done = self.setup("--yes", data="/etc")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("/etc/PG_VERSION", done.stderr)
+
+    def test_a_path_that_clashes_is_never_written(self):
+        """The state directory inside the data directory: the configuration as a whole would be refused."""
+        os.chown(self.directory, account("postgres").pw_uid, -1)
+        self.postgres = Postgres(self.directory)
+        self.postgres.start()
+        self.addCleanup(self.postgres.end)
+        self.state = self.postgres.data / "state"
+        done = self.setup("--yes", "--superuser", "postgres")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("lie in one another", done.stderr)
+        self.assertEqual(list((self.etc / "conf.d").glob("*")), [])
