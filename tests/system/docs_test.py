@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is written is true: pages against the program's tables, commands against --help, links, names, man pages, alert rules."""
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -261,6 +262,30 @@ tests:
       - {{eval_time: 4m, alertname: PgcertdProblem, exp_alerts: []}}
       - {{eval_time: 6m, alertname: PgcertdProblem, exp_alerts: [{{exp_labels: {labels}, exp_annotations: {notes}}}]}}
 """, encoding="utf-8")
+            output("promtool", "test", "rules", file)
+
+    def test_an_alert_fires_when_its_time_has_come_and_not_before(self):
+        if shutil.which("promtool") is None:
+            self.skipTest("promtool (package prometheus) is not installed")
+        up = ('up{job="pgcertd"}', "1x40")
+        cases = [   # alert, series, the last minute of silence, the first minute it fires
+            ("PgcertdAbsent", [], 14, 15),
+            ("PgcertdCertificateExpired", [up, ('pgcertd_certificate_not_after_timestamp_seconds{cluster="main"}', "1200x40")], 19, 20),
+            ("PgcertdCertificateUnreadable", [up, ('pgcertd_certificate_readable{cluster="main"}', "1x9 0x30")], 24, 26),
+            ("PgcertdServedProbeFailing", [up, ('pgcertd_served_probe_success{cluster="main",endpoint="a"}', "0x40"), ('pgcertd_postgresql_up{cluster="main"}', "1x40")], 14, 15),
+            ("PgcertdServedProbeFailing", [up, ('pgcertd_served_probe_success{cluster="main",endpoint="a"}', "0x40"), ('pgcertd_postgresql_up{cluster="main"}', "0x40")], 40, None),
+            ("PgcertdCrlExpired", [up, ('pgcertd_crl_next_update_timestamp_seconds{crl="local"}', "1200x40")], 19, 20),
+        ]
+        tests = []
+        for name, series, silent, fires in cases:
+            count = f"count(ALERTS{{alertname='{name}',alertstate='firing'}})"
+            checks = [{"expr": count, "eval_time": f"{silent}m", "exp_samples": []}]
+            if fires is not None:
+                checks.append({"expr": count, "eval_time": f"{fires}m", "exp_samples": [{"labels": "{}", "value": 1}]})
+            tests.append({"interval": "1m", "input_series": [{"series": s, "values": v} for s, v in series], "promql_expr_test": checks})
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "test.yml"   # JSON is YAML
+            file.write_text(json.dumps({"rule_files": [f"{ROOT}/etc/prometheus-alerts.yml"], "evaluation_interval": "1m", "tests": tests}), encoding="utf-8")
             output("promtool", "test", "rules", file)
 
 
