@@ -5,6 +5,7 @@
 #include "engine/key_maker.hpp"
 #include "files/generation_store.hpp"
 #include "files/host.hpp"
+#include "files/in_place.hpp"
 #include "files/live_files.hpp"
 #include "files/pending_store.hpp"
 #include "pgcertd/clock.hpp"
@@ -58,6 +59,13 @@ files::LivePlaces live_places(const Config& config, const std::string& cluster) 
   return places;
 }
 
+files::InPlacePlaces in_place_places(const Config& config, const std::string& cluster) {
+  const files::LivePlaces live = live_places(config, cluster);
+  files::InPlacePlaces places{live.cluster_directory, live.ca_directories, config.daemon.allowed_directories};
+  places.forbidden.push_back(live.state_directory);
+  return places;
+}
+
 }  // namespace
 
 Desired desired_of(const Config& config, const ClusterConfig& cluster, const std::string& host_fqdn) {
@@ -78,9 +86,9 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
 struct ClusterParts::Impl {
   Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
-        pending(config.daemon.state_directory), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }),
+        pending(config.daemon.state_directory), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
         keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
-    engine::ClusterPorts all{generations, pending, live, keys, postgres, probe, issuer_port, *store,
+    engine::ClusterPorts all{generations, pending, live, in_place, keys, postgres, probe, issuer_port, *store,
                              [](const PostgresSeen& server, const std::vector<std::string>& configured) {
                                return postgres::endpoints_of(server, configured, postgres::interface_addresses());
                              },
@@ -94,10 +102,10 @@ struct ClusterParts::Impl {
     reconciler->skip_preflight(faults.skip_preflight);
   }
 
-  // As the server's own user with all its groups; unknown before the first look.
+  // As the server's own user with all its groups, by the look at it that this tick began with.
   [[nodiscard]] std::optional<ServerIdentity> server_identity() const {
-    const auto& server = reconciler->memory().server;
-    if (!server || server->server_user.empty()) return std::nullopt;
+    const PostgresSeen* server = postgres.last();
+    if (server == nullptr || server->server_user.empty()) return std::nullopt;
     auto identity = files::identity_of_user(server->server_user);
     return identity ? std::optional{std::move(*identity)} : std::nullopt;
   }
@@ -109,6 +117,7 @@ struct ClusterParts::Impl {
   files::GenerationStore generations;
   files::PendingStore pending;
   files::LiveFileReader live;
+  files::InPlaceLinks in_place;
   engine::KeyMaker keys;
   postgres::Server postgres;
   postgres::HandshakeProbe probe;

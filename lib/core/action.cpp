@@ -34,6 +34,7 @@ std::string_view name(const Action& action) noexcept {
                         [](const action::Refuse&) { return "refuse"; },
                         [](const action::Publish&) { return "publish"; },
                         [](const action::ChangeSettings&) { return "change-settings"; },
+                        [](const action::LinkLive&) { return "link"; },
                         [](const action::Reload&) { return "reload"; },
                         [](const action::MarkProved&) { return "mark-proved"; },
                         [](const action::RollBack&) { return "roll-back"; },
@@ -57,6 +58,7 @@ std::string describe(const Action& action) {
           [](const action::Refuse& a) { return fmt::format("refuse generation {}: {}", a.generation, printable(a.reason)); },
           [](const action::Publish& a) { return fmt::format("publish generation {}", a.generation); },
           [](const action::ChangeSettings& a) { return describe_change(a); },
+          [](const action::LinkLive& a) { return fmt::format("make {} a link to the current {}", printable(a.path), file_name(a.role)); },
           [](const action::Reload&) { return std::string{"reload PostgreSQL and look at what it serves"}; },
           [](const action::MarkProved& a) { return fmt::format("record generation {} as proved", a.generation); },
           [](const action::RollBack& a) {
@@ -72,7 +74,7 @@ std::string describe(const Action& action) {
 }
 
 Track track(const Action& action) noexcept {
-  if (std::holds_alternative<action::ChangeSettings>(action)) return Track::settings;
+  if (std::holds_alternative<action::ChangeSettings>(action) || std::holds_alternative<action::LinkLive>(action)) return Track::settings;
   if (std::holds_alternative<action::RepairFile>(action) || std::holds_alternative<action::Collect>(action)) return Track::files;
   return Track::leaf;
 }

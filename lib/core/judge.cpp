@@ -78,6 +78,15 @@ void judge_takeover(Judge& j) {
         fmt::format("pgcertctl takeover {}", j.cluster()), j.seen.live.cert_path);
 }
 
+// Somebody put something else in place of our links.
+void judge_links(Judge& j) {
+  if (j.desired.cluster.layout != Layout::in_place || !j.seen.in_place || !j.seen.in_place->refused.empty() || !j.seen.memory.linked_at || j.seen.live.ours) return;
+  for (const InPlacePath* path : {&j.seen.in_place->certificate, &j.seen.in_place->key})
+    if (!path->linked())
+      j.add(P::file_changed, fmt::format("{} is not the link any more that pgcertd put there", printable(path->path)),
+            fmt::format("find out who replaced it; pgcertctl takeover {} lets pgcertd put it back", j.cluster()), path->path);
+}
+
 void judge_restart_wanted(Judge& j) {
   const auto verdict = judge_restart(j.desired, j.seen, j.now);
   if (!verdict) return;
@@ -286,6 +295,8 @@ bool needs_takeover(const Desired& desired, const Observation& seen) {
   const LiveSet& live = seen.live;
   if (!seen.server.known || !seen.server.ssl_on() || live.ours || live.snakeoil) return false;
   if (desired.cluster.takeover == TakeoverPolicy::always || seen.memory.takeover_granted_at) return false;
+  // Half of a step of ours that was cut off, or half of what somebody did to our links: nothing works there by itself.
+  if (seen.in_place && (seen.in_place->half_linked() || (seen.memory.linked_at && !live.judgement.loads))) return false;
   const bool served = std::any_of(seen.probes.begin(), seen.probes.end(), [](const ProbeSeen& p) { return p.outcome == ProbeOutcome::served; });
   if (!live.judgement.loads && !served) return false;   // nothing works there
   const bool issued_by_us = !live.chain.empty() && seen.issuer.issuing && live.chain.front().authority_key_id == seen.issuer.issuing->subject_key_id && live.judgement.chain_ok;
@@ -301,6 +312,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_server(j);
   judge_takeover(j);
   judge_restart_wanted(j);
+  judge_links(j);
   judge_files(j);
   judge_other_files(j);
   judge_need(j);

@@ -96,6 +96,8 @@ struct ClusterMemory {
   std::optional<PostgresSeen> server;              // as last seen up
   std::optional<std::map<std::string, std::optional<std::string>>> original_auto_conf;  // ssl* before we changed them; nullopt: absent
   bool original_ssl_on = false;
+  std::map<std::string, std::string> original_files;   // ssl_cert_file and ssl_key_file, resolved, before we changed them
+  std::optional<TimePoint> linked_at;              // the first link of layout in-place
   Names names_at_first_issue;                      // default names, fixed then
   std::vector<ProblemSince> problems;
   std::uint64_t rotations_proved = 0, rotations_failed = 0, rotations_rolled_back = 0;

@@ -35,11 +35,30 @@ struct LeafJudgement {
 struct LiveSet {
   std::string cert_path, key_path;    // resolved; empty when the server is unknown
   bool ours = false;                  // both paths lead through our `current`
+  bool linked = false;                // by links in place of the server's own paths (layout in-place), not by its settings
   bool snakeoil = false;              // Debian's ssl-cert-snakeoil
   bool readable = false;
   std::string why;                    // where it is not
   std::vector<CertFacts> chain;
   LeafJudgement judgement;
+};
+
+// One of the two paths that the server's settings name, where it is to be a link through `current` (layout in-place).
+struct InPlacePath {
+  enum class State : std::uint8_t { missing, linked, file };   // file: or a link of somebody else
+  std::string path;
+  State state = State::missing;
+  TimePoint modified{};
+  [[nodiscard]] bool linked() const { return state == State::linked; }
+  bool operator==(const InPlacePath&) const = default;
+};
+
+struct InPlaceSeen {
+  InPlacePath certificate, key;
+  std::string refused;                // why no link may stand there: then the cluster is `managed`
+  [[nodiscard]] bool linked() const { return certificate.linked() && key.linked(); }
+  [[nodiscard]] bool half_linked() const { return certificate.linked() != key.linked(); }
+  bool operator==(const InPlaceSeen&) const = default;
 };
 
 struct CandidateJudgement {
@@ -75,6 +94,7 @@ struct Observation {
   std::optional<ServerDetail> detail;   // of the last full pass; absent while the server cannot be asked
   std::vector<CertSession> revoked_sessions;      // of detail's, those whose certificate stands in a CRL
   LiveSet live;
+  std::optional<InPlaceSeen> in_place;            // where links are wanted, or were made
   TlsFilesSeen tls_files;
   std::vector<LiveFileSeen> live_files;           // that the settings name and pgcertd did not install
   GenerationsSeen generations;

@@ -33,6 +33,7 @@ struct Adopt {};                                                          // gen
 struct Refuse { std::string generation; std::string fingerprint; std::string reason; };   // preflight said no
 struct Publish { std::string generation; };
 struct ChangeSettings { SettingsChange change; std::string why; };
+struct LinkLive { FileRole role; std::string path; };                     // layout in-place: that path becomes a link through `current`
 struct Reload { std::string generation; };                                // empty generation: settings only
 struct MarkProved { std::string generation; };
 struct RollBack { std::string generation; std::string to; std::string reason; };   // `to` empty: back to the former ssl_* settings
@@ -43,7 +44,7 @@ struct Restart { std::string fingerprint; std::string method; };          // of 
 struct NoteRestart { bool applied; };                                     // it is over: served, or no longer wanted
 }  // namespace action
 using Action = std::variant<action::MakeRequest, action::Submit, action::DropPending, action::Stage, action::Adopt, action::Refuse,
-                            action::Publish, action::ChangeSettings, action::Reload, action::MarkProved, action::RollBack,
+                            action::Publish, action::ChangeSettings, action::LinkLive, action::Reload, action::MarkProved, action::RollBack,
                             action::PutBack, action::RepairFile, action::Collect, action::Restart, action::NoteRestart>;
 std::string_view name(const Action& action) noexcept;        // "publish"
 std::string describe(const Action& action);                  // one line for --dry-run and the events

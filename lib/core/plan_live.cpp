@@ -43,6 +43,15 @@ std::optional<TimePoint> settles_at(const Walk& w) {
   return last ? std::optional{*last + foreign_change_settles} : std::nullopt;
 }
 
+// The same for what somebody put in place of our links.
+std::optional<TimePoint> links_settle_at(const Walk& w) {
+  if (!w.in_place() || !w.seen.memory.linked_at || w.seen.in_place->linked()) return std::nullopt;
+  std::optional<TimePoint> last;
+  for (const InPlacePath* path : {&w.seen.in_place->certificate, &w.seen.in_place->key})
+    if (!path->linked() && path->modified <= w.now && path->modified > *w.seen.memory.linked_at && (!last || path->modified > *last)) last = path->modified;
+  return last ? std::optional{*last + foreign_change_settles} : std::nullopt;
+}
+
 // Often at first, for that is when it shows; a server that does not is not pestered.
 TimePoint next_proof(TimePoint now, Duration since_reload) { return now + std::clamp<Duration>(since_reload / 3, look_again, look_at_least); }
 
@@ -70,6 +79,33 @@ Decision contradicted(const Walk& w, Stage stage) {
 
 std::string current_path(const Walk& w, FileRole role) { return fmt::format("{}/current/{}", w.seen.generations.directory, file_name(role)); }
 
+// Both paths lead to the same pair at each moment: what is live was copied, is ours already, or does not work anyway.
+std::optional<Decision> link_first(const Walk& w, Stage stage) {
+  if (!w.in_place()) return std::nullopt;
+  for (const auto& [role, path] : {std::pair{FileRole::certificate, &w.seen.in_place->certificate}, std::pair{FileRole::key, &w.seen.in_place->key}})
+    if (!path->linked()) return act(stage, action::LinkLive{role, path->path}, "the server's paths stay, and lead to pgcertd's files");
+  return std::nullopt;
+}
+
+// Where the settings are to point: to us, or, once links do that, to where they pointed before us.
+SettingsChange paths_of(const Walk& w) {
+  SettingsChange change;
+  if (!w.in_place()) {
+    change.values["ssl_cert_file"] = current_path(w, FileRole::certificate);
+    change.values["ssl_key_file"] = current_path(w, FileRole::key);
+  } else if (w.seen.live.ours && w.seen.memory.original_auto_conf) {
+    for (const char* setting : {"ssl_cert_file", "ssl_key_file"})
+      if (const auto found = w.seen.memory.original_auto_conf->find(setting); found != w.seen.memory.original_auto_conf->end()) change.values[setting] = found->second;
+  }
+  return change;
+}
+
+std::string why_moved(const Walk& w) {
+  if (w.seen.live.ours) return w.in_place() ? "the server's former paths are links now" : "layout is \"managed\" again";
+  const bool refused = w.desired.cluster.layout == Layout::in_place && w.seen.in_place && !w.seen.in_place->refused.empty();
+  return "the server's settings do not name pgcertd's files yet" + (refused ? "; links in their place are not possible: " + w.seen.in_place->refused : std::string{});
+}
+
 std::optional<Decision> wait_for_settings(const Walk& w, Stage stage) {
   const auto& changed = w.seen.memory.settings_changed_at;
   if (!changed || *changed > w.now) return std::nullopt;
@@ -83,6 +119,7 @@ std::optional<Decision> wait_for_settings(const Walk& w, Stage stage) {
 
 // Nothing of what somebody put in place of ours, and which works, is overwritten in silence.
 std::optional<Decision> foreign_change(const Walk& w) {
+  if (const auto settled = links_settle_at(w); settled && *settled > w.now) return soon(Stage::nothing, "somebody is writing the files that were links", *settled);
   if (const auto settled = settles_at(w); settled && *settled > w.now) return soon(Stage::nothing, "somebody is writing the files of the current generation", *settled);
   if (!holds_foreign_pair(w.desired, w.seen, w.now)) return std::nullopt;
   return rest(Stage::nothing, "somebody replaced the files of the current generation; consent is awaited");
@@ -152,23 +189,23 @@ std::optional<Decision> settings(const Walk& w) {
   const PostgresSeen& server = w.seen.server;
   const Stage stage = w.current_proved() ? Stage::proved : Stage::published;
   const bool switch_on = !server.ssl_on() && w.desired.cluster.enable_ssl;
-  if (w.seen.live.ours && !switch_on) return std::nullopt;
+  const bool placed = w.seen.live.ours && w.seen.live.linked == w.in_place();
+  if (placed && !switch_on) return std::nullopt;
+  if (w.desired.cluster.layout == Layout::in_place && !w.seen.in_place) return rest(stage, "the paths that are to become links cannot be looked at");
   if (!server.reachable()) return rest(stage, "the server's settings are changed when it can be reached");
   // With TLS on, only a copy of what is live may be moved under: every half-way mix of paths then matches.
-  const bool copy_of_live = !w.seen.live.chain.empty() && !w.current->chain.empty() && w.seen.live.chain.front().fingerprint_sha256 == w.current->chain.front().fingerprint_sha256;
+  const bool copy_of_live = w.seen.live.ours || (!w.seen.live.chain.empty() && !w.current->chain.empty() && w.seen.live.chain.front().fingerprint_sha256 == w.current->chain.front().fingerprint_sha256);
   if (!w.seen.live.ours && server.ssl_on() && w.seen.live.judgement.loads && !copy_of_live) return std::nullopt;
   if (w.paused()) return rest(stage, "rotation is paused; settings stay as they are");
   if (!w.may_reload()) return rest(stage, "settings cannot be changed: a reload may not be asked for");
   if (auto wait = wait_for_settings(w, stage)) return wait;
   if (w.guarded()) return rest(stage, "a reload would also apply what somebody is editing; it is awaited");
-  SettingsChange change;
-  if (!w.seen.live.ours) {
-    change.values["ssl_cert_file"] = current_path(w, FileRole::certificate);
-    change.values["ssl_key_file"] = current_path(w, FileRole::key);
-  }
+  if (auto link = link_first(w, stage)) return link;
+  SettingsChange change = placed ? SettingsChange{} : paths_of(w);
   // The adapter sets paths before it switches TLS on, so that no half of this change can be in force by itself.
   if (switch_on) change.values["ssl"] = "on";
-  const std::string why = w.seen.live.ours ? "TLS is off" : "the server's settings do not name pgcertd's files yet";
+  if (change.values.empty()) return std::nullopt;
+  const std::string why = placed ? "TLS is off" : why_moved(w);
   return act(stage, action::ChangeSettings{std::move(change), why}, why);
 }
 

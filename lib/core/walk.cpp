@@ -35,6 +35,8 @@ bool Walk::guarded() const {
   return !pending_changes(seen.memory, seen.server, *seen.detail).empty();
 }
 
+bool Walk::in_place() const { return desired.cluster.layout == Layout::in_place && seen.in_place && seen.in_place->refused.empty(); }
+
 const PublishAttempt* Walk::attempt() const {
   const auto& publish = seen.memory.publish;
   return publish && current != nullptr && publish->generation == current->id ? &*publish : nullptr;

@@ -24,6 +24,8 @@ struct Walk {
   [[nodiscard]] bool may_reload() const;
   // Must a reload wait, as it would also apply what somebody is half-way through editing? Not in the certificate's last tenth.
   [[nodiscard]] bool guarded() const;
+  // Are the server's own paths to be links through `current`: wanted, and possible?
+  [[nodiscard]] bool in_place() const;
   // Of the current generation; or nullptr.
   [[nodiscard]] const PublishAttempt* attempt() const;
 };

@@ -201,6 +201,7 @@ void remember_originals(Step& s) {
     const auto found = s.seen.server.auto_conf.find(setting);
     originals[setting] = found == s.seen.server.auto_conf.end() ? std::nullopt : std::optional{found->second};
   }
+  for (const char* setting : {"ssl_cert_file", "ssl_key_file"}) s.memory.original_files[setting] = s.seen.server.file_setting(setting);
 }
 
 Result<void> change_and_reload(Step& s, const SettingsChange& change) {
@@ -229,6 +230,20 @@ Result<void> run(Step& s, const action::ChangeSettings& a) {
     return done;
   }
   s.say("settings-changed", describe(Action{a}));
+  return {};
+}
+
+Result<void> run(Step& s, const action::LinkLive& a) {
+  const ClusterMemory before = s.memory;
+  if (!s.memory.linked_at) s.memory.linked_at = s.now;
+  auto done = s.make_durable();
+  if (done) done = s.ports.in_place.link(a.path, a.role, s.seen.server);
+  if (!done) {
+    s.memory = before;
+    note_failure(s, "install", done.error().text(), done.error().remedy, false);
+    return done;
+  }
+  s.say("path-linked", fmt::format("{} is a link to the current {} now; what stood there is kept as {}.pgcertd-saved", printable(a.path), file_name(a.role), printable(a.path)), {{"path", a.path}});
   return {};
 }
 
@@ -376,7 +391,7 @@ Result<void> check_restart(Step& s) {
   Observation fresh = s.seen;
   fresh.restart = s.ports.postgres.restart_outlook(s.seen.live.key_path);
   fresh.restart->file_error = foreign_files_error(s.ports.live, s.seen.server);
-  fresh.live_files = look_at_files(s.ports.live, s.seen.server, s.seen.generations.directory);
+  fresh.live_files = look_at_files(s.ports.live, s.seen.server, s.seen.live, s.seen.generations.directory);
   const auto verdict = judge_restart(s.desired, fresh, s.now);
   if (verdict && verdict->now) return {};
   return fail(Errc::refused, verdict ? verdict->why : "it is not wanted any more", restart_remedy(fresh));

@@ -64,12 +64,12 @@ TlsFilesSeen look_into_files(ports::LiveFiles& files, const PostgresSeen& server
   return out;
 }
 
-std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresSeen& server, const std::string& cluster_directory) {
+std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live, const std::string& cluster_directory) {
   std::vector<LiveFileSeen> out;
   for (const NamedFile& named : named_files) {
     const std::string path = server.file_setting(named.setting);
     const bool pair = named.role == FileRole::certificate || named.role == FileRole::key;
-    if (path.empty() || path.starts_with(cluster_directory + "/") || (pair && !server.ssl_on())) continue;
+    if (path.empty() || path.starts_with(cluster_directory + "/") || (pair && (live.ours || !server.ssl_on()))) continue;
     LiveFileSeen seen;
     seen.role = named.role;
     if (auto looked = files.look(path)) seen.file = std::move(looked->file), seen.parents = std::move(looked->parents);

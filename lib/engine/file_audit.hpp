@@ -12,7 +12,7 @@ namespace pgcertd::engine {
 
 TlsFilesSeen look_into_files(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live);
 // Owner and mode of each file that a setting names outside `cluster_directory`.
-std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresSeen& server, const std::string& cluster_directory);
+std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live, const std::string& cluster_directory);
 // When the newest of the files was written that hold pg_hba's rows; nullopt: it cannot be seen.
 std::optional<TimePoint> hba_modified(ports::LiveFiles& files, const PostgresSeen& server, const ServerDetail& detail);
 // Of detail's sessions, those whose client certificate stands in the issuer's CRL or in the one that ssl_crl_file names.

@@ -69,6 +69,7 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   else blind(seen, pending.error(), "pending");
   observe_issuer(seen, desired, now);
   observe_server(seen, desired, now);
+  observe_in_place(seen, desired);
   observe_live(seen, desired, now);
   observe_current(seen, desired, now);
   observe_candidates(seen, desired, now);
@@ -94,17 +95,35 @@ void Observer::observe_server(Observation& seen, const Desired& desired, TimePoi
   seen.probes = *probes_;
 }
 
+// The settings' own paths; where those lead to us already, the ones of before.
+void Observer::observe_in_place(Observation& seen, const Desired& desired) {
+  if (!seen.server.known || (desired.cluster.layout != Layout::in_place && !seen.memory.linked_at)) return;
+  const auto wanted = [&](const std::string& setting) {
+    const std::string now = seen.server.file_setting(setting);
+    if (!now.starts_with(seen.generations.directory + "/current/")) return now;
+    const auto before = seen.memory.original_files.find(setting);
+    return before == seen.memory.original_files.end() ? now : before->second;
+  };
+  auto looked = ports_.in_place.observe(wanted("ssl_cert_file"), wanted("ssl_key_file"), seen.server);
+  if (looked) seen.in_place = std::move(*looked);
+  else seen.faults.push_back(fault(ProblemCode::file_missing, looked.error(), "ssl_cert_file"));
+}
+
 void Observer::observe_live(Observation& seen, const Desired& desired, TimePoint now) {
   if (!seen.server.known) return;
   const std::string current = seen.generations.directory + "/current/";
   const std::string cert_path = seen.server.file_setting("ssl_cert_file"), key_path = seen.server.file_setting("ssl_key_file");
-  const bool ours = cert_path == current + std::string{file_name(FileRole::certificate)} && key_path == current + std::string{file_name(FileRole::key)};
+  const std::string our_cert = current + std::string{file_name(FileRole::certificate)}, our_key = current + std::string{file_name(FileRole::key)};
+  const bool by_settings = cert_path == our_cert && key_path == our_key;
+  const bool linked = seen.in_place && seen.in_place->linked() && seen.in_place->certificate.path == cert_path && seen.in_place->key.path == key_path;
+  const bool ours = by_settings || linked;
   if (!live_ || ours) {   // ours changes with each generation
     live_.emplace();
     live_->cert_path = cert_path;
     live_->key_path = key_path;
     live_->ours = ours;
-    auto read = ports_.live.read_certificate(cert_path, key_path);
+    live_->linked = linked;
+    auto read = ports_.live.read_certificate(ours ? our_cert : cert_path, ours ? our_key : key_path);
     auto chain = read ? x509::parse_certificates(read->chain_pem, cert_path) : Result<std::vector<x509::Certificate>>(fail(read.error()));
     live_->readable = chain.has_value();
     if (chain) live_->chain = facts_of(*chain);
@@ -136,7 +155,7 @@ void Observer::observe_audited(Observation& seen) {
     audited_.emplace();
     audited_->cert_path = seen.live.cert_path;
     audited_->tls_files = look_into_files(ports_.live, seen.server, seen.live);
-    audited_->live_files = look_at_files(ports_.live, seen.server, seen.generations.directory);
+    audited_->live_files = look_at_files(ports_.live, seen.server, seen.live, seen.generations.directory);
     audited_->revoked_sessions = revoked_sessions(ports_.live, seen);
   }
   seen.tls_files = audited_->tls_files;

@@ -34,6 +34,7 @@ class Observer {
 
   void observe_server(Observation& seen, const Desired& desired, TimePoint now);
   void observe_live(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_in_place(Observation& seen, const Desired& desired);
   void observe_detail(Observation& seen);
   void observe_audited(Observation& seen);
   void observe_issuer(Observation& seen, const Desired& desired, TimePoint now);

@@ -29,6 +29,7 @@ struct ClusterPorts {
   ports::Generations& generations;
   ports::PendingKeys& pending;
   ports::LiveFiles& live;
+  ports::InPlace& in_place;
   ports::Keys& keys;
   ports::Postgres& postgres;
   ports::Probe& probe;

@@ -21,7 +21,7 @@ constexpr std::size_t unsaved_kept = 256;
 
 bool may_change_server(const Action& action) {
   return std::holds_alternative<action::Reload>(action) || std::holds_alternative<action::ChangeSettings>(action) ||
-         std::holds_alternative<action::RollBack>(action) || std::holds_alternative<action::Restart>(action);
+         std::holds_alternative<action::RollBack>(action) || std::holds_alternative<action::LinkLive>(action) || std::holds_alternative<action::Restart>(action);
 }
 
 constexpr const char* room_remedy = "make room, or mount the state directory read-write; pgcertd goes on by itself";

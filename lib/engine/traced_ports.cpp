@@ -69,6 +69,18 @@ struct TracedLive final : ports::LiveFiles {
   }
 };
 
+struct TracedInPlace final : ports::InPlace {
+  ports::InPlace& inner;
+  const CallHook& hook;
+  TracedInPlace(ports::InPlace& i, const CallHook& h) : inner(i), hook(h) {}
+  Result<InPlaceSeen> observe(const std::string& cert, const std::string& key, const PostgresSeen& server) override {
+    return traced(hook, "in_place.observe", [&] { return inner.observe(cert, key, server); });
+  }
+  Result<void> link(const std::string& path, FileRole role, const PostgresSeen& server) override {
+    return traced(hook, "in_place.link", [&] { return inner.link(path, role, server); });
+  }
+};
+
 struct TracedKeys final : ports::Keys {
   ports::Keys& inner;
   const CallHook& hook;
@@ -133,13 +145,14 @@ struct TracedPorts::Impl {
   TracedGenerations generations;
   TracedPending pending;
   TracedLive live;
+  TracedInPlace in_place;
   TracedKeys keys;
   TracedPostgres postgres;
   TracedProbe probe;
   TracedIssuer issuer;
   TracedStore store;
   Impl(const ClusterPorts& p, CallHook h)
-      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), keys(p.keys, hook),
+      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), in_place(p.in_place, hook), keys(p.keys, hook),
         postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
 };
 
@@ -147,7 +160,7 @@ TracedPorts::TracedPorts(ClusterPorts inner, CallHook hook) : impl_(std::make_un
 TracedPorts::~TracedPorts() = default;
 
 ClusterPorts TracedPorts::ports() const {
-  return {impl_->generations, impl_->pending, impl_->live, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows};
+  return {impl_->generations, impl_->pending, impl_->live, impl_->in_place, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows};
 }
 
 }  // namespace pgcertd::engine

@@ -64,6 +64,14 @@ Result<Directory> Directory::open(const std::string& path) {
   return Directory(std::move(fd), path);
 }
 
+Result<Directory> Directory::same(int parent_fd, const std::string& name, const std::string& path, const struct stat& found) {
+  UniqueFd fd(::openat(parent_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return fail(errno_error("openat", path, errno));
+  PGCERTD_TRY(const struct stat seen, status_of(fd.get(), path));
+  if (!same_file(seen, found)) return fail(Errc::busy, fmt::format("\"{}\" was replaced while it was opened", path));
+  return Directory(std::move(fd), path);
+}
+
 Result<Directory> Directory::child(const std::string& name) const {
   PGCERTD_TRY(UniqueFd fd, open_file(name, O_RDONLY | O_DIRECTORY));
   std::string path = path_of(name);

@@ -20,6 +20,8 @@ class Directory {
  public:
   // By path, links included: for the one directory that the configuration names.
   static Result<Directory> open(const std::string& path);
+  // The directory that was found as `name` of `parent_fd`, still the same one; whoever owns it.
+  static Result<Directory> same(int parent_fd, const std::string& name, const std::string& path, const struct stat& found);
   // Refused when it belongs to somebody else than us or root, who could replace what is in it.
   [[nodiscard]] Result<Directory> child(const std::string& name) const;
   // Made where it is missing. Bits of `mode` that it lacks are added, and write permission of others is taken away.

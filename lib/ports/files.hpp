@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "core/generation.hpp"
+#include "core/observation.hpp"
 #include "core/permissions.hpp"
 
 namespace pgcertd::ports {
@@ -66,6 +67,16 @@ class LiveFiles {
   virtual Result<std::string> read_public(const std::string& path, const ServerIdentity& server) = 0;
   // The live pair for Adopt: refused unless the key is a private key that belongs to the certificate.
   virtual Result<GenerationContent> read_pair(const std::string& cert_path, const std::string& key_path) = 0;
+};
+
+// The paths that a server's settings name, made links through `current`: layout in-place.
+class InPlace {
+ public:
+  virtual ~InPlace() = default;
+  // Only looks. Where a path may not become a link, that is data.
+  virtual Result<InPlaceSeen> observe(const std::string& cert_path, const std::string& key_path, const PostgresSeen& server) = 0;
+  // Puts the link there by one rename; what stood there is kept beside it. Refused unless that was a certificate or key.
+  virtual Result<void> link(const std::string& path, FileRole role, const PostgresSeen& server) = 0;
 };
 
 }  // namespace pgcertd::ports

@@ -46,6 +46,8 @@ class Server final : public ports::Postgres {
   RestartOutlook restart_outlook(const std::string& key_path) override;
   Result<void> restart() override;
   void rest() override;
+  // What was seen last, whether or not it could be reached then; nullptr before the first look and for an unknown server.
+  [[nodiscard]] const PostgresSeen* last() const { return last_ ? &*last_ : nullptr; }
 
  private:
   [[nodiscard]] RestartWay restart_way() const;

@@ -23,6 +23,7 @@ constexpr std::array table{
                "A generation was made the current one; it is not proved yet."},
     MessageRow{"settings-changed", "08f1c6d60afe4554a40914a78e0ed08d", "ssl settings of the server were changed."},
     MessageRow{"reload-asked", "b3d6963a4af34f4cb436aac7ad587809", "The server was asked to reload; that proves nothing."},
+    MessageRow{"path-linked", "2d9a7d6f5e3b4a0c8f1e6b7c9d204a31", "A path that the server's settings name was made a link to the current file (layout in-place)."},
     MessageRow{"restart-asked", "5f1f0a4c2c9c4f0e9f6b3d0d7a1e8b52", "PostgreSQL is restarted, as the policy of the cluster allows; that proves nothing."},
     MessageRow{"restart-proved", "8c0b6f0e7d1a4b7f8a3e52c94d6f1b07", "After a restart of PostgreSQL a handshake showed the certificate on disk."},
     MessageRow{"rotation-proved", "07230aa78b734823a6f9d764dab5cbf1", "A handshake showed the new certificate."},

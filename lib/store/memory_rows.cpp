@@ -267,6 +267,8 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "server", v.server);
   field(a, "original_auto_conf", v.original_auto_conf);
   field(a, "original_ssl_on", v.original_ssl_on);
+  field(a, "original_files", v.original_files);
+  field(a, "linked_at", v.linked_at);
   field(a, "names_at_first_issue", v.names_at_first_issue);
   field(a, "problems", v.problems);
   field(a, "rotations_proved", v.rotations_proved);

@@ -160,6 +160,7 @@ struct FakeLive final : ports::LiveFiles {
   World& w;
   explicit FakeLive(World& world) : w(world) {}
   [[nodiscard]] std::optional<PairOnDisk> pair_at(const std::string& cert) const {
+    if (w.links.contains(cert)) return std::nullopt;   // as the real one: not through a link into STATE
     if (cert == std::string{World::directory} + "/current/server.crt") {
       const auto g = w.generations.find(w.current);
       if (g == w.generations.end()) return std::nullopt;
@@ -183,6 +184,24 @@ struct FakeLive final : ports::LiveFiles {
     if (!pair) return fail(Errc::not_found, cert + " is not there");
     if (w.encrypted.contains(cert)) return fail(Errc::refused, "its key needs a passphrase");
     return GenerationContent{pair->chain_pem, Secret{pair->key_pem}, "", "", Origin::adopted};
+  }
+};
+
+struct FakeInPlace final : ports::InPlace {
+  World& w;
+  explicit FakeInPlace(World& world) : w(world) {}
+  [[nodiscard]] InPlacePath look(const std::string& path) const {
+    if (w.links.contains(path)) return {path, InPlacePath::State::linked, w.now};
+    return {path, w.foreign.contains(path.substr(0, path.rfind('.')) + ".crt") ? InPlacePath::State::file : InPlacePath::State::missing, {}};
+  }
+  Result<InPlaceSeen> observe(const std::string& cert, const std::string& key, const PostgresSeen&) override {
+    if (!w.links_allowed || !cert.starts_with("/data/")) return InPlaceSeen{{}, {}, cert + " is outside"};
+    return InPlaceSeen{look(cert), look(key), {}};
+  }
+  Result<void> link(const std::string& path, FileRole, const PostgresSeen&) override {
+    PGCERTD_CHECK(writable(w));
+    w.links.insert(path);
+    return {};
   }
 };
 
@@ -295,12 +314,13 @@ struct WorldPorts {
   FakeGenerations generations;
   FakePending pending;
   FakeLive live;
+  FakeInPlace in_place;
   FakeKeys keys;
   FakePostgres postgres;
   FakeProbe probe;
   FakeIssuer issuer;
   FakeStore store;
-  WorldPorts(World& w, const TestCa& ca) : generations(w), pending(w), live(w), keys(), postgres(w), probe(w), issuer(w, ca), store(w) {}
+  WorldPorts(World& w, const TestCa& ca) : generations(w), pending(w), live(w), in_place(w), keys(), postgres(w), probe(w), issuer(w, ca), store(w) {}
 };
 
 World::World(const TestCa& ca, TimePoint start) : ports_(std::make_unique<WorldPorts>(*this, ca)) {
@@ -311,7 +331,7 @@ World::World(const TestCa& ca, TimePoint start) : ports_(std::make_unique<WorldP
 World::~World() = default;
 
 engine::ClusterPorts World::ports() {
-  return {ports_->generations, ports_->pending, ports_->live, ports_->keys, ports_->postgres, ports_->probe, ports_->issuer, ports_->store,
+  return {ports_->generations, ports_->pending, ports_->live, ports_->in_place, ports_->keys, ports_->postgres, ports_->probe, ports_->issuer, ports_->store,
           [](const PostgresSeen& server, const std::vector<std::string>&) {
             return server.listen_addresses.empty() ? std::vector<std::string>{} : std::vector<std::string>{"127.0.0.1:5432"};
           }};
@@ -327,7 +347,7 @@ std::optional<PairOnDisk> World::files_named_by(const std::map<std::string, std:
   // A passphrase is asked for at the start only, and only where there is a command for it.
   const bool opens = at_start && settings.contains("ssl_passphrase_command");
   const auto at = [&](const std::string& path) -> std::optional<PairOnDisk> {
-    if (path.starts_with(std::string{directory} + "/current/")) {
+    if (path.starts_with(std::string{directory} + "/current/") || links.contains(path)) {
       const auto g = generations.find(current);
       if (g == generations.end()) return std::nullopt;
       if (g->second.key_mode != 0600 || g->second.key_uid != server_uid) return std::nullopt;

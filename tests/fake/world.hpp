@@ -49,6 +49,8 @@ struct WorldState {
   std::map<std::string, GenerationOnDisk> generations;
   std::string current, way_back;
   std::map<std::string, PendingOnDisk> pending;
+  std::set<std::string> links;                               // paths that are links through `current`
+  bool links_allowed = true;
   std::set<std::string> encrypted;                           // paths of foreign certificates whose key has a passphrase
   std::map<std::string, PairOnDisk> foreign;                 // by path of the certificate; the key's path is ".key" for ".crt"
   std::map<std::string, Issued> registry;                    // by SPKI

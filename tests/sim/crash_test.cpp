@@ -18,6 +18,13 @@ struct Scenario {
   const char* name;
   std::function<void(World&)> prepare;      // brings a fresh world to where the scenario begins
   std::function<void(World&, const Outcome&)> check;
+  Layout layout = Layout::managed;
+  [[nodiscard]] Desired desired() const {
+    Desired out = desired_default();
+    out.cluster.layout = layout;
+    if (layout == Layout::in_place) out.cluster.takeover = TakeoverPolicy::always;
+    return out;
+  }
 };
 
 void expect_proved(World& world, const Outcome& run) {
@@ -61,12 +68,43 @@ void snakeoil(World& world) {
   world.reload();
 }
 
+// A working pair of somebody else where the settings point, which is to become two links.
+void foreign_in_data_directory(World& world) {
+  snakeoil(world);
+  world.foreign["/data/server.crt"] = world.foreign["/etc/ssl/snakeoil.crt"];
+  world.postgresql_conf = {{"ssl", "on"}, {"ssl_cert_file", "/data/server.crt"}, {"ssl_key_file", "/data/server.key"}};
+  world.reload();
+}
+
+void expect_links(World& world, const Outcome& run) {
+  expect_proved(world, run);
+  EXPECT_EQ(world.links, (std::set<std::string>{"/data/server.crt", "/data/server.key"}));
+  EXPECT_EQ(world.in_force.at("ssl_cert_file"), "/data/server.crt");
+}
+
+// From links to settings of ours: the links stay, and are not used.
+void linked_before(World& world) {
+  Desired desired = desired_default();
+  desired.cluster.layout = Layout::in_place;
+  ASSERT_TRUE(run_to_rest(world, desired).rested);
+  ASSERT_EQ(world.links.size(), 2U);
+}
+
+void expect_managed(World& world, const Outcome& run) {
+  expect_proved(world, run);
+  EXPECT_EQ(world.in_force.at("ssl_cert_file"), "/state/clusters/main/current/server.crt");
+}
+
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all{
       {"first_issue", [](World&) {}, expect_proved},
       {"snakeoil", snakeoil, expect_proved},
       {"renewal", bring_to_renewal, expect_proved},
       {"rollback", bring_to_refusal, expect_rolled_back},
+      {"in_place_first_issue", [](World&) {}, expect_links, Layout::in_place},
+      {"in_place_over_foreign", foreign_in_data_directory, expect_links, Layout::in_place},
+      {"managed_to_in_place", first_issued, expect_links, Layout::in_place},
+      {"in_place_to_managed", linked_before, expect_managed},
   };
   return all;
 }
@@ -78,7 +116,7 @@ TEST_P(Crashes, EndProvedWhereverItDies) {
   World recorded(ca(), start);
   scenario.prepare(recorded);
   const fake::WorldState prepared = recorded;
-  const Outcome whole = run_to_rest(recorded, desired_default());
+  const Outcome whole = run_to_rest(recorded, scenario.desired());
   scenario.check(recorded, whole);
   ASSERT_GT(whole.trace.size(), 20U);
   for (std::size_t call = 0; call < whole.trace.size(); ++call) {
@@ -87,10 +125,10 @@ TEST_P(Crashes, EndProvedWhereverItDies) {
       World world(ca(), start);
       static_cast<fake::WorldState&>(world) = prepared;
       const auto startable = [&](const std::string& at) { EXPECT_TRUE(world.can_start()) << "after " << at; };
-      const Outcome died = run_to_rest(world, desired_default(), Where{call, phase}, startable);
+      const Outcome died = run_to_rest(world, scenario.desired(), Where{call, phase}, startable);
       ASSERT_TRUE(died.crashed);
       world.now += 1s;
-      const Outcome back = run_to_rest(world, desired_default(), std::nullopt, startable);
+      const Outcome back = run_to_rest(world, scenario.desired(), std::nullopt, startable);
       scenario.check(world, back);
       ASSERT_FALSE(HasFailure());
     }

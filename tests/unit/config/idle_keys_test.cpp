@@ -27,13 +27,13 @@ std::vector<std::string> idle_in(const std::string& toml) {
 
 TEST(IdleKeys, AreNotNamedWhileTheyHaveTheirDefault) {
   EXPECT_THAT(idle_in(least), IsEmpty());
-  EXPECT_THAT(idle_in(std::string(least) + "layout = 'managed'\n"), IsEmpty());
+  EXPECT_THAT(idle_in(std::string(least) + "crl_max_entries = 1000000\n"), IsEmpty());
 }
 
 TEST(IdleKeys, AreNamedWhereTheyAreSet) {
   EXPECT_THAT(idle_in(std::string(least) + "lifetime = '30d'\nrestart = 'when-required'\n[cluster.other]\nconninfo = 'host=/tmp port=5433 user=pgcertd'\n"
-                      "layout = 'in-place'\n[http]\nissuer = 'local'\n[crl.partner]\nurls = ['https://pki.example.org/partner.crl']\n"),
-              ElementsAre("http.issuer", "crl.partner.urls", "cluster.other.layout"));
+                      "crl_max_entries = 5\n[http]\nissuer = 'local'\n[crl.partner]\nurls = ['https://pki.example.org/partner.crl']\n"),
+              ElementsAre("http.issuer", "crl.partner.urls", "cluster.other.crl_max_entries"));
 }
 
 TEST(IdleKeys, AreKnownKeys) {
