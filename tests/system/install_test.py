@@ -12,7 +12,7 @@ import unittest
 from harness import BUILD, PGCERTD, ROOT
 
 PROGRAMS = {"sbin/pgcertd", "bin/pgcertctl"}
-SHARE = {"share/man/man1/pgcertctl.1", "share/man/man5/pgcertd.toml.5", "share/man/man8/pgcertd.8", "share/pgcertd/prometheus-alerts.yml",
+SHARE = {"share/man/man1/pgcertctl.1", "share/man/man5/pgcertd.toml.5", "share/man/man8/pgcertd.8", "share/pgcertd/prometheus-alerts.yml", "share/pgcertd/in-place.conf",
          "share/bash-completion/completions/pgcertctl", "share/doc/pgcertd/README.md", "share/doc/pgcertd/LICENSE"}
 SYSTEMD = {"lib/systemd/system/pgcertd.service", "lib/sysusers.d/pgcertd.conf", "lib/tmpfiles.d/pgcertd.conf"}
 
