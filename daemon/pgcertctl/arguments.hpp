@@ -68,7 +68,7 @@ struct Setup {
   std::vector<std::string> data_directories;   // empty: what is found
   std::string user = "pgcertd", superuser, state_directory = "/var/lib/pgcertd", system_directory;
   std::string root_dir = "/root/pgcertd-root", passphrase;
-  bool no_passphrase = false, dry_run = false, undo = false, drop_role = false;
+  bool no_passphrase = false, dry_run = false;
 };
 struct SetupSql {
   std::string role = "pgcertd";

@@ -1,7 +1,6 @@
 #include "pgcertctl/setup_files.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -77,15 +76,6 @@ Result<void> write_own(const std::string& path, const std::string& marked_text) 
   fs::create_directories(fs::path(path).parent_path(), failed);
   if (failed) return fail(errno_error("mkdir", fs::path(path).parent_path().string(), failed.value()));
   return ca::replace_file(path, marked_text, 0644);
-}
-
-Result<bool> remove_own(const std::string& path) {
-  PGCERTD_TRY(const FileState state, state_of_file(path));
-  if (state == FileState::absent) return false;
-  if (state != FileState::ours) return not_ours(path, state);
-  if (::unlink(path.c_str()) != 0) return fail(errno_error("unlink", path, errno));
-  PGCERTD_CHECK(ca::sync_directory(ca::parent_of(path)));
-  return true;
 }
 
 std::string conninfo_of(const postgres::LocalCluster& cluster, const std::string& role) {

@@ -1,5 +1,5 @@
 // The files that `setup` writes, and how it knows them again: the first line holds a digest of what follows, so that a file
-// which somebody has changed since, or wrote himself, is neither overwritten nor removed.
+// which somebody has changed since, or wrote himself, is not overwritten.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,6 @@ std::string marked(std::string_view text, std::string_view comment);
 
 // Written with mode 0644, whole or not at all, its directories made. A file that is not ours, or changed, is Errc::exists.
 Result<void> write_own(const std::string& path, const std::string& marked_text);
-// True when it was removed; false when it was not there. Not ours, or changed: Errc::exists.
-Result<bool> remove_own(const std::string& path);
 
 std::string main_config_text(const std::string& state_directory);
 std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role);

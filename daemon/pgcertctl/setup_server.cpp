@@ -150,18 +150,6 @@ Result<void> make_role(const Login& login) {
   return {};
 }
 
-Result<void> drop_role(const Login& login) {
-  const auto done = as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
-    PGCERTD_TRY(const auto there, query(session, fmt::format("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {}", literal(login.role))));
-    if (there.at(0).rows.empty()) return std::string();
-    const std::string role = postgres::quote_identifier(login.role);
-    PGCERTD_CHECK(query(session, fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role)));
-    return std::string();
-  });
-  if (!done) return fail(Error(done.error()).within("dropping role " + login.role));
-  return {};
-}
-
 Result<void> try_login(const Login& login) {
   const auto done = as_user(login.daemon_user, [&]() -> Result<std::string> {
     const auto session = open(login, login.role);
@@ -174,21 +162,6 @@ Result<void> try_login(const Login& login) {
   const auto hba = show(login, "hba_file"), ident = show(login, "ident_file");
   return fail(Errc::refused, fmt::format("user {} cannot log in as role {}: {}", login.daemon_user, login.role, *done),
               hba_remedy(login, hba ? *hba : "pg_hba.conf", ident ? *ident : "pg_ident.conf"));
-}
-
-Result<void> restore_settings(const Login& login, const FormerSettings& settings) {
-  const auto done = as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
-    for (const auto& [name, value] : settings) {
-      if (!postgres::is_managed(name)) return fail(Errc::invalid, fmt::format("\"{}\" is no parameter that pgcertd sets", printable(name, 80)));
-      const std::string parameter = postgres::quote_identifier(name);
-      // One at a time: ALTER SYSTEM cannot run inside a transaction.
-      PGCERTD_CHECK(query(session, value ? fmt::format("ALTER SYSTEM SET {} = {}", parameter, literal(*value)) : fmt::format("ALTER SYSTEM RESET {}", parameter)));
-    }
-    PGCERTD_CHECK(query(session, "SELECT pg_catalog.pg_reload_conf()"));
-    return std::string();
-  });
-  if (!done) return fail(Error(done.error()).within("giving the settings back"));
-  return {};
 }
 
 Result<std::string> show(const Login& login, const std::string& name) {

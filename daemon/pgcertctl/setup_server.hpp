@@ -1,10 +1,8 @@
-// What `setup` asks of a server, as its superuser through the local socket: the role with its grants, the former settings.
+// What `setup` asks of a server, as its superuser through the local socket: the role with its grants, a setting.
 // As root each conversation is a child process with the rights of the user who may log in so.
 #pragma once
 
 #include <functional>
-#include <map>
-#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -25,13 +23,9 @@ struct Login {
 // Has the role all that setup_sql() grants? Errc::network when the server cannot be reached.
 Result<bool> role_is_complete(const Login& login);
 Result<void> make_role(const Login& login);
-Result<void> drop_role(const Login& login);
 // The daemon's own way in. The remedy of a refusal is the line for pg_hba.conf, with the file's path.
 Result<void> try_login(const Login& login);
 
-using FormerSettings = std::map<std::string, std::optional<std::string>>;
-// ALTER SYSTEM to these, RESET where there was none, and a reload.
-Result<void> restore_settings(const Login& login, const FormerSettings& settings);
 // SHOW NAME, by the superuser.
 Result<std::string> show(const Login& login, const std::string& name);
 

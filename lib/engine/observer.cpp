@@ -63,6 +63,7 @@ Anchors anchors_of(const IssuerSeen& issuer, const std::string& generation_root)
 Observation Observer::observe(const Desired& desired, const ClusterMemory& memory, TimePoint now) {
   Observation seen;
   seen.memory = memory;
+  if (ports_.clock_doubt) seen.clock_doubt = ports_.clock_doubt(memory.saved_at);
   if (auto generations = ports_.generations.observe()) seen.generations = std::move(*generations);
   else blind(seen, generations.error(), "generations");
   if (auto pending = ports_.pending.list(desired.cluster.name)) seen.pending = std::move(*pending);

@@ -184,9 +184,7 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   if (full) observer_.invalidate_server(), observer_.invalidate_detail();
   if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
   const ClusterMemory before = memory_;
-  const auto doubt = ports_.clock_doubt ? ports_.clock_doubt(memory_.saved_at) : std::nullopt;
   Observation seen = observer_.observe(desired, memory_, now);
-  seen.clock_doubt = doubt;
   if (ports_.stopping && ports_.stopping()) return {{}, false, true, true, now + desired.check_interval};
   Plan plan = pgcertd::plan(desired, seen, now);
   if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
@@ -222,8 +220,7 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
   observer_.invalidate_detail();
   ClusterMemory memory = memory_;
   if (asked) memory.rotate_asked_at = now, memory.retry_at.reset();
-  Observation seen = observer_.observe(desired, memory, now);
-  if (ports_.clock_doubt) seen.clock_doubt = ports_.clock_doubt(memory_.saved_at);
+  const Observation seen = observer_.observe(desired, memory, now);
   ports_.postgres.rest();
   return pgcertd::plan(desired, seen, now);
 }

@@ -70,8 +70,7 @@ Result<InPlaceLinks::Place> InPlaceLinks::place(const std::string& path, const P
   return Place{std::move(open), path.substr(path.rfind('/') + 1)};
 }
 
-Result<InPlacePath> InPlaceLinks::look(const std::string& path, FileRole role, const PostgresSeen& server) const {
-  PGCERTD_TRY(const Place at, place(path, server));
+Result<InPlacePath> InPlaceLinks::look(const Place& at, const std::string& path, FileRole role) const {
   PGCERTD_TRY(const auto seen, at.directory.status(at.name));
   InPlacePath out{path, InPlacePath::State::missing, {}};
   if (!seen) return out;
@@ -92,9 +91,13 @@ Result<InPlaceSeen> InPlaceLinks::observe(const std::string& cert_path, const st
     out.refused = error.text();
     return error.code == Errc::refused;
   };
-  auto cert = look(cert_path, FileRole::certificate, server);
+  const auto look_at = [&](const std::string& path, FileRole role) -> Result<InPlacePath> {
+    PGCERTD_TRY(const Place at, place(path, server));
+    return look(at, path, role);
+  };
+  auto cert = look_at(cert_path, FileRole::certificate);
   if (!cert) return refusal(cert.error()) ? Result<InPlaceSeen>(std::move(out)) : fail(std::move(cert).error());
-  auto key = look(key_path, FileRole::key, server);
+  auto key = look_at(key_path, FileRole::key);
   if (!key) return refusal(key.error()) ? Result<InPlaceSeen>(std::move(out)) : fail(std::move(key).error());
   out.certificate = std::move(*cert), out.key = std::move(*key);
   return out;
@@ -102,7 +105,7 @@ Result<InPlaceSeen> InPlaceLinks::observe(const std::string& cert_path, const st
 
 Result<void> InPlaceLinks::link(const std::string& path, FileRole role, const PostgresSeen& server) {
   PGCERTD_TRY(const Place at, place(path, server));
-  PGCERTD_TRY(const InPlacePath seen, look(path, role, server));
+  PGCERTD_TRY(const InPlacePath seen, look(at, path, role));
   if (seen.state == InPlacePath::State::linked) return {};
   PGCERTD_TRY(const auto status, at.directory.status(at.name));
   if (status && S_ISREG(status->st_mode)) PGCERTD_CHECK(check_content(at.directory, at.name, role));

@@ -32,7 +32,7 @@ class InPlaceLinks final : public ports::InPlace {
   };
   Result<Place> place(const std::string& path, const PostgresSeen& server) const;
   [[nodiscard]] std::string target(FileRole role) const;
-  Result<InPlacePath> look(const std::string& path, FileRole role, const PostgresSeen& server) const;
+  Result<InPlacePath> look(const Place& at, const std::string& path, FileRole role) const;
 
   InPlacePlaces places_;
 };

@@ -10,6 +10,8 @@
 #include "postgres/account.hpp"
 #include "postgres/conf_file.hpp"
 #include "postgres/conf_text.hpp"
+#include "postgres/postmaster.hpp"
+#include "postgres/rows.hpp"
 
 namespace pgcertd::postgres {
 namespace {
@@ -210,33 +212,7 @@ class Finder {
   LocalClusters out_;
 };
 
-// The next line of `text`, which loses it.
-std::string_view next_line(std::string_view& text) {
-  const auto end = std::min(text.find('\n'), text.size());
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
-}
-
-template <class Number>
-bool whole_number(std::string_view text, Number& into) {
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), into);
-  return failed == std::errc{} && end == text.data() + text.size();
-}
-
 }  // namespace
-
-std::optional<PostmasterFile> parse_postmaster_file(std::string_view text) {
-  PostmasterFile out;
-  // A standalone backend writes its number as a negative one.
-  if (!whole_number(next_line(text), out.pid) || out.pid <= 1) return std::nullopt;
-  out.data_directory = std::string(next_line(text));
-  (void)next_line(text);   // start time
-  if (!whole_number(next_line(text), out.port)) out.port = 0;
-  out.socket_directory = std::string(next_line(text));
-  return out;
-}
 
 std::optional<int> parse_major(std::string_view text) {
   while (text.ends_with('\n')) text.remove_suffix(1);

@@ -27,15 +27,6 @@ struct LocalCluster {
   bool operator==(const LocalCluster&) const = default;
 };
 
-// postmaster.pid, line by line as PostgreSQL writes it.
-struct PostmasterFile {
-  long pid = 0;
-  std::string data_directory;
-  std::uint16_t port = 0;         // 0: not written yet
-  std::string socket_directory;
-};
-std::optional<PostmasterFile> parse_postmaster_file(std::string_view text);
-
 // Of PG_VERSION; nullopt before 10, where the number had two parts, and for anything else.
 std::optional<int> parse_major(std::string_view text);
 // A word that [cluster.NAME] takes: lower case, others become '-', at most 63 bytes; "main" where nothing is left.

@@ -6,22 +6,43 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
 
 #include "base/unique_fd.hpp"
 #include "postgres/conf_file.hpp"
+#include "postgres/rows.hpp"
 
 namespace pgcertd::postgres {
+namespace {
+
+// The next line of `text`, which loses it.
+std::string_view next_line(std::string_view& text) {
+  const auto end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
+}  // namespace
+
+std::optional<PostmasterFile> parse_postmaster_file(std::string_view text) {
+  PostmasterFile out;
+  // A standalone backend writes its number as a negative one.
+  if (!whole_number(next_line(text), out.pid) || out.pid <= 1) return std::nullopt;
+  out.data_directory = std::string(next_line(text));
+  (void)next_line(text);   // start time
+  if (!whole_number(next_line(text), out.port)) out.port = 0;
+  out.socket_directory = std::string(next_line(text));
+  return out;
+}
 
 Result<pid_t> postmaster_pid(const std::string& data_directory) {
   const std::string path = data_directory + "/postmaster.pid";
   PGCERTD_TRY(const auto text, read_text_file(path, 64U << 10));
-  pid_t pid = 0;
-  std::from_chars(text.data(), text.data() + text.size(), pid);
-  // A standalone backend writes its number as a negative one.
-  if (pid <= 1) return fail(Errc::not_found, fmt::format("\"{}\" names no postmaster", path));
-  return pid;
+  const auto file = parse_postmaster_file(text);
+  if (!file) return fail(Errc::not_found, fmt::format("\"{}\" names no postmaster", path));
+  return file->pid;
 }
 
 Result<void> signal_reload(const std::string& data_directory) {

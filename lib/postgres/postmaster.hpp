@@ -3,11 +3,23 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 
 namespace pgcertd::postgres {
+
+// postmaster.pid, line by line as PostgreSQL writes it.
+struct PostmasterFile {
+  pid_t pid = 0;
+  std::string data_directory;
+  std::uint16_t port = 0;         // 0: not written yet
+  std::string socket_directory;
+};
+std::optional<PostmasterFile> parse_postmaster_file(std::string_view text);
 
 // What postmaster.pid says; the process may be another one by now.
 Result<pid_t> postmaster_pid(const std::string& data_directory);

@@ -1,5 +1,6 @@
 // Covers lib/postgres/local_clusters.cpp on staged trees of each layout.
 #include "postgres/local_clusters.hpp"
+#include "postgres/postmaster.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
