@@ -62,7 +62,7 @@ struct Inspect {
   std::string target;
 };
 struct Probe {
-  std::string target, root, name;
+  std::string target, root, name, user, database;   // user empty: pg_hba.conf is not asked
 };
 struct Setup {
   std::vector<std::string> data_directories;   // empty: what is found

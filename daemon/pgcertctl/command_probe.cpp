@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/text.hpp"
 #include "core/sslmode.hpp"
@@ -12,6 +13,7 @@
 #include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/facts_text.hpp"
 #include "pgcertctl/read_input.hpp"
+#include "postgres/admission.hpp"
 #include "postgres/endpoints.hpp"
 #include "postgres/probe.hpp"
 #include "x509/certificate.hpp"
@@ -49,6 +51,7 @@ struct Findings {
   Anchors anchors;
   std::string name;
   ClientSide client;
+  postgres::Admission admission;
   std::array<ModeVerdict, 6> modes;
 
   [[nodiscard]] bool verify_full() const { return modes.back().connects; }
@@ -70,11 +73,21 @@ ClientSide judge_client(const ProbeSeen& seen, const Anchors& anchors, const std
   return client;
 }
 
-ServerSide judge_server(const ProbeSeen& seen) {
+ServerSide judge_server(const ProbeSeen& seen, const postgres::Admission& admission) {
   ServerSide server;
-  server.tls = seen.outcome == ProbeOutcome::served;
-  server.answers = server.tls || seen.outcome == ProbeOutcome::ssl_refused || seen.outcome == ProbeOutcome::handshake_failed;
+  const bool served = seen.outcome == ProbeOutcome::served;
+  if (served) server.tls_error = tls_version_fault(seen.tls_version);
+  server.tls = served && server.tls_error.empty();
+  server.answers = served || seen.outcome == ProbeOutcome::ssl_refused || seen.outcome == ProbeOutcome::handshake_failed;
+  server.plaintext_allowed = admission.plaintext.value_or(true);
+  server.tls_allowed = admission.tls.value_or(true);
   return server;
+}
+
+// Nobody to ask for: nothing is known, and the server is not bothered.
+postgres::Admission ask_admission(const Probe& command, const postgres::Endpoint& endpoint, Duration timeout) {
+  if (command.user.empty()) return {};
+  return postgres::ask_admission(endpoint, {.user = command.user, .database = command.database}, timeout);
 }
 
 Json modes_json(const std::array<ModeVerdict, 6>& modes) {
@@ -86,6 +99,14 @@ Json modes_json(const std::array<ModeVerdict, 6>& modes) {
                     {"man_in_the_middle_safe", mode.man_in_the_middle_safe},
                     {"why", printable(mode.why)}});
   return rows;
+}
+
+Json admission_json(std::optional<bool> admitted) { return admitted ? Json(*admitted) : Json(nullptr); }
+
+std::string admission_text(const postgres::Admission& admission) {
+  const auto word = [](std::optional<bool> admitted) { return !admitted ? "not known" : *admitted ? "let in" : "refused"; };
+  if (!admission.plaintext && !admission.tls) return "not asked: assumed to let everybody in (--user asks)";
+  return fmt::format("plaintext {}, TLS {}", word(admission.plaintext), word(admission.tls));
 }
 
 Json findings_json(const Findings& found) {
@@ -100,6 +121,7 @@ Json findings_json(const Findings& found) {
           {"root", text_or_null(found.anchors.path)},
           {"name", printable(found.name)},
           {"chain", chain},
+          {"pg_hba", {{"plaintext", admission_json(found.admission.plaintext)}, {"tls", admission_json(found.admission.tls)}}},
           {"sslmode", modes_json(found.modes)}};
 }
 
@@ -121,6 +143,7 @@ std::string findings_text(const Findings& found, const Session& session) {
   add_row(head, "TLS", seen.tls_version.empty() ? "" : seen.tls_version + ", " + seen.cipher);
   add_row(head, "trust anchors", found.anchors.path.empty() ? "none: no --root and no ~/.postgresql/root.crt" : found.anchors.path);
   add_row(head, "name", found.name);
+  add_row(head, "pg_hba.conf", admission_text(found.admission));
   std::string out = head.render(session.style());
   for (std::size_t i = 0; i < seen.chain.size(); ++i) {
     cli::Table table({}, 2);
@@ -145,9 +168,11 @@ int run(const Probe& command, const Session& session) {
                  std::move(*anchors),
                  command.name.empty() ? endpoint->host : command.name,
                  {},
+                 {},
                  {}};
   found.client = judge_client(found.seen, found.anchors, found.name, session.now());
-  found.modes = sslmode_matrix(judge_server(found.seen), found.client);
+  found.admission = ask_admission(command, *endpoint, session.timeout(patience));
+  found.modes = sslmode_matrix(judge_server(found.seen, found.admission), found.client);
   if (session.json())
     session.print_json(findings_json(found));
   else

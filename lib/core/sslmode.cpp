@@ -6,6 +6,7 @@ namespace {
 constexpr std::string_view nothing_answers = "nothing that speaks PostgreSQL answers";
 constexpr std::string_view no_plaintext = "the server takes no plaintext connection";
 constexpr std::string_view no_tls = "the server offers no working TLS";
+constexpr std::string_view tls_not_admitted = "pg_hba.conf refuses this user over TLS";
 
 ModeVerdict refused(SslMode mode, std::string why) {
   return {.mode = mode, .connects = false, .encrypted = false, .man_in_the_middle_safe = false, .why = std::move(why)};
@@ -23,11 +24,20 @@ std::string untrusted(const ClientSide& client) {
   return "the served chain does not verify" + (client.chain_error.empty() ? std::string{} : ": " + client.chain_error);
 }
 
-// Why no TLS session comes about below verify-ca; empty: it does. Where a root file exists, libpq verifies in every mode
+std::string no_working_tls(const ServerSide& server) {
+  return server.tls_error.empty() ? std::string(no_tls) : server.tls_error;
+}
+
+bool chain_is_refused(const ServerSide& server, const ClientSide& client) {
+  return server.tls && client.has_root && !client.chain_ok;
+}
+
+// Why no session over TLS comes about below verify-ca; empty: it does. Where a root file exists, libpq verifies in every mode
 // that uses TLS, not only from verify-ca on.
 std::string tls_fault(const ServerSide& server, const ClientSide& client) {
-  if (!server.tls) return std::string(no_tls);
-  return client.has_root && !client.chain_ok ? untrusted(client) : std::string{};
+  if (!server.tls) return no_working_tls(server);
+  if (chain_is_refused(server, client)) return untrusted(client);
+  return server.tls_allowed ? std::string{} : std::string(tls_not_admitted);
 }
 
 std::string unverified_text(const ClientSide& client) {
@@ -60,8 +70,7 @@ ModeVerdict prefer(const ServerSide& server, const ClientSide& client) {
 ModeVerdict require(const ServerSide& server, const ClientSide& client) {
   const std::string fault = tls_fault(server, client);
   if (fault.empty()) return encrypted(SslMode::require, unverified_text(client));
-  const bool by_root = server.tls;   // then it is the root file that makes require verify
-  return refused(SslMode::require, fault + (by_root ? " (a root file makes require verify as verify-ca)" : ""));
+  return refused(SslMode::require, fault + (chain_is_refused(server, client) ? " (a root file makes require verify as verify-ca)" : ""));
 }
 
 std::string verify_fault(const ServerSide& server, const ClientSide& client) {
@@ -99,6 +108,11 @@ std::string_view to_string(SslMode mode) noexcept {
     case SslMode::verify_full: return "verify-full";
   }
   return "unknown";
+}
+
+std::string tls_version_fault(std::string_view version) {
+  if (version != "TLSv1.1" && version != "TLSv1" && version != "SSLv3") return {};
+  return "the server speaks " + std::string(version) + " at most, and libpq asks for TLSv1.2 (ssl_min_protocol_version of the client)";
 }
 
 std::array<ModeVerdict, 6> sslmode_matrix(const ServerSide& server, const ClientSide& client) {

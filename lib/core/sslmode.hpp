@@ -22,8 +22,11 @@ struct ClientSide {
 
 struct ServerSide {
   bool answers = false;           // something speaks PostgreSQL there
-  bool tls = false;               // it answered 'S' and the handshake went through
-  bool plaintext_allowed = true;  // unknown without pg_hba; assumed
+  bool tls = false;               // it answered 'S' and the handshake of a libpq with its defaults goes through
+  std::string tls_error{};        // why not, when there is more to say than that it is not offered
+  // What pg_hba.conf lets in. Unknown without a user to ask for; assumed.
+  bool plaintext_allowed = true;
+  bool tls_allowed = true;
 };
 
 struct ModeVerdict {
@@ -33,6 +36,10 @@ struct ModeVerdict {
   bool man_in_the_middle_safe = false;
   std::string why;                    // why not, or what is missing
 };
+
+// Why a libpq of today refuses a server that speaks this TLS version at most ("TLSv1.1"), or empty: its
+// ssl_min_protocol_version is TLSv1.2 (since PostgreSQL 13).
+std::string tls_version_fault(std::string_view version);
 
 std::array<ModeVerdict, 6> sslmode_matrix(const ServerSide& server, const ClientSide& client);
 

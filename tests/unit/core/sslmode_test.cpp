@@ -7,6 +7,7 @@ namespace pgcertd {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // One letter a mode, in the order disable, allow, prefer, require, verify-ca, verify-full:
 // '-' no connection, 'p' plaintext, 'e' encrypted, 'S' encrypted and safe from a man in the middle.
@@ -49,6 +50,26 @@ TEST(SslModeMatrix, EachVerdictButTheSafeOneSaysWhy) {
             EXPECT_TRUE(!matrix[i].man_in_the_middle_safe || matrix[i].mode == SslMode::verify_full);
           }
         }
+}
+
+TEST(SslModeMatrix, PgHbaThatRefusesTls) {
+  const ServerSide plain_only{.answers = true, .tls = true, .plaintext_allowed = true, .tls_allowed = false};
+  const ServerSide nobody{.answers = true, .tls = true, .plaintext_allowed = false, .tls_allowed = false};
+  EXPECT_EQ(letters(plain_only, client(true, true, true)), "ppp---");
+  EXPECT_EQ(letters(plain_only, client(false, false, false)), "ppp---");
+  EXPECT_EQ(letters(nobody, client(true, true, true)), "------");
+  const auto matrix = sslmode_matrix(plain_only, client(true, true, true));
+  EXPECT_THAT(matrix[3].why, HasSubstr("pg_hba.conf refuses this user over TLS"));
+  EXPECT_THAT(matrix[3].why, Not(HasSubstr("verify as verify-ca")));
+  EXPECT_THAT(sslmode_matrix(plain_only, client(true, false, true))[3].why, HasSubstr("certificate has expired")) << "the chain is looked at first";
+}
+
+TEST(SslModeMatrix, TlsThatLibpqDoesNotSpeak) {
+  const ServerSide old{.answers = true, .tls = false, .tls_error = tls_version_fault("TLSv1.1")};
+  EXPECT_EQ(letters(old, client(true, true, true)), "ppp---");
+  EXPECT_THAT(sslmode_matrix(old, client(true, true, true))[3].why, HasSubstr("TLSv1.1 at most"));
+  for (const char* version : {"TLSv1", "SSLv3"}) EXPECT_THAT(tls_version_fault(version), HasSubstr(version));
+  for (const char* version : {"TLSv1.2", "TLSv1.3", ""}) EXPECT_EQ(tls_version_fault(version), "");
 }
 
 TEST(SslModeMatrix, NamesTheReason) {
