@@ -1,10 +1,12 @@
 #include "core/clock_guard.hpp"
 
+#include <algorithm>
+
 namespace pgcertd {
 
 std::optional<ClockDoubt> ClockGuard::look(TimePoint wall, Duration steady, std::optional<TimePoint> known_past) {
   const Duration offset = wall.time_since_epoch() - steady;
-  if (!trusted_) trusted_ = known_past && *known_past > wall ? known_past->time_since_epoch() - steady : offset;
+  if (!trusted_) trusted_ = std::max(wall, known_past.value_or(wall)).time_since_epoch() - steady;
   // Small steps are what a time service makes, and add up over the years.
   if (near(offset, *trusted_)) {
     trusted_ = offset;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "base/text.hpp"
 
@@ -45,17 +46,17 @@ bool matches_all_of(const HbaRule& outer, const HbaRule& inner) {
 // Rows that stand before this one and turn away what it would take in plaintext. "all" may be covered by two, one a family.
 bool covered(const std::vector<HbaRule>& rules, std::size_t at) {
   bool ip4 = false, ip6 = false;
-  for (std::size_t i = 0; i < at; ++i) {
-    if (!turns_plaintext_away(rules[i]) || !matches_all_of(rules[i], rules[at])) continue;
-    if (address_covers(rules[i], rules[at])) return true;
-    if (zero_mask(rules[i])) (of_ip6(rules[i].address) ? ip6 : ip4) = true;
+  for (const HbaRule& before : std::span(rules).first(at)) {
+    if (!turns_plaintext_away(before) || !matches_all_of(before, rules[at])) continue;
+    if (address_covers(before, rules[at])) return true;
+    if (zero_mask(before)) (of_ip6(before.address) ? ip6 : ip4) = true;
   }
   return ip4 && ip6;
 }
 
 const HbaRule* reject_after(const std::vector<HbaRule>& rules, std::size_t at) {
-  for (std::size_t i = at + 1; i < rules.size(); ++i)
-    if (turns_plaintext_away(rules[i]) && matches_all_of(rules[i], rules[at]) && (address_covers(rules[i], rules[at]) || zero_mask(rules[i]))) return &rules[i];
+  for (const HbaRule& after : std::span(rules).subspan(at + 1))
+    if (turns_plaintext_away(after) && matches_all_of(after, rules[at]) && (address_covers(after, rules[at]) || zero_mask(after))) return &after;
   return nullptr;
 }
 

@@ -34,22 +34,27 @@ Decision roll_back(const Walk& w, const std::string& why) {
   return act(Stage::published, action::RollBack{w.current->id, target ? target->id : std::string{}, why}, why);
 }
 
-// Certificate and key are written one after the other: until then half of a change is not taken for a spoiled pair.
-std::optional<TimePoint> settles_at(const Walk& w) {
+// Certificate and key are written one after the other: until then half of a change is not taken for the whole. A time that
+// lies ahead says nothing.
+std::optional<TimePoint> settles_after(std::vector<TimePoint> writes, TimePoint now) {
+  std::erase_if(writes, [now](TimePoint written) { return written > now; });
+  return writes.empty() ? std::nullopt : std::optional{std::ranges::max(writes) + foreign_change_settles};
+}
+
+std::optional<TimePoint> generation_settles_at(const Walk& w) {
   if (w.current == nullptr || !w.current->changed || !w.current_proved() || may_replace(w.desired, w.seen)) return std::nullopt;
-  std::optional<TimePoint> last;
-  for (const FileSeen& file : w.current->files)
-    if (file.modified <= w.now && (!last || file.modified > *last)) last = file.modified;
-  return last ? std::optional{*last + foreign_change_settles} : std::nullopt;
+  std::vector<TimePoint> writes;
+  for (const FileSeen& file : w.current->files) writes.push_back(file.modified);
+  return settles_after(std::move(writes), w.now);
 }
 
 // The same for what somebody put in place of our links.
 std::optional<TimePoint> links_settle_at(const Walk& w) {
-  if (!w.in_place() || !w.seen.memory.linked_at || w.seen.in_place->linked()) return std::nullopt;
-  std::optional<TimePoint> last;
+  if (!w.in_place() || !w.seen.memory.linked_at) return std::nullopt;
+  std::vector<TimePoint> writes;
   for (const InPlacePath* path : {&w.seen.in_place->certificate, &w.seen.in_place->key})
-    if (!path->linked() && path->modified <= w.now && path->modified > *w.seen.memory.linked_at && (!last || path->modified > *last)) last = path->modified;
-  return last ? std::optional{*last + foreign_change_settles} : std::nullopt;
+    if (!path->linked() && path->modified > *w.seen.memory.linked_at) writes.push_back(path->modified);
+  return settles_after(std::move(writes), w.now);
 }
 
 // Often at first, for that is when it shows; a server that does not is not pestered.
@@ -120,7 +125,7 @@ std::optional<Decision> wait_for_settings(const Walk& w, Stage stage) {
 // Nothing of what somebody put in place of ours, and which works, is overwritten in silence.
 std::optional<Decision> foreign_change(const Walk& w) {
   if (const auto settled = links_settle_at(w); settled && *settled > w.now) return soon(Stage::nothing, "somebody is writing the files that were links", *settled);
-  if (const auto settled = settles_at(w); settled && *settled > w.now) return soon(Stage::nothing, "somebody is writing the files of the current generation", *settled);
+  if (const auto settled = generation_settles_at(w); settled && *settled > w.now) return soon(Stage::nothing, "somebody is writing the files of the current generation", *settled);
   if (!holds_foreign_pair(w.desired, w.seen, w.now)) return std::nullopt;
   return rest(Stage::nothing, "somebody replaced the files of the current generation; consent is awaited");
 }

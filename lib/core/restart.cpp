@@ -43,8 +43,9 @@ std::string tried_already(const Desired& desired, const Observation& seen, TimeP
 RestartVerdict by_window(const Observation& seen, TimePoint now) {
   std::optional<TimePoint> next;
   for (const Interval& window : seen.restart_windows) {
-    if (window.begin <= now && now < window.end) return {true, {}, {}};
-    if (window.begin > now && (!next || window.begin < *next)) next = window.begin;
+    if (now >= window.end) continue;
+    if (window.begin <= now) return {true, {}, {}};
+    next = next ? std::min(*next, window.begin) : window.begin;
   }
   return {false, next ? "the next window opens at " + to_rfc3339(*next) : "no window opens within the next days", next};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 #include "base/text.hpp"
@@ -36,15 +37,17 @@ std::optional<Days> named_days(std::string_view text) {
   }
 }
 
-std::optional<int> two_digits(std::string_view text, int limit) {
-  if (text.size() != 2 || text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9') return std::nullopt;
-  const int number = (text[0] - '0') * 10 + text[1] - '0';
+std::optional<int> number_below(std::string_view text, int limit) {
+  int number{};
+  if (text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  std::from_chars(text.data(), text.data() + text.size(), number);
   return number < limit ? std::optional{number} : std::nullopt;
 }
 
+// Of five characters.
 std::optional<std::chrono::minutes> clock_time(std::string_view text) {
-  if (text.size() != 5 || text[2] != ':') return std::nullopt;
-  const auto hour = two_digits(text.substr(0, 2), 24), minute = two_digits(text.substr(3), 60);
+  if (text[2] != ':') return std::nullopt;
+  const auto hour = number_below(text.substr(0, 2), 24), minute = number_below(text.substr(3), 60);
   if (!hour || !minute) return std::nullopt;
   return std::chrono::hours{*hour} + std::chrono::minutes{*minute};
 }

@@ -103,6 +103,17 @@ TEST(Hba, WeakMethodsOverTheNetworkAreTold) {
   EXPECT_EQ(severity({"hostssl", "all", "md5"}), Severity::warning);
 }
 
+TEST(Hba, AFindingSaysTheRowAndWhatItDoes) {
+  const auto message = [](const Row& row) { return judge_hba(server(), {rule(1, row)}).back().message; };
+  EXPECT_THAT(message({"hostssl", "10.0.0.0/8", "md5"}), HasSubstr("`hostssl all all 10.0.0.0 255.0.0.0 md5`"));
+  EXPECT_THAT(message({"hostssl", "10.0.0.0/8", "md5"}), HasSubstr("MD5 passwords"));
+  EXPECT_THAT(message({"hostssl", "samenet", "password"}), HasSubstr("`hostssl all all samenet password`"));
+  EXPECT_THAT(message({"hostssl", "samenet", "password"}), HasSubstr("hands the server the password itself"));
+  HbaRule unreadable;
+  unreadable.line = 3, unreadable.error = "end-of-line before authentication method";
+  EXPECT_THAT(judge_hba(server(), {unreadable}).front().message, HasSubstr("the row"));
+}
+
 TEST(Hba, CertificatesNeedACa) {
   PostgresSeen with_ca = server();
   with_ca.settings["ssl_ca_file"].value = "root.crt";
