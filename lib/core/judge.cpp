@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
 #include "base/text.hpp"
 #include "core/audit.hpp"
 #include "core/file_judge.hpp"
+#include "core/foreign_pair.hpp"
 #include "core/permissions.hpp"
 #include "core/plan.hpp"
 #include "core/runway.hpp"
@@ -179,7 +181,7 @@ void judge_dates(Judge& j) {
   const TimePoint end = j.seen.current ? std::min(leaf.not_after, j.seen.current->chain_not_after) : leaf.not_after;
   const Duration life = end - leaf.not_before, left = end - j.now;
   if (left <= 0ms || life <= 0ms) return;
-  if (left < life / 10 && left < 14 * 24h)
+  if (expires_soon(left, life))
     j.add(P::cert_expiring, fmt::format("the certificate ends {} ({})", relative_text(end, j.now), to_rfc3339(end)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
   const bool paused = j.seen.memory.pause && j.seen.memory.pause->until > j.now;
   if (j.need.renew_at && !paused && j.now > *j.need.renew_at + std::min<Duration>(1h, life / 10))
@@ -291,6 +293,8 @@ Proof proof_of(const std::vector<ProbeSeen>& probes, const std::string& fingerpr
   return proof;
 }
 
+bool expires_soon(Duration left, Duration life) { return left < life / 10 && left < 14 * 24h; }
+
 bool needs_takeover(const Desired& desired, const Observation& seen) {
   const LiveSet& live = seen.live;
   if (!seen.server.known || !seen.server.ssl_on() || live.ours || live.snakeoil) return false;
@@ -311,6 +315,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   Judge j{desired, seen, need, now, seen.generations.live(), seen.faults};
   judge_server(j);
   judge_takeover(j);
+  std::ranges::move(judge_foreign_pair(desired, seen, now), std::back_inserter(j.out));
   judge_restart_wanted(j);
   judge_links(j);
   judge_files(j);

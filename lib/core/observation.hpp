@@ -19,6 +19,7 @@ namespace pgcertd {
 struct LeafJudgement {
   bool loads = false;                 // as be_tls_init would load the pair
   std::string load_error;
+  bool key_read = false;              // it could be read and needs no passphrase
   bool key_matches = false;
   bool chain_ok = false;              // to the issuer's roots, purpose serverAuth, at `now`
   std::string chain_error;

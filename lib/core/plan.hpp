@@ -82,6 +82,9 @@ bool may_replace(const Desired& desired, const Observation& seen);
 bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now);
 
 // True when somebody else's working certificate is in place and nobody consented to replace it.
+// Time for a human to look: the last tenth of a life, at most 14 days.
+bool expires_soon(Duration left, Duration life);
+
 bool needs_takeover(const Desired& desired, const Observation& seen);
 
 // The pair that a rollback on request leads to: the newest proved one that is whole, not the current one, and not over.

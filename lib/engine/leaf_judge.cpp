@@ -13,6 +13,7 @@ void judge_pair(LeafJudgement& out, const std::string& chain_pem, const Secret& 
     out.load_error = key.error().text();
     return;
   }
+  out.key_read = true;
   out.key_matches = x509::key_matches(*key, leaf);
   const auto loaded = x509::loads_as_server(chain_pem, key_pem);
   out.loads = loaded.has_value();

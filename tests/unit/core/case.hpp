@@ -30,7 +30,7 @@ inline GenerationSeen generation(const std::string& id, std::uint64_t number, co
 
 inline LeafJudgement good() {
   LeafJudgement j;
-  j.loads = j.key_matches = j.chain_ok = true;
+  j.loads = j.key_read = j.key_matches = j.chain_ok = true;
   j.chain_not_after = t0 + days{90};
   return j;
 }
