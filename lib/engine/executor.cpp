@@ -10,6 +10,8 @@
 #include "engine/file_audit.hpp"
 #include "engine/preflight.hpp"
 #include "x509/certificate.hpp"
+#include "x509/private_key.hpp"
+#include "x509/verify.hpp"
 
 namespace pgcertd::engine {
 namespace {
@@ -141,8 +143,18 @@ Result<void> run(Step& s, const action::Stage& a) {
   return staged;
 }
 
+// The files may have changed since they were judged.
+Result<GenerationContent> read_live_pair(Step& s) {
+  PGCERTD_TRY(GenerationContent pair, s.ports.live.read_pair(s.seen.live.cert_path, s.seen.live.key_path));
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(pair.chain_pem, s.seen.live.cert_path));
+  PGCERTD_TRY(const auto key, x509::PrivateKey::parse(pair.key_pem.view(), s.seen.live.key_path));
+  if (!x509::key_matches(key, chain.front()))
+    return fail(Errc::refused, fmt::format("private key \"{}\" does not belong to certificate \"{}\"", printable(s.seen.live.key_path), printable(s.seen.live.cert_path)));
+  return pair;
+}
+
 Result<void> run(Step& s, const action::Adopt&) {
-  auto pair = s.ports.live.read_pair(s.seen.live.cert_path, s.seen.live.key_path);
+  auto pair = read_live_pair(s);
   if (!pair) return note_failure(s, "stage", pair.error().text(), pair.error().remedy, false), fail(pair.error());
   pair->origin = Origin::adopted;
   auto id = stage(s, *pair);

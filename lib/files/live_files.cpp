@@ -40,6 +40,12 @@ Result<void> check_way(const ServerIdentity& server, const Resolved& file) {
   return {};
 }
 
+// Our parsers take DER, PostgreSQL does not: what it cannot load is not taken for a working pair.
+Result<void> check_pem(const Secret& bytes, const std::string& path) {
+  if (bytes.view().find("-----BEGIN ") != std::string_view::npos) return {};
+  return fail(Errc::parse, fmt::format("\"{}\" is not PEM, which is all that PostgreSQL reads", path), "convert it: openssl x509 or openssl pkey with -inform DER");
+}
+
 // A certificate file may hold a key, which nobody forbids.
 Result<Secret> read_certificate_file(const Resolved& file) {
   PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
@@ -48,12 +54,14 @@ Result<Secret> read_certificate_file(const Resolved& file) {
 
 Result<std::vector<x509::Certificate>> read_chain(const Resolved& file) {
   PGCERTD_TRY(const Secret bytes, read_certificate_file(file));
+  PGCERTD_CHECK(check_pem(bytes, file.path));
   return x509::parse_certificates(bytes.view(), file.path);
 }
 
 Result<x509::PrivateKey> read_key(const Resolved& file) {
   PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
   PGCERTD_TRY(const Secret bytes, read_all_secret(fd.get(), file.path, key_limit));
+  PGCERTD_CHECK(check_pem(bytes, file.path));
   return x509::PrivateKey::parse(bytes.view(), file.path);
 }
 
@@ -147,8 +155,6 @@ Result<GenerationContent> LiveFileReader::read_pair(const std::string& cert_path
   PGCERTD_TRY(const auto chain, read_chain(cert_file));
   PGCERTD_CHECK(check_key(key_file));
   PGCERTD_TRY(const x509::PrivateKey key, read_key(key_file));
-  if (!x509::key_matches(key, chain.front()))
-    return fail(Errc::refused, fmt::format("private key \"{}\" does not belong to certificate \"{}\"", key_path, cert_path));
   GenerationContent content;
   content.chain_pem = x509::to_pem(chain);
   content.key_pem = key.to_pem();

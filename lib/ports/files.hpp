@@ -65,7 +65,7 @@ class LiveFiles {
   // A foreign CA or CRL file that a reload would read too: its bytes, for parsing only. Under the same rules for paths, and
   // only when `server` could read it.
   virtual Result<std::string> read_public(const std::string& path, const ServerIdentity& server) = 0;
-  // The live pair for Adopt: refused unless the key is a private key that belongs to the certificate.
+  // The live pair, as PEM. Whether key and certificate belong together is for the caller to judge.
   virtual Result<GenerationContent> read_pair(const std::string& cert_path, const std::string& key_path) = 0;
 };
 
