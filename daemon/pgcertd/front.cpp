@@ -49,6 +49,7 @@ std::optional<std::string> Front::pki(const std::string& name) const {
   const SnapshotPtr snapshot = publisher_.snapshot();
   for (const IssuerView& issuer : snapshot->issuers) {
     if (name == "root.crt" && !issuer.seen.root_pem.empty()) return issuer.seen.root_pem;
+    if (name == "root.crl" && !issuer.seen.root_crl_pem.empty()) return crl_der(issuer.seen.root_crl_pem);
     if (name == issuer.seen.name + ".crl" && !issuer.seen.crl_pem.empty()) return crl_der(issuer.seen.crl_pem);
   }
   return std::nullopt;

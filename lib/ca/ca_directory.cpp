@@ -43,9 +43,11 @@ void look_at_registry(const std::string& path, CaDirectorySeen& seen) {
 }
 
 // A CRL that cannot be read counts as missing here; who signs the next one judges it.
-std::optional<CrlFacts> crl_facts(const std::string& path) {
+void look_at_crl(const std::string& path, std::optional<CrlFacts>& facts, std::string& pem) {
   const auto crl = read_crl(path);
-  return crl && *crl ? std::optional((*crl)->facts()) : std::nullopt;
+  if (!crl || !*crl) return;
+  facts = (*crl)->facts();
+  pem = (*crl)->pem();
 }
 
 }  // namespace
@@ -81,8 +83,8 @@ Result<CaDirectorySeen> look_at(const std::string& path) {
   seen.certificate_pem = certificate.pem();
   seen.root = anchor.facts();
   seen.root_pem = anchor.pem();
-  seen.crl = crl_facts(is_root ? root.crl() : issuing.crl());
-  seen.root_crl = crl_facts(issuing.root_crl());
+  look_at_crl(is_root ? root.crl() : issuing.crl(), seen.crl, seen.crl_pem);
+  look_at_crl(issuing.root_crl(), seen.root_crl, seen.root_crl_pem);
   look_at_key(is_root ? root.key() : issuing.key(), seen);
   look_at_registry(issuing.registry(), seen);
   return seen;

@@ -40,6 +40,7 @@ struct CaDirectorySeen {
   std::string root_pem;               // what clients need to trust
   std::optional<CrlFacts> crl;        // signed by that CA
   std::optional<CrlFacts> root_crl;
+  std::string crl_pem, root_crl_pem;  // empty where there is none
   bool key_present = false;           // false: taken away, as a root's should be
   bool key_encrypted = false;
   std::uint64_t issued = 0;           // certificates in the registry

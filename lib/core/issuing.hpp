@@ -49,7 +49,8 @@ struct IssuerSeen {
   std::string issuing_pem;            // the issuing CA's certificate, for "signer changed" and trust checks
   std::optional<CrlFacts> crl;        // the issuing CA's own
   std::optional<CrlFacts> root_crl;
-  std::string crl_pem;                // the issuing CA's CRL, to see whether the leaf in use is revoked; or empty
+  std::string crl_pem;                // the issuing CA's CRL, to see whether the leaf in use is revoked and to publish; or empty
+  std::string root_crl_pem;           // the root's, to publish; or empty
   std::uint64_t issued = 0;           // certificates in the registry
   std::uint64_t revoked = 0;
 };

@@ -19,8 +19,8 @@ void describe_files(const std::string& directory, IssuerSeen& seen) {
   seen.issuing_pem = files->certificate_pem;
   seen.root = files->root;
   seen.root_pem = files->root_pem;
-  seen.crl = files->crl;
-  seen.root_crl = files->root_crl;
+  seen.crl = files->crl, seen.crl_pem = files->crl_pem;
+  seen.root_crl = files->root_crl, seen.root_crl_pem = files->root_crl_pem;
   seen.issued = files->issued;
   seen.revoked = files->revoked;
 }
@@ -49,18 +49,32 @@ Result<ca::IssuingCa*> LocalIssuer::opened() {
   return &*ca_;
 }
 
+namespace {
+
+void tell(const x509::Crl& crl, std::optional<CrlFacts>& facts, std::string& pem) {
+  facts = crl.facts();
+  pem = crl.pem();
+}
+
+// One that cannot be renewed is still the one that clients have.
+void describe_crls(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
+  if (const auto crl = ca.current_crl(now)) {
+    tell(*crl, seen.crl, seen.crl_pem);
+  } else {
+    complain(crl.error(), seen);
+    if (const auto published = ca.published_crl(); published && *published) tell(**published, seen.crl, seen.crl_pem);
+  }
+  if (const auto crl = ca.root_crl(); crl && *crl) tell(**crl, seen.root_crl, seen.root_crl_pem);
+}
+
+}  // namespace
+
 void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
   seen.issuing = ca.certificate().facts();
   seen.issuing_pem = ca.certificate().pem();
   seen.root = ca.root().facts();
   seen.root_pem = ca.root().pem();
-  if (const auto crl = ca.current_crl(now)) {
-    seen.crl = crl->facts();
-  } else {
-    complain(crl.error(), seen);
-    if (const auto published = ca.published_crl(); published && *published) seen.crl = (*published)->facts();
-  }
-  if (const auto crl = ca.root_crl(); crl && *crl) seen.root_crl = (*crl)->facts();
+  describe_crls(ca, seen, now);
   const auto usable = ca.check_usable(now);
   const auto counts = ca.counts();
   seen.available = usable && counts;

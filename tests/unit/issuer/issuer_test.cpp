@@ -60,6 +60,8 @@ TEST(LocalIssuer, AnswersAndDescribesItself) {
   EXPECT_EQ(seen.issuing->authority_key_id, seen.root->subject_key_id);
   EXPECT_EQ(seen.crl->number, "1");
   EXPECT_TRUE(seen.root_crl);
+  EXPECT_EQ(seen.crl_pem, slurp(ca.in_issuing("issuing.crl")));
+  EXPECT_EQ(seen.root_crl_pem, slurp(ca.in_issuing("root.crl")));
   EXPECT_EQ(seen.issued, 1U);
   EXPECT_EQ(issuer.observe(start + days{2}).crl->number, "2") << "observing keeps the CRL fresh";
 }
@@ -120,6 +122,8 @@ TEST(LocalIssuer, TellsWhatClientsTrustEvenWithoutItsKey) {
     EXPECT_EQ(seen.root_pem, slurp(dir / "issuing/root.crt"));
     EXPECT_EQ(seen.issuing_pem, slurp(dir / "issuing/issuing.crt"));
     EXPECT_EQ(seen.crl->number, "1");
+    EXPECT_EQ(seen.crl_pem, slurp(dir / "issuing/issuing.crl"));
+    EXPECT_EQ(seen.root_crl_pem, slurp(dir / "issuing/root.crl"));
     EXPECT_TRUE(passing_refusal(issuer.submit(TestRequest().request, start)));
   }
   given = "right";
