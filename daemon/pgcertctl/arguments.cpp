@@ -150,6 +150,20 @@ void add_acting(CLI::App& app, Command& command) {
   add_cluster(takeover, bind<Takeover>(takeover, command)->cluster, true);
 }
 
+// Those that a leaf may be revoked for (RFC 5280 5.3.1); the daemon refuses any other.
+const std::vector<std::string> revocation_reasons{"unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"};
+
+void add_revoking(CLI::App& app, Command& command) {
+  CLI::App& revoke = *app.add_subcommand("revoke", "revoke a certificate, and sign the CRL anew");
+  const auto values = bind<Revoke>(revoke, command);
+  add_text(revoke, "SERIAL", values->target, "", "hexadecimal serial, or a file that holds it")->required();
+  add_text(revoke, "--reason", values->reason, "REASON", "keyCompromise, superseded, ... of RFC 5280")
+      ->required()
+      ->check(CLI::IsMember(revocation_reasons))
+      ->type_name("REASON");
+  add_text(revoke, "--issuer", values->issuer, "NAME", "who issued it, where there are several");
+}
+
 void add_judging(CLI::App& app, Command& command) {
   CLI::App& audit = *app.add_subcommand("audit", "weak or misleading settings, pg_hba rows, sessions");
   add_cluster(audit, bind<Audit>(audit, command)->cluster, false);
@@ -311,6 +325,7 @@ std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* ar
   add_globals(app, invocation.globals);
   add_watching(app, invocation.command);
   add_acting(app, invocation.command);
+  add_revoking(app, invocation.command);
   add_judging(app, invocation.command);
   add_looking(app, invocation.command);
   add_ca(app, invocation.command);

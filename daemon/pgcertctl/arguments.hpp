@@ -47,6 +47,10 @@ struct Resume {
 struct Takeover {
   std::string cluster;
 };
+struct Revoke {
+  std::string target;                          // a serial, or a file with the certificate
+  std::string reason, issuer;
+};
 struct Audit {
   std::string cluster;
 };
@@ -86,7 +90,7 @@ struct CaShow {
 struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
-using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Audit, Permissions, Events, Runway, Inspect, Probe,
+using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Revoke, Audit, Permissions, Events, Runway, Inspect, Probe,
                              Setup, SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {

@@ -13,6 +13,7 @@ int run(const Rollback& command, const Session& session);
 int run(const Pause& command, const Session& session);
 int run(const Resume& command, const Session& session);
 int run(const Takeover& command, const Session& session);
+int run(const Revoke& command, const Session& session);
 int run(const Audit& command, const Session& session);
 int run(const Permissions& command, const Session& session);
 int run(const Events& command, const Session& session);

@@ -7,7 +7,7 @@
 
 namespace pgcertd::daemon {
 
-// Answers POST /v1/clusters/NAME/{rotate,pause,resume,takeover}. Called on the listener's threads.
+// Answers POST /v1/clusters/NAME/{rotate,rollback,pause,resume,takeover} and /v1/revoke. Called on the listener's threads.
 http::ControlReply answer_control(const Fleet& fleet, const http::ControlRequest& request);
 
 }  // namespace pgcertd::daemon

@@ -91,6 +91,19 @@ std::shared_ptr<ClusterWorker> Fleet::find(const std::string& cluster) const {
   return found == workers_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<QueuedIssuer> Fleet::find_issuer(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = issuers_.find(name);
+  return found == issuers_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> Fleet::issuer_names() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, issuer] : issuers_) names.push_back(name);
+  return names;
+}
+
 void Fleet::stop() {
   std::map<std::string, std::shared_ptr<ClusterWorker>> workers;
   std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers;

@@ -1,5 +1,6 @@
 // Fleet: the workers of all clusters and issuers of one configuration. apply() replaces what has changed and leaves the
-// rest running. Loop thread, but for find(), which any thread may call.
+// rest running. Loop thread, but for find(), find_issuer() and
+// issuer_names(), which any thread may call.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "engine/publisher.hpp"
 #include "pgcertd/cluster_worker.hpp"
@@ -29,6 +31,9 @@ class Fleet {
   void poke(const std::string& cluster);
   void stop();
   [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;
+  [[nodiscard]] std::shared_ptr<QueuedIssuer> find_issuer(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> issuer_names() const;
+  [[nodiscard]] LogSink& log() const { return log_; }
 
  private:
   void end_changed(const Config& next);

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,8 @@ class QueuedIssuer final : public ports::Issuer {
   IssuerSeen observe(TimePoint now) override;
   IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
+  // On the issuer's thread; a broken promise when that ends before.
+  std::future<Result<void>> start_revoking(std::string serial, std::string reason);
 
   void poke();
   void stop();
@@ -45,6 +48,7 @@ class QueuedIssuer final : public ports::Issuer {
  private:
   void run();
   void look();
+  void revoke_what_waits();
   std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
   [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
@@ -62,6 +66,11 @@ class QueuedIssuer final : public ports::Issuer {
   std::map<std::string, TimePoint> queued_;         // SPKI → since when
   std::deque<LeafRequest> queue_;
   std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look
+  struct Revocation {
+    std::string serial, reason;
+    std::promise<Result<void>> done;
+  };
+  std::deque<Revocation> revocations_;
   std::vector<ProblemSince> problems_;              // the thread's alone
   ClockGuard clock_;                                // the thread's alone
   std::map<std::string, IssuerAnswer> answers_;

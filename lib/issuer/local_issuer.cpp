@@ -119,4 +119,10 @@ IssuerAnswer LocalIssuer::submit(const LeafRequest& request, TimePoint now) {
   return std::move(*issued);
 }
 
+Result<void> LocalIssuer::revoke(const std::string& serial, const std::string& reason, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(ca::IssuingCa* const ca, opened());
+  return ca->revoke(serial, reason, now);
+}
+
 }  // namespace pgcertd::issuer

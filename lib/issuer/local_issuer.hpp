@@ -23,6 +23,7 @@ class LocalIssuer final : public ports::Issuer {
   IssuerSeen observe(TimePoint now) override;
   IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
+  Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now) override;
 
  private:
   Result<ca::IssuingCa*> opened();
