@@ -128,7 +128,17 @@ void sessions(Audit& a) {
           fmt::format("SELECT pg_terminate_backend({});", one.pid), fmt::format("pid {}", one.pid));
 }
 
-constexpr std::array checks{protocol_version, ciphers, dh_parameters, passphrase, certificate_file, key_place, unknown_parameters, shadowed, sessions};
+// A standby is a client: what it does not verify, somebody in between can read and forge.
+void replication(Audit& a) {
+  if (!a.seen.detail || !a.seen.detail->upstream) return;
+  const Upstream& from = *a.seen.detail->upstream;
+  if (from.host.starts_with('/') || from.sslmode == "verify-full" || from.sslmode == "verify-ca") return;
+  const std::string weakness = from.sslmode == "require" ? "without knowing whom it talks to" : "in plaintext, if somebody in between wants that";
+  a.add(P::settings_weak, fmt::format("this standby gets its WAL from {} with sslmode={}: {}", printable(from.host, 128), printable(from.sslmode, 20), weakness),
+        "write sslmode=verify-full and sslrootcert=FILE (the root of the primary's certificate) into primary_conninfo, and reload", "primary_conninfo");
+}
+
+constexpr std::array checks{protocol_version, ciphers, dh_parameters, passphrase, certificate_file, key_place, unknown_parameters, shadowed, sessions, replication};
 
 // What a reload can change at all.
 bool takes_a_reload(const FileSetting& line) {

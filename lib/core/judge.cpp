@@ -75,9 +75,14 @@ void judge_takeover(Judge& j) {
   if (holds_foreign_pair(j.desired, j.seen, j.now))
     j.add(P::takeover_needed, fmt::format("somebody replaced the files of generation {} by a pair that works", j.current->id), fmt::format("pgcertctl takeover {}", j.cluster()), j.current->id);
   if (!needs_takeover(j.desired, j.seen)) return;
-  const std::string subject = j.seen.live.chain.empty() ? "" : printable(j.seen.live.chain.front().subject, 128);
-  j.add(P::takeover_needed, fmt::format("{} is served from {} and was not made by pgcertd", subject, printable(j.seen.live.cert_path)),
-        fmt::format("pgcertctl takeover {}", j.cluster()), j.seen.live.cert_path);
+  const std::string remedy = fmt::format("pgcertctl takeover {}", j.cluster());
+  const std::string clusters = j.seen.generations.directory.substr(0, j.seen.generations.directory.rfind('/') + 1);
+  if (j.seen.live.cert_path.starts_with(clusters)) {   // a copy of another cluster brings its settings along
+    j.add(P::takeover_needed, fmt::format("the settings name {}, which belongs to another cluster, as those of a standby or a copy do", printable(j.seen.live.cert_path)), remedy, j.seen.live.cert_path);
+    return;
+  }
+  const std::string subject = j.seen.live.chain.empty() ? "a certificate that cannot be read" : printable(j.seen.live.chain.front().subject, 128);
+  j.add(P::takeover_needed, fmt::format("{} is served from {} and was not made by pgcertd", subject, printable(j.seen.live.cert_path)), remedy, j.seen.live.cert_path);
 }
 
 // Somebody put something else in place of our links.

@@ -57,6 +57,13 @@ struct CertSession {
   bool operator==(const CertSession&) const = default;
 };
 
+// Where a standby's WAL receiver gets its WAL from (pg_stat_wal_receiver.conninfo, in which passwords are masked).
+struct Upstream {
+  std::string host;                    // a directory for a Unix socket
+  std::string sslmode;
+  bool operator==(const Upstream&) const = default;
+};
+
 struct ServerDetail {
   // What may not be read is not judged: nullopt.
   std::optional<std::vector<HbaRule>> hba;
@@ -65,6 +72,7 @@ struct ServerDetail {
   std::optional<std::vector<std::string>> reset_by_reload;   // set by a file once, in no file any more
   std::optional<std::vector<SessionGroup>> sessions;         // nullopt: the role sees only its own
   std::vector<CertSession> cert_sessions;                    // the oldest 1000 at most
+  std::optional<Upstream> upstream;                          // while a WAL receiver runs
   bool operator==(const ServerDetail&) const = default;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "postgres/pg_ptr.hpp"
 #include "postgres/rows.hpp"
 #include "postgres/serial.hpp"
 
@@ -56,6 +57,8 @@ std::string certificates_sql(int version_num) {
       named ? "client_dn" : "clientdn", named ? "s.issuer_dn" : "''", named ? "s.client_serial" : "''", named ? "client_dn" : "clientdn");
 }
 
+constexpr auto upstream_sql = "SELECT conninfo FROM pg_catalog.pg_stat_wal_receiver WHERE conninfo IS NOT NULL LIMIT 1";
+
 std::vector<std::string> parts_of(const std::string& text) {
   std::vector<std::string> out;
   std::size_t from = 0;
@@ -106,6 +109,19 @@ std::vector<CertSession> certificates_of(const Rows& rows) {
   return out;
 }
 
+std::optional<Upstream> upstream_of(const Rows& rows) {
+  if (rows.rows.empty()) return std::nullopt;
+  const OptionsPtr options(PQconninfoParse(rows.text(0, "conninfo").c_str(), nullptr));
+  if (!options) return std::nullopt;
+  Upstream out;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr) continue;
+    if (std::string_view(option->keyword) == "host") out.host = option->val;
+    if (std::string_view(option->keyword) == "sslmode") out.sslmode = option->val;
+  }
+  return out;
+}
+
 }  // namespace
 
 Expected<ServerDetail> read_detail(Session& session, std::optional<TimePoint> rotated_at) {
@@ -123,15 +139,16 @@ Expected<ServerDetail> read_detail(Session& session, std::optional<TimePoint> ro
   ask(files, reset_sql);
   ask(sessions, sessions_sql(rotated_at));
   ask(sessions, certificates_sql(version));
+  ask(sessions, upstream_sql);
   if (sql.empty()) return ServerDetail{};
   auto answers = session.query(sql);
   if (!answers) return tl::unexpected(std::move(answers).error());
-  if (answers->size() != (hba ? 1U : 0U) + (files ? 2U : 0U) + (sessions ? 2U : 0U)) return failure(ServerFault::not_postgres, Errc::parse, "the server left answers out");
+  if (answers->size() != (hba ? 1U : 0U) + (files ? 2U : 0U) + (sessions ? 3U : 0U)) return failure(ServerFault::not_postgres, Errc::parse, "the server left answers out");
   ServerDetail out;
   auto next = answers->begin();
   if (hba) out.hba = hba_of(*next++);
   if (files) out.file_settings = files_of(*next++), out.reset_by_reload = names_of(*next++);
-  if (sessions) out.sessions = sessions_of(*next++), out.cert_sessions = certificates_of(*next++);
+  if (sessions) out.sessions = sessions_of(*next++), out.cert_sessions = certificates_of(*next++), out.upstream = upstream_of(*next++);
   return out;
 }
 

@@ -126,7 +126,8 @@ class Postgres:
 
     def pg_ctl(self, *arguments, check=True):
         run = quiet_run if check else lambda *a, **o: subprocess.run([str(x) for x in a], capture_output=True, timeout=120, **o)
-        return run(*as_user(self.user, groups="--init-groups"), self.binaries / "pg_ctl", "-D", self.data, "-l", self.logfile, "-s", "-w", *arguments, cwd="/")
+        return run(*as_user(self.user, groups="--init-groups"), self.binaries / "pg_ctl", "-D", self.data, "-l", self.logfile, "-s", "-w", *arguments, cwd="/",
+                   env=os.environ | {"HOME": str(self.directory)})
 
     def start(self):
         try:

@@ -150,6 +150,16 @@ TEST(Audit, RevokedSessionsAreTold) {
   EXPECT_EQ(findings.front().remedy, "SELECT pg_terminate_backend(4711);");
 }
 
+TEST(Audit, AStandbyThatTrustsAnyPrimaryIsTold) {
+  const auto from = [](const std::string& host, const std::string& sslmode) { return codes([&](Case& c) { c.seen.detail->upstream = Upstream{host, sslmode}; }); };
+  for (const char* loose : {"disable", "allow", "prefer", "require", ""}) EXPECT_THAT(from("db1", loose), ElementsAre("settings-weak primary_conninfo")) << loose;
+  for (const char* tight : {"verify-ca", "verify-full"}) EXPECT_THAT(from("db1", tight), IsEmpty()) << tight;
+  EXPECT_THAT(from("/run/postgresql", "prefer"), IsEmpty());
+  const auto message = [](const std::string& sslmode) { return audited([&](Case& c) { c.seen.detail->upstream = Upstream{"db1", sslmode}; }).back().message; };
+  EXPECT_THAT(message("require"), HasSubstr("whom it talks to"));
+  EXPECT_THAT(message("prefer"), HasSubstr("in plaintext"));
+}
+
 TEST(Audit, SaysNothingOfAServerThatCannotBeAsked) {
   EXPECT_THAT(codes([](Case& c) { c.seen.tls_files.dh_bits = 512, c.seen.server.fault = ServerFault::down; }), IsEmpty());
 }

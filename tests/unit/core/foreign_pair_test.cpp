@@ -36,6 +36,17 @@ TEST(ForeignPair, NothingIsToldOfAGoodOne) {
   EXPECT_TRUE(theirs().has(ProblemCode::takeover_needed));
 }
 
+TEST(ForeignPair, OneOfAnotherClusterIsCalledThat) {
+  const auto message = [](const std::string& path) {
+    const Case c = with(theirs(), [&](Case& bent) { bent.seen.live.cert_path = path, bent.seen.live.chain.clear(), bent.seen.probes = {served(leaf("ff"))}; });
+    for (const Finding& f : c.plan().findings)
+      if (f.code == ProblemCode::takeover_needed) return f.message;
+    return std::string{};
+  };
+  EXPECT_THAT(message("/s/clusters/other/current/server.crt"), HasSubstr("belongs to another cluster"));
+  EXPECT_THAT(message("/etc/pki/db.crt"), HasSubstr("a certificate that cannot be read is served from /etc/pki/db.crt"));
+}
+
 TEST(ForeignPair, OnlyWhatIsInUseAndStaysIsJudged) {
   const auto spoil = [](Case& c) { c.seen.live.judgement.missing_names = {"x"}; };
   EXPECT_THAT(told(spoil), ElementsAre("cert-name-mismatch?"));
