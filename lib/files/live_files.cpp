@@ -40,6 +40,15 @@ Result<void> check_way(const ServerIdentity& server, const Resolved& file) {
   return {};
 }
 
+// We may read more than the server may: what it could not read is not read for it.
+Result<void> check_readable(const ServerIdentity& server, const Resolved& file) {
+  PGCERTD_CHECK(check_way(server, file));
+  const FileVerdict verdict = judge_public(server, file_seen(file.path, file.seen));
+  if (verdict == FileVerdict::not_regular) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", file.path));
+  if (verdict != FileVerdict::ok) return fail(Errc::permission, fmt::format("\"{}\" is {}", file.path, to_string(verdict)));
+  return {};
+}
+
 // Our parsers take DER, PostgreSQL does not: what it cannot load is not taken for a working pair.
 Result<void> check_pem(const Secret& bytes, const std::string& path) {
   if (bytes.view().find("-----BEGIN ") != std::string_view::npos) return {};
@@ -88,8 +97,14 @@ Result<Resolved> LiveFileReader::locate(const std::string& path) const {
   return file;
 }
 
+Result<void> LiveFileReader::check_certificate(const std::string& path, const Resolved& file) const {
+  const std::optional<ServerIdentity> server = server_ ? server_() : std::nullopt;
+  return !server || through_current(path, file) ? Result<void>{} : check_readable(*server, file);
+}
+
 Result<ports::LiveFiles::Read> LiveFileReader::read_certificate(const std::string& cert_path, const std::string& key_path) {
   PGCERTD_TRY(const Resolved file, locate(cert_path));
+  PGCERTD_CHECK(check_certificate(cert_path, file));
   PGCERTD_TRY(const Secret bytes, read_certificate_file(file));
   PGCERTD_TRY(const auto chain, x509::parse_certificates(bytes.view(), file.path));
   Read out;
@@ -122,10 +137,7 @@ Result<PathSeen> LiveFileReader::look(const std::string& path) {
 
 Result<std::string> LiveFileReader::read_public(const std::string& path, const ServerIdentity& server) {
   PGCERTD_TRY(const Resolved file, locate(path));
-  PGCERTD_CHECK(check_way(server, file));
-  const FileVerdict verdict = judge_public(server, file_seen(file.path, file.seen));
-  if (verdict == FileVerdict::not_regular) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", file.path));
-  if (verdict != FileVerdict::ok) return fail(Errc::permission, fmt::format("\"{}\" is {}", file.path, to_string(verdict)));
+  PGCERTD_CHECK(check_readable(server, file));
   PGCERTD_TRY(const UniqueFd fd, open_resolved(file));
   return read_all(fd.get(), file.path, crl_limit);
 }
@@ -151,6 +163,7 @@ Result<void> LiveFileReader::check_key(const Resolved& key) const {
 
 Result<GenerationContent> LiveFileReader::read_pair(const std::string& cert_path, const std::string& key_path) {
   PGCERTD_TRY(const Resolved cert_file, locate(cert_path));
+  PGCERTD_CHECK(check_certificate(cert_path, cert_file));
   PGCERTD_TRY(const Resolved key_file, locate(key_path));
   PGCERTD_TRY(const auto chain, read_chain(cert_file));
   PGCERTD_CHECK(check_key(key_file));

@@ -35,6 +35,8 @@ class LiveFileReader final : public ports::LiveFiles {
   // Resolved, and allowed to be read.
   Result<Resolved> locate(const std::string& path) const;
   bool through_current(const std::string& path, const Resolved& file) const;
+  // While the server's user is known, only what that could read is read.
+  [[nodiscard]] Result<void> check_certificate(const std::string& path, const Resolved& file) const;
   Result<void> check_key(const Resolved& key) const;
   bool encrypted(const Resolved& key) const;
 
