@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/crl_set.hpp"
 #include "core/clock_guard.hpp"
 #include "core/generation.hpp"
 #include "core/issuing.hpp"
@@ -97,6 +98,7 @@ struct Observation {
   LiveSet live;
   std::optional<InPlaceSeen> in_place;            // where links are wanted, or were made
   TlsFilesSeen tls_files;
+  std::optional<CrlSet> crl_set;                  // where ssl_crl_file is set
   std::vector<LiveFileSeen> live_files;           // that the settings name and pgcertd did not install
   GenerationsSeen generations;
   std::optional<LeafJudgement> current;           // of generations.live()

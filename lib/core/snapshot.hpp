@@ -56,6 +56,7 @@ struct ClusterView {
   ServerIdentity identity;
   std::vector<FileJudgement> permissions;
   std::optional<std::vector<SessionGroup>> sessions;   // nullopt: not known
+  std::optional<CrlSet> crl_set;     // of ssl_crl_file
   std::vector<PendingSeen> pending;
   Runway runway;
   ClusterMemory memory;

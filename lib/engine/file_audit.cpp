@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "x509/certificate.hpp"
 #include "x509/parameters.hpp"
+#include "x509/verify.hpp"
 
 namespace pgcertd::engine {
 namespace {
@@ -31,6 +32,15 @@ bool completed_by_ca_file(ports::LiveFiles& files, const PostgresSeen& server, c
   const auto anchors = bytes ? x509::parse_certificates(*bytes, "ssl_ca_file") : Result<std::vector<x509::Certificate>>(fail(bytes.error()));
   if (!anchors) return false;
   return std::any_of(anchors->begin(), anchors->end(), [&](const x509::Certificate& c) { return c.facts().subject == live.chain.back().issuer && !c.facts().self_issued; });
+}
+
+// The CAs that a client's certificate may come from.
+std::vector<x509::Certificate> authorities_of(ports::LiveFiles& files, const PostgresSeen& server) {
+  const auto bytes = read_named(files, server, "ssl_ca_file");
+  auto all = bytes ? x509::parse_certificates(*bytes, "ssl_ca_file") : Result<std::vector<x509::Certificate>>(fail(bytes.error()));
+  if (!all) return {};
+  std::erase_if(*all, [](const x509::Certificate& c) { return !c.facts().is_ca && !c.facts().self_signed; });
+  return std::move(*all);
 }
 
 std::string common_name_of(const std::string& rfc2253) {
@@ -75,6 +85,30 @@ std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresS
     if (auto looked = files.look(path)) seen.file = std::move(looked->file), seen.parents = std::move(looked->parents);
     else seen.file.path = path, seen.trouble = printable(looked.error().text());
     out.push_back(std::move(seen));
+  }
+  return out;
+}
+
+std::optional<CrlSet> look_into_crls(ports::LiveFiles& files, const PostgresSeen& server) {
+  CrlSet out;
+  out.path = server.file_setting("ssl_crl_file");
+  if (out.path.empty()) return std::nullopt;
+  if (const auto looked = files.look(out.path)) {
+    if (looked->file.kind == FileSeen::Kind::missing) return std::nullopt;   // told as a file that is missing
+    out.modified = looked->file.modified;
+  }
+  const auto authorities = authorities_of(files, server);
+  for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
+  const auto bytes = read_named(files, server, "ssl_crl_file");
+  const auto crls = bytes ? x509::parse_crls(*bytes, "ssl_crl_file") : Result<std::vector<x509::Crl>>(fail(bytes.error()));
+  if (!crls || bytes->find("-----BEGIN ") == std::string::npos) {
+    out.trouble = crls ? "it is not PEM" : crls.error().what;
+    return out;
+  }
+  for (const x509::Crl& crl : *crls) {
+    InstalledCrl& one = out.crls.emplace_back(InstalledCrl{crl.facts(), {}});
+    for (const x509::Certificate& authority : authorities)
+      if (x509::crl_signed_by(crl, authority)) one.signers.push_back(authority.facts().subject_key_id);
   }
   return out;
 }

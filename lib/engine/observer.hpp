@@ -54,6 +54,7 @@ class Observer {
     TlsFilesSeen tls_files;
     std::vector<LiveFileSeen> live_files;
     std::vector<CertSession> revoked_sessions;
+    std::optional<CrlSet> crl_set;
   };
   std::optional<ServerDetail> detail_;
   std::optional<Audited> audited_;

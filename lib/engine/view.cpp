@@ -55,6 +55,7 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
   view.identity = seen.server.identity();
   view.permissions = judge_tls_files(seen);
   if (seen.detail) view.sessions = seen.detail->sessions;
+  view.crl_set = seen.crl_set;
   view.pending = seen.pending;
   view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt);
   view.memory = seen.memory;

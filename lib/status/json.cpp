@@ -114,14 +114,26 @@ json runway(const Runway& r) {
           {"limited_by", r.ends_at ? json(to_string(r.limited_by)) : json(nullptr)}};
 }
 
-// No `crl` of a cluster is known yet: the CRLs that a server loads are not parsed from its files.
+json installed_crls(const ClusterView& c) {
+  json out = json::array();
+  if (!c.crl_set) return out;
+  for (const InstalledCrl& crl : c.crl_set->crls)
+    out.push_back({{"path", text(c.crl_set->path)},
+                   {"issuer", text(crl.facts.issuer)},
+                   {"number", text_or_null(crl.facts.number)},
+                   {"this_update", time(crl.facts.this_update)},
+                   {"next_update", time(crl.facts.next_update)},
+                   {"revoked", crl.facts.revoked}});
+  return out;
+}
+
 json cluster(const ClusterView& c) {
   return {{"name", text(c.name)},
           {"status", to_string(c.status)},
           {"server", server(c.server)},
           {"certificate", certificate(c.certificate)},
           {"served", list(c.served, served)},
-          {"crl", json::array()},
+          {"crl", installed_crls(c)},
           {"rotation", rotation(c)},
           {"runway", runway(c.runway)},
           {"permissions", list(c.permissions, permission)},

@@ -115,7 +115,15 @@ void served(MetricSet& set, const Snapshot& s) {
     }
 }
 
-// The issuer's own CRLs: {crl="local"} and {crl="local/root"}. A slash stands in no issuer's name.
+std::optional<CrlFacts> first_to_end(const CrlSet& set) {
+  std::optional<CrlFacts> first;
+  for (const InstalledCrl& crl : set.crls)
+    if (crl.facts.next_update && (!first || *crl.facts.next_update < *first->next_update)) first = crl.facts;
+  return first;
+}
+
+// The issuer's own CRLs: {crl="local"} and {crl="local/root"}. A slash stands in no issuer's name. Of what a server has
+// installed, {cluster="main",crl="ssl_crl_file"}: the whole file, with the end that comes first.
 void crls(MetricSet& set, const Snapshot& s) {
   auto& readable = set.gauge("crl_readable", "1 when the CRL could be read.");
   auto& this_update = set.gauge("crl_this_update_timestamp_seconds", "thisUpdate of the CRL.");
@@ -131,6 +139,16 @@ void crls(MetricSet& set, const Snapshot& s) {
     if (!crl->number.empty()) number.add(who, std::strtod(crl->number.c_str(), nullptr));
     revoked.add(who, count(crl->revoked));
   };
+  for (const ClusterView& c : s.clusters) {
+    if (!c.crl_set) continue;
+    const Labels who{{"cluster", c.name}, {"crl", "ssl_crl_file"}};
+    readable.add(who, flag(c.crl_set->trouble.empty()));
+    if (const auto first = first_to_end(*c.crl_set)) this_update.add_time(who, first->this_update), next_update.add_time(who, first->next_update);
+    if (c.crl_set->crls.size() == 1 && !c.crl_set->crls.front().facts.number.empty()) number.add(who, std::strtod(c.crl_set->crls.front().facts.number.c_str(), nullptr));
+    std::uint64_t entries = 0;
+    for (const InstalledCrl& crl : c.crl_set->crls) entries += crl.facts.revoked;
+    revoked.add(who, count(entries));
+  }
   for (const IssuerView& i : s.issuers) {
     if (i.type == IssuerType::self_signed) continue;
     tell(i.seen.name, i.seen.crl);

@@ -91,6 +91,12 @@ std::string weakness(const std::vector<Certificate>& chain) {
   return weakness(facts);
 }
 
+bool crl_signed_by(const Crl& crl, const Certificate& authority) {
+  const CleanErrorQueue clean;
+  EVP_PKEY* const key = X509_get0_pubkey(authority.handle().x509.get());
+  return key != nullptr && X509_CRL_verify(crl.handle().crl.get(), key) == 1;
+}
+
 bool key_matches(const PrivateKey& key, const Certificate& leaf) {
   const CleanErrorQueue clean;
   return X509_check_private_key(leaf.handle().x509.get(), key.handle().key.get()) == 1;

@@ -37,6 +37,9 @@ Result<void> loads_as_server(std::string_view chain_pem, const Secret& key_pem);
 // Below security level 2 or without a digest for tls-server-end-point (RFC 5929); empty: strong enough.
 std::string weakness(const std::vector<Certificate>& chain);
 
+// By its signature alone: names, dates and keyUsage are the caller's to judge.
+bool crl_signed_by(const Crl& crl, const Certificate& authority);
+
 bool key_matches(const PrivateKey& key, const Certificate& leaf);
 
 }  // namespace pgcertd::x509

@@ -89,12 +89,14 @@ class Authority(Pair):
         above = [self.certificate, *self.chain] if intermediates and self.parent else []
         return Pair(own, builder.sign(self.key, digest or _digest(self.key)), above)
 
-    def crl(self, revoked=(), start=-DAY, life=30 * DAY, number=1, signer=None):
-        """PEM; `revoked`: serial numbers."""
+    def crl(self, revoked=(), start=-DAY, life=30 * DAY, number=1, signer=None, delta=False):
+        """PEM; `revoked`: serial numbers; `signer`: whose key signs in this CA's name."""
         signer = signer or self
         builder = (x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject).last_update(now() + start).next_update(now() + start + life)
                    .add_extension(x509.CRLNumber(number), False)
                    .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False))
+        if delta:
+            builder = builder.add_extension(x509.DeltaCRLIndicator(1), True)
         for serial in revoked:
             builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now() + start).build())
         return pem(builder.sign(signer.key, _digest(signer.key)))
