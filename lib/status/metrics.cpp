@@ -122,37 +122,53 @@ std::optional<CrlFacts> first_to_end(const CrlSet& set) {
   return first;
 }
 
+struct CrlFamilies {
+  MetricSet::Family& readable;
+  MetricSet::Family& this_update;
+  MetricSet::Family& next_update;
+  MetricSet::Family& number;
+  MetricSet::Family& revoked;
+};
+
+void add_number(MetricSet::Family& number, const Labels& who, const std::string& decimal) {
+  if (!decimal.empty()) number.add(who, std::strtod(decimal.c_str(), nullptr));
+}
+
+void issuers_crl(CrlFamilies& f, const std::string& name, const std::optional<CrlFacts>& crl) {
+  const Labels who{{"crl", name}};
+  f.readable.add(who, flag(crl.has_value()));
+  if (!crl) return;
+  f.this_update.add_time(who, crl->this_update);
+  f.next_update.add_time(who, crl->next_update);
+  add_number(f.number, who, crl->number);
+  f.revoked.add(who, count(crl->revoked));
+}
+
+void installed_crls(CrlFamilies& f, const std::string& cluster, const CrlSet& set) {
+  const Labels who{{"cluster", cluster}, {"crl", "ssl_crl_file"}};
+  f.readable.add(who, flag(set.trouble.empty()));
+  if (const auto first = first_to_end(set)) {
+    f.this_update.add_time(who, first->this_update);
+    f.next_update.add_time(who, first->next_update);
+  }
+  if (set.crls.size() == 1) add_number(f.number, who, set.crls.front().facts.number);
+  std::uint64_t entries = 0;
+  for (const InstalledCrl& crl : set.crls) entries += crl.facts.revoked;
+  f.revoked.add(who, count(entries));
+}
+
 // The issuer's own CRLs: {crl="local"} and {crl="local/root"}. A slash stands in no issuer's name. Of what a server has
 // installed, {cluster="main",crl="ssl_crl_file"}: the whole file, with the end that comes first.
 void crls(MetricSet& set, const Snapshot& s) {
-  auto& readable = set.gauge("crl_readable", "1 when the CRL could be read.");
-  auto& this_update = set.gauge("crl_this_update_timestamp_seconds", "thisUpdate of the CRL.");
-  auto& next_update = set.gauge("crl_next_update_timestamp_seconds", "nextUpdate of the CRL.");
-  auto& number = set.gauge("crl_number", "Its CRL number.");
-  auto& revoked = set.gauge("crl_revoked_certificates", "Entries in the CRL.");
-  const auto tell = [&](const std::string& name, const std::optional<CrlFacts>& crl) {
-    const Labels who{{"crl", name}};
-    readable.add(who, flag(crl.has_value()));
-    if (!crl) return;
-    this_update.add_time(who, crl->this_update);
-    next_update.add_time(who, crl->next_update);
-    if (!crl->number.empty()) number.add(who, std::strtod(crl->number.c_str(), nullptr));
-    revoked.add(who, count(crl->revoked));
-  };
-  for (const ClusterView& c : s.clusters) {
-    if (!c.crl_set) continue;
-    const Labels who{{"cluster", c.name}, {"crl", "ssl_crl_file"}};
-    readable.add(who, flag(c.crl_set->trouble.empty()));
-    if (const auto first = first_to_end(*c.crl_set)) this_update.add_time(who, first->this_update), next_update.add_time(who, first->next_update);
-    if (c.crl_set->crls.size() == 1 && !c.crl_set->crls.front().facts.number.empty()) number.add(who, std::strtod(c.crl_set->crls.front().facts.number.c_str(), nullptr));
-    std::uint64_t entries = 0;
-    for (const InstalledCrl& crl : c.crl_set->crls) entries += crl.facts.revoked;
-    revoked.add(who, count(entries));
-  }
+  CrlFamilies families{set.gauge("crl_readable", "1 when the CRL could be read."), set.gauge("crl_this_update_timestamp_seconds", "thisUpdate of the CRL."),
+                       set.gauge("crl_next_update_timestamp_seconds", "nextUpdate of the CRL."), set.gauge("crl_number", "Its CRL number."),
+                       set.gauge("crl_revoked_certificates", "Entries in the CRL.")};
+  for (const ClusterView& c : s.clusters)
+    if (c.crl_set) installed_crls(families, c.name, *c.crl_set);
   for (const IssuerView& i : s.issuers) {
     if (i.type == IssuerType::self_signed) continue;
-    tell(i.seen.name, i.seen.crl);
-    tell(i.seen.name + "/root", i.seen.root_crl);
+    issuers_crl(families, i.seen.name, i.seen.crl);
+    issuers_crl(families, i.seen.name + "/root", i.seen.root_crl);
   }
 }
 
