@@ -16,7 +16,7 @@ using P = ProblemCode;
 struct Pair {
   const LiveSet& live;
   const IssuerSeen& issuer;
-  bool completed_by_ca_file = false;    // the audit tells of that
+  bool completed_by_ca_file{};    // the audit tells of that
   std::string remedy;
   std::vector<Finding> out;
 

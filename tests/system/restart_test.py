@@ -84,7 +84,7 @@ class Passphrase(HostTest):
     def test_a_base_backup_is_not_broken_off(self):
         host = self.host_with_new_pair('restart = "when-required"')
         began = self.started_at(host)
-        backup = subprocess.Popen(["pg_basebackup", "-h", host.directory, "-p", str(host.postgres.port), "-U", "postgres", "-D", host.directory / "backup", "--max-rate", "32k", "-c", "fast"],
+        backup = subprocess.Popen(["pg_basebackup", "-h", host.directory, "-p", str(host.postgres.port), "-U", "postgres", "-D", host.directory / "backup", "--max-rate", "32k", "-c", "fast", "-X", "none"],   # with its WAL a child goes on
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             poll(lambda: host.postgres.sql("SELECT count(*) FROM pg_stat_progress_basebackup") == "1", "the backup")
