@@ -42,9 +42,9 @@ Result<void> check_way(const ServerIdentity& server, const Resolved& file) {
 
 // We may read more than the server may: what it could not read is not read for it.
 Result<void> check_readable(const ServerIdentity& server, const Resolved& file) {
-  PGCERTD_CHECK(check_way(server, file));
   const FileVerdict verdict = judge_public(server, file_seen(file.path, file.seen));
   if (verdict == FileVerdict::not_regular) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", file.path));
+  PGCERTD_CHECK(check_way(server, file));
   if (verdict != FileVerdict::ok) return fail(Errc::permission, fmt::format("\"{}\" is {}", file.path, to_string(verdict)));
   return {};
 }
