@@ -19,7 +19,7 @@ constexpr Duration same_moment = 2s;
 
 constexpr const char* renew = "have the CA sign a new one, put it into the file, and SELECT pg_reload_conf();";
 
-struct Judge {
+struct CrlJudge {
   const CrlSet& set;
   TimePoint now;
   std::vector<Finding> out;
@@ -36,7 +36,7 @@ bool is_signed_by(const InstalledCrl& crl, const CertFacts& authority) { return 
 // PostgreSQL does not do (get_crl_score; measured with 3.0).
 bool counts(const InstalledCrl& crl) { return !crl.facts.indirect; }
 
-void judge_dates(Judge& j, const CertFacts& authority, const CrlFacts& crl) {
+void judge_dates(CrlJudge& j, const CertFacts& authority, const CrlFacts& crl) {
   if (crl.this_update > j.now) return j.add(P::crl_untrusted, fmt::format("the CRL of {} begins only at {}: every client with a certificate is refused until then", name(authority), to_rfc3339(crl.this_update)), renew);
   if (!crl.next_update) return;
   const Duration left = *crl.next_update - j.now, life = *crl.next_update - crl.this_update;
@@ -45,7 +45,7 @@ void judge_dates(Judge& j, const CertFacts& authority, const CrlFacts& crl) {
   if (left < life / 4) j.add(P::crl_expiring, left < life / 10 ? Severity::critical : Severity::warning, fmt::format("the CRL of {} ends {}", name(authority), end), renew);
 }
 
-void judge_authority(Judge& j, const CertFacts& authority) {
+void judge_authority(CrlJudge& j, const CertFacts& authority) {
   const InstalledCrl* crl = crl_of(j.set, authority);
   if (crl == nullptr)
     return j.add(P::crl_missing, fmt::format("{} stands in ssl_ca_file and has no CRL in ssl_crl_file: every client with a certificate below it is refused", name(authority)),
@@ -58,7 +58,7 @@ void judge_authority(Judge& j, const CertFacts& authority) {
   judge_dates(j, authority, crl->facts);
 }
 
-void judge_size(Judge& j) {
+void judge_size(CrlJudge& j) {
   std::uint64_t entries = 0;
   for (const InstalledCrl& crl : j.set.crls) entries += crl.facts.revoked;
   if (entries >= oversize)
@@ -66,7 +66,7 @@ void judge_size(Judge& j) {
           "let the CA leave out certificates that have expired, or split it");
 }
 
-void judge_loaded(Judge& j, TimePoint loaded) {
+void judge_loaded(CrlJudge& j, TimePoint loaded) {
   if (loaded == TimePoint{} || j.set.modified <= loaded + same_moment || j.set.modified > j.now) return;
   j.add(P::crl_not_loaded, fmt::format("it was written at {}, and PostgreSQL last read its files at {}", to_rfc3339(j.set.modified), to_rfc3339(loaded)), "SELECT pg_reload_conf();");
 }
@@ -81,7 +81,7 @@ const InstalledCrl* crl_of(const CrlSet& set, const CertFacts& authority) {
 }
 
 std::vector<Finding> judge_crls(const CrlSet& set, TimePoint loaded, TimePoint now) {
-  Judge j{set, now, {}};
+  CrlJudge j{set, now, {}};
   if (!set.trouble.empty()) {
     j.add(P::crl_untrusted, fmt::format("PostgreSQL could not load it: {}; the next reload is refused, and so is a start", printable(set.trouble, 300)), "put the CA's CRL there as PEM, or empty ssl_crl_file");
     return std::move(j.out);
