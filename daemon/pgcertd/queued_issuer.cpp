@@ -73,14 +73,14 @@ IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
 
 std::future<Result<void>> QueuedIssuer::start_revoking(std::string serial, std::string reason) {
   const std::lock_guard lock(mutex_);
-  auto answer = revocations_.emplace_back(Revocation{std::move(serial), std::move(reason), {}}).done.get_future();
+  auto answer = revocations_.emplace_back(Revocation{std::move(serial), std::move(reason), {}, {}}).done.get_future();
   poked_ = true;
   changed_.notify_all();
   return answer;
 }
 
 // A CRL that carries a wrong time would lock every client out.
-void QueuedIssuer::revoke_what_waits() {
+std::deque<QueuedIssuer::Revocation> QueuedIssuer::revoke_what_waits() {
   std::deque<Revocation> todo;
   {
     const std::lock_guard lock(mutex_);
@@ -88,12 +88,10 @@ void QueuedIssuer::revoke_what_waits() {
   }
   for (Revocation& one : todo) {
     const bool doubt = look_at_clocks(clock_).has_value();
-    one.done.set_value(doubt ? fail(Errc::refused, "the wall clock jumped: no CRL is signed until it is believed again", "pgcertctl status tells when that is; then ask again")
-                             : inner_->revoke(one.serial, one.reason, wall_clock()));
+    one.result = doubt ? fail(Errc::refused, "the wall clock jumped: no CRL is signed until it is believed again", "pgcertctl status tells when that is; then ask again")
+                       : inner_->revoke(one.serial, one.reason, wall_clock());
   }
-  if (todo.empty()) return;
-  look();
-  answered_();
+  return todo;
 }
 
 // Nothing is signed at a time that may be wrong: what was seen before stands, and requests wait.
@@ -152,8 +150,11 @@ void QueuedIssuer::run() {
   };
   while (!over()) {
     heartbeats_.beat(task_, std::chrono::steady_clock::now());
-    revoke_what_waits();
+    auto revoked = revoke_what_waits();
     look();
+    // Told only when the new CRL is published: whoever is answered may fetch it.
+    for (Revocation& one : revoked) one.done.set_value(std::move(one.result));
+    if (!revoked.empty()) answered_();
     while (const auto request = next_request()) {
       heartbeats_.beat(task_, std::chrono::steady_clock::now());
       answer(*request);

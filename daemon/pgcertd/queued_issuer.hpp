@@ -46,9 +46,15 @@ class QueuedIssuer final : public ports::Issuer {
   void stop();
 
  private:
+  struct Revocation {
+    std::string serial, reason;
+    std::promise<Result<void>> done;
+    Result<void> result{};
+  };
+
   void run();
   void look();
-  void revoke_what_waits();
+  std::deque<Revocation> revoke_what_waits();                // with their results
   std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
   [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
@@ -66,10 +72,6 @@ class QueuedIssuer final : public ports::Issuer {
   std::map<std::string, TimePoint> queued_;         // SPKI → since when
   std::deque<LeafRequest> queue_;
   std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look
-  struct Revocation {
-    std::string serial, reason;
-    std::promise<Result<void>> done;
-  };
   std::deque<Revocation> revocations_;
   std::vector<ProblemSince> problems_;              // the thread's alone
   ClockGuard clock_;                                // the thread's alone
