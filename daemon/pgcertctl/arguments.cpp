@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/text.hpp"
+#include "ca/issuing_ca.hpp"
 #include "cli/check.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/suggest.hpp"
@@ -150,16 +151,14 @@ void add_acting(CLI::App& app, Command& command) {
   add_cluster(takeover, bind<Takeover>(takeover, command)->cluster, true);
 }
 
-// Those that a leaf may be revoked for (RFC 5280 5.3.1); the daemon refuses any other.
-const std::vector<std::string> revocation_reasons{"unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"};
-
 void add_revoking(CLI::App& app, Command& command) {
   CLI::App& revoke = *app.add_subcommand("revoke", "revoke a certificate, and sign the CRL anew");
   const auto values = bind<Revoke>(revoke, command);
+  const auto reasons = ca::revocation_reasons();
   add_text(revoke, "SERIAL", values->target, "", "hexadecimal serial, or a file that holds it")->required();
   add_text(revoke, "--reason", values->reason, "REASON", "keyCompromise, superseded, ... of RFC 5280")
       ->required()
-      ->check(CLI::IsMember(revocation_reasons))
+      ->check(CLI::IsMember(std::vector<std::string>(reasons.begin(), reasons.end())))
       ->type_name("REASON");
   add_text(revoke, "--issuer", values->issuer, "NAME", "who issued it, where there are several");
 }

@@ -8,8 +8,8 @@
 #include "base/text.hpp"
 #include "cli/control_client.hpp"
 #include "cli/rotation_watch.hpp"
-#include "cli/terminal.hpp"
 #include "cli/views.hpp"
+#include "pgcertctl/asking.hpp"
 #include "pgcertctl/commands.hpp"
 
 namespace pgcertd::ctl {
@@ -21,20 +21,9 @@ using Clock = std::chrono::steady_clock;
 constexpr Duration wait_by_default = std::chrono::seconds{60};
 constexpr Duration poll_interval = std::chrono::milliseconds{40};
 
-std::string words(const json& reply) {
-  const auto found = reply.find("message");
-  return found != reply.end() && found->is_string() ? printable(found->get<std::string>(), 1000) : std::string("done");
-}
-
-int ask(const Session& session, const std::string& cluster, std::string_view verb, const json& body) {
+int ask_cluster(const Session& session, const std::string& cluster, std::string_view verb, const json& body) {
   if (const auto named = cli::check_cluster_name(cluster); !named) return session.report(named.error());
-  const Result<json> reply = session.client().post(fmt::format("/v1/clusters/{}/{}", cluster, verb), body);
-  if (!reply) return session.report(reply.error());
-  if (session.json())
-    session.print_json(*reply);
-  else
-    session.print(words(*reply) + "\n");
-  return code(cli::ExitCode::done);
+  return ask(session, fmt::format("/v1/clusters/{}/{}", cluster, verb), body);
 }
 
 // The newest event there is: what comes after it belongs to what is asked for now.
@@ -118,20 +107,15 @@ int run(const Rollback& command, const Session& session) {
 }
 
 int run(const Pause& command, const Session& session) {
-  return ask(session, command.cluster, "pause", {{"for", command.duration}, {"reason", command.reason}});
+  return ask_cluster(session, command.cluster, "pause", {{"for", command.duration}, {"reason", command.reason}});
 }
 
-int run(const Resume& command, const Session& session) { return ask(session, command.cluster, "resume", json::object()); }
+int run(const Resume& command, const Session& session) { return ask_cluster(session, command.cluster, "resume", json::object()); }
 
 int run(const Takeover& command, const Session& session) {
-  // Naming the command is consent enough for a script; a person at a terminal is asked once more, as rm does.
-  if (!session.globals().yes && cli::is_terminal(0)) {
-    const auto agreed = cli::ask_yes_no(
-        fmt::format("Let pgcertd replace the certificate that cluster {} serves now?", printable(command.cluster, 63)));
-    if (!agreed) return session.report(agreed.error());
-    if (!*agreed) return session.report(make_error(Errc::refused, "not confirmed, nothing was changed"));
-  }
-  return ask(session, command.cluster, "takeover", json::object());
+  const auto agreed = confirm(session, fmt::format("Let pgcertd replace the certificate that cluster {} serves now?", printable(command.cluster, 63)));
+  if (!agreed) return session.report(agreed.error());
+  return ask_cluster(session, command.cluster, "takeover", json::object());
 }
 
 }  // namespace pgcertd::ctl

@@ -263,11 +263,13 @@ Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published,
   return crl;
 }
 
+std::span<const std::string_view> revocation_reasons() noexcept { return std::span(reasons).subspan(1); }
+
 Result<void> IssuingCa::revoke(const std::string& serial, const std::string& reason, TimePoint now) {
   // Before it is recorded for good: a reason that cannot be encoded would stop every CRL after it.
   if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end())
     return fail(Errc::invalid, fmt::format("\"{}\" is no reason for a revocation", reason),
-                fmt::format("one of: {}", fmt::join(reasons.begin() + 1, reasons.end(), " ")));
+                fmt::format("one of: {}", fmt::join(revocation_reasons(), " ")));
   PGCERTD_CHECK(registry_.revoke(serial, reason == "unspecified" ? std::string() : reason, now));
   PGCERTD_CHECK(current_crl(now));
   return {};

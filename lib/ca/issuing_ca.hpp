@@ -3,7 +3,9 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -16,6 +18,9 @@
 #include "x509/private_key.hpp"
 
 namespace pgcertd::ca {
+
+// What IssuingCa::revoke() takes, by its names in RFC 5280 5.3.1.
+std::span<const std::string_view> revocation_reasons() noexcept;
 
 class IssuingCa {
  public:

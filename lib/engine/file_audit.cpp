@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "x509/certificate.hpp"
 #include "x509/parameters.hpp"
+#include "x509/pem.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::engine {
@@ -25,22 +26,25 @@ Result<std::string> read_named(ports::LiveFiles& files, const PostgresSeen& serv
   return files.read_public(path, server.identity());
 }
 
+// Nothing where it is not set or cannot be read: that is told of elsewhere.
+std::vector<x509::Certificate> read_ca_file(ports::LiveFiles& files, const PostgresSeen& server) {
+  const auto bytes = read_named(files, server, "ssl_ca_file");
+  if (!bytes) return {};
+  return x509::parse_certificates(*bytes, "ssl_ca_file").value_or(std::vector<x509::Certificate>{});
+}
+
 // OpenSSL completes a chain from the trust store of the context, which is ssl_ca_file.
 bool completed_by_ca_file(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live) {
   if (live.chain.empty() || live.chain.back().self_issued) return false;
-  const auto bytes = read_named(files, server, "ssl_ca_file");
-  const auto anchors = bytes ? x509::parse_certificates(*bytes, "ssl_ca_file") : Result<std::vector<x509::Certificate>>(fail(bytes.error()));
-  if (!anchors) return false;
-  return std::any_of(anchors->begin(), anchors->end(), [&](const x509::Certificate& c) { return c.facts().subject == live.chain.back().issuer && !c.facts().self_issued; });
+  const auto anchors = read_ca_file(files, server);
+  return std::any_of(anchors.begin(), anchors.end(), [&](const x509::Certificate& c) { return c.facts().subject == live.chain.back().issuer && !c.facts().self_issued; });
 }
 
 // The CAs that a client's certificate may come from.
 std::vector<x509::Certificate> authorities_of(ports::LiveFiles& files, const PostgresSeen& server) {
-  const auto bytes = read_named(files, server, "ssl_ca_file");
-  auto all = bytes ? x509::parse_certificates(*bytes, "ssl_ca_file") : Result<std::vector<x509::Certificate>>(fail(bytes.error()));
-  if (!all) return {};
-  std::erase_if(*all, [](const x509::Certificate& c) { return !c.facts().is_ca && !c.facts().self_signed; });
-  return std::move(*all);
+  auto all = read_ca_file(files, server);
+  std::erase_if(all, [](const x509::Certificate& c) { return !c.facts().is_ca && !c.facts().self_signed; });
+  return all;
 }
 
 std::string common_name_of(const std::string& rfc2253) {
@@ -101,7 +105,7 @@ std::optional<CrlSet> look_into_crls(ports::LiveFiles& files, const PostgresSeen
   for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
   const auto bytes = read_named(files, server, "ssl_crl_file");
   const auto crls = bytes ? x509::parse_crls(*bytes, "ssl_crl_file") : Result<std::vector<x509::Crl>>(fail(bytes.error()));
-  if (!crls || bytes->find("-----BEGIN ") == std::string::npos) {
+  if (!crls || !x509::looks_like_pem(*bytes)) {
     out.trouble = crls ? "it is not PEM" : crls.error().what;
     return out;
   }

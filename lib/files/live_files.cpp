@@ -8,6 +8,7 @@
 #include "files/file_io.hpp"
 #include "files/manifest.hpp"
 #include "x509/certificate.hpp"
+#include "x509/pem.hpp"
 #include "x509/private_key.hpp"
 #include "x509/verify.hpp"
 
@@ -51,7 +52,7 @@ Result<void> check_readable(const ServerIdentity& server, const Resolved& file) 
 
 // Our parsers take DER, PostgreSQL does not: what it cannot load is not taken for a working pair.
 Result<void> check_pem(const Secret& bytes, const std::string& path) {
-  if (bytes.view().find("-----BEGIN ") != std::string_view::npos) return {};
+  if (x509::looks_like_pem(bytes.view())) return {};
   return fail(Errc::parse, fmt::format("\"{}\" is not PEM, which is all that PostgreSQL reads", path), "convert it: openssl x509 or openssl pkey with -inform DER");
 }
 

@@ -8,6 +8,7 @@
 #include "base/time.hpp"
 #include "core/cert.hpp"
 #include "x509/openssl_ptr.hpp"
+#include "x509/pem.hpp"
 
 namespace pgcertd::x509 {
 
@@ -20,7 +21,6 @@ BioPtr read_only_bio(std::string_view bytes);
 std::string bio_text(BIO* bio);
 // OpenSSL asks at the terminal where it gets no callback; this one says that there is no passphrase.
 int no_passphrase(char* buffer, int size, int rwflag, void* data);
-bool looks_like_pem(std::string_view bytes);
 // True when the last read ended because there are no more blocks, not because one is broken.
 bool pem_ended();
 

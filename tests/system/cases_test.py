@@ -1,6 +1,5 @@
 """What people reported from the field, given to pgcertd as a state that it finds: the verdict by its code, or the repair."""
 import os
-import pathlib
 import subprocess
 
 import pki
@@ -15,20 +14,13 @@ class Case(HostTest):
         cls.root = pki.Authority("field root")
         cls.issuing = pki.Authority("field issuing CA", cls.root)
 
-    def put(self, host, name, content, mode=0o600):
-        path = pathlib.Path(host.postgres.data) / name
-        path.write_bytes(content)
-        path.chmod(mode)
-        os.chown(path, host.server_user.pw_uid, host.server_user.pw_gid)
-        return path
-
     def with_pair(self, pair, certificate=None, key=None, settings="", cluster="", key_mode=0o600):
         """A host whose server was told to use this pair of somebody else."""
         host = self.host()
         (host.postgres.data / "pg_hba.conf").write_text(CLEAN)
-        self.put(host, "server.key", key or pair.key_pem(), key_mode)
-        self.put(host, "server.crt", certificate or pair.chain_pem())
-        self.put(host, "root.crt", self.issuing.leaf_pem() + self.root.leaf_pem())
+        host.postgres.put("server.key", key or pair.key_pem(), key_mode)
+        host.postgres.put("server.crt", certificate or pair.chain_pem())
+        host.postgres.put("root.crt", self.issuing.leaf_pem() + self.root.leaf_pem())
         host.postgres.configure("ssl = on\n" + settings)
         host.postgres.sql("SELECT pg_reload_conf()")
         if cluster:
@@ -89,8 +81,8 @@ class Served(Case):
         daemon = host.start()
         daemon.wait_problem("takeover-needed")
         renewed = self.issuing.issue()
-        self.put(host, "server.key", renewed.key_pem())
-        self.put(host, "server.crt", renewed.chain_pem())
+        host.postgres.put("server.key", renewed.key_pem())
+        host.postgres.put("server.crt", renewed.chain_pem())
         self.assertEqual(daemon.wait_problem("served-stale")["severity"], "critical")
         host.postgres.sql("SELECT pg_reload_conf()")
         daemon.wait_no_problem("served-stale")
@@ -99,9 +91,9 @@ class Served(Case):
     def test_03_half_of_a_rotation(self):
         good = self.issuing.issue()
         host = self.serving(good)
-        self.put(host, "server.key", self.issuing.issue().key_pem())
+        host.postgres.put("server.key", self.issuing.issue().key_pem())
         daemon = self.assertTold(host, "cert-key-mismatch", "critical", "do not belong together")
-        self.put(host, "server.key", good.key_pem())
+        host.postgres.put("server.key", good.key_pem())
         daemon.wait_no_problem("cert-key-mismatch")
 
     def test_06_switched_on_with_bad_files(self):
@@ -123,8 +115,8 @@ class Served(Case):
             directory = host.postgres.data / name
             directory.mkdir(mode=0o700)
             os.chown(directory, host.server_user.pw_uid, host.server_user.pw_gid)
-            self.put(host, f"{name}/server.key", pair.key_pem())
-            self.put(host, f"{name}/server.crt", pair.chain_pem())
+            host.postgres.put(f"{name}/server.key", pair.key_pem())
+            host.postgres.put(f"{name}/server.crt", pair.chain_pem())
         live.symlink_to("one")
         host.postgres.configure("ssl = on\nssl_cert_file = 'live/server.crt'\nssl_key_file = 'live/server.key'")
         host.postgres.restart()
@@ -144,7 +136,7 @@ class Served(Case):
         daemon = host.start()
         daemon.wait_problem("takeover-needed")
         before = host.postgres.log()
-        self.put(host, "server.key", self.issuing.issue().key_pem())
+        host.postgres.put("server.key", self.issuing.issue().key_pem())
         host.postgres.sql("SELECT pg_reload_conf()")
         daemon.wait_problem("cert-key-mismatch")
         self.assertEqual(host.postgres.log(), before, "PostgreSQL says nothing")

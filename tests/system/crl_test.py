@@ -1,6 +1,4 @@
 """The CRLs that a server has installed, whoever put them there: pgcertd's verdict is what real clients with certificates meet."""
-import os
-import pathlib
 import subprocess
 import unittest
 
@@ -21,31 +19,14 @@ class InstalledCrls(HostTest):
         self.of_silent = self.silent.issue(names=[], common_name="app", usages=["client"])
         self.of_partner = self.partner.issue(names=[], common_name="app", usages=["client"])
 
-    def put(self, host, name, content):
-        path = pathlib.Path(host.postgres.data) / name
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(content)
-        fresh.chmod(0o600)
-        os.chown(fresh, host.server_user.pw_uid, host.server_user.pw_gid)
-        fresh.rename(path)
-
     def managed(self, authorities, crls):
         host = self.host()
         (host.postgres.data / "pg_hba.conf").write_text(HBA)
-        self.put(host, "clients.crt", b"".join(a.leaf_pem() for a in authorities))
-        self.put(host, "clients.crl", b"".join(crls))
+        host.postgres.put("clients.crt", b"".join(a.leaf_pem() for a in authorities))
+        host.postgres.put("clients.crl", b"".join(crls))
         host.postgres.configure("ssl_ca_file = 'clients.crt'\nssl_crl_file = 'clients.crl'")
         host.start().wait_proved()
         return host
-
-    def enters(self, host, pair):
-        """Does a real client with this certificate get in?"""
-        for name, content in (("client.crt", pair.chain_pem()), ("client.key", pair.key_pem())):
-            (host.directory / name).write_bytes(content)
-            (host.directory / name).chmod(0o600)
-        done = host.postgres.psql(f"host=localhost port={host.postgres.port} user=postgres dbname=postgres sslmode=verify-full sslrootcert={host.root_certificate} "
-                                  f"sslcert={host.directory}/client.crt sslkey={host.directory}/client.key", "SELECT 1")
-        return done.returncode == 0
 
     def codes(self, host):
         return {code for code, _ in self.told(host)}
@@ -55,7 +36,7 @@ class InstalledCrls(HostTest):
 
     def install(self, host, crls):
         """Puts them there and has the server read them; waits until pgcertd has seen that."""
-        self.put(host, "clients.crl", b"".join(crls))
+        host.postgres.put("clients.crl", b"".join(crls))
         self.reload(host)
 
     def reload(self, host):
@@ -69,7 +50,7 @@ class InstalledCrls(HostTest):
         forged = pki.Authority("clients' issuing CA", self.root)
         host = self.managed([self.root, self.issuing], [good_root, good])
         self.assertEqual(self.codes(host), set())
-        self.assertTrue(self.enters(host, self.app))
+        self.assertTrue(host.enters(self.app))
         for what, crls, code in (("expired", [good_root, self.issuing.crl(start=-10 * pki.DAY, life=9 * pki.DAY)], "crl-expired"),
                                  ("the root's expired", [self.root.crl(start=-10 * pki.DAY, life=9 * pki.DAY), good], "crl-expired"),
                                  ("future", [good_root, self.issuing.crl(start=HOUR)], "crl-untrusted"),
@@ -83,28 +64,28 @@ class InstalledCrls(HostTest):
             with self.subTest(what):
                 self.install(host, crls)
                 self.assertEqual(self.codes(host), {code} if code else set())
-                self.assertEqual(self.enters(host, self.app), not self.told(host) & LOCKED_OUT)
+                self.assertEqual(host.enters(self.app), not self.told(host) & LOCKED_OUT)
 
     def test_a_delta_beside_its_base_lets_the_revoked_in(self):
         base = self.issuing.crl(revoked=[self.gone.certificate.serial_number], start=-2 * HOUR)
         host = self.managed([self.root, self.issuing], [self.root.crl(), base])
-        self.assertEqual((self.codes(host), self.enters(host, self.gone)), (set(), False))
+        self.assertEqual((self.codes(host), host.enters(self.gone)), (set(), False))
         self.install(host, [self.root.crl(), base, self.issuing.crl(delta=True, start=-HOUR, number=2)])
         self.assertEqual(self.told(host), {("crl-untrusted", "warning")})
-        self.assertTrue(self.enters(host, self.gone), "the newer one is taken alone")
+        self.assertTrue(host.enters(self.gone), "the newer one is taken alone")
 
     def test_two_cas_and_one_crl(self):
         host = self.managed([self.root, self.issuing, self.partner], [self.root.crl(), self.issuing.crl()])
         self.assertEqual(self.codes(host), {"crl-missing"})
-        self.assertEqual((self.enters(host, self.app), self.enters(host, self.of_partner)), (True, False))
+        self.assertEqual((host.enters(self.app), host.enters(self.of_partner)), (True, False))
         self.install(host, [self.root.crl(), self.issuing.crl(), self.partner.crl()])
         self.assertEqual(self.codes(host), set())
-        self.assertTrue(self.enters(host, self.of_partner))
+        self.assertTrue(host.enters(self.of_partner))
 
     def test_a_ca_that_may_not_sign_crls(self):
         host = self.managed([self.root, self.silent], [self.root.crl(), self.silent.crl()])
         self.assertEqual(self.codes(host), {"crl-untrusted"})
-        self.assertFalse(self.enters(host, self.of_silent))
+        self.assertFalse(host.enters(self.of_silent))
 
     def test_a_file_that_is_no_crl_blocks_the_next_start(self):
         good = [self.root.crl(), self.issuing.crl()]
@@ -112,24 +93,24 @@ class InstalledCrls(HostTest):
         der = subprocess.run(["openssl", "crl", "-outform", "DER"], input=good[1], capture_output=True, check=True).stdout
         for what, content in (("garbage", b"garbage"), ("empty", b""), ("DER", der)):
             with self.subTest(what):
-                self.put(host, "clients.crl", content)
+                host.postgres.put("clients.crl", content)
                 host.daemons[-1].wait_problem("crl-untrusted")
-                self.assertTrue(self.enters(host, self.app), "the running server keeps what it has loaded")
+                self.assertTrue(host.enters(self.app), "the running server keeps what it has loaded")
         self.install(host, good)
         host.daemons[-1].wait_no_problem("crl-untrusted")
 
     def test_one_that_was_never_loaded(self):
         host = self.managed([self.root, self.issuing], [self.root.crl(), self.issuing.crl()])
-        self.assertTrue(self.enters(host, self.gone))
+        self.assertTrue(host.enters(self.gone))
         past = float(host.postgres.sql("SELECT extract(epoch FROM pg_conf_load_time())"))
         poll(lambda: float(host.postgres.sql("SELECT extract(epoch FROM now())")) > past + 2.5, "a later moment")
-        self.put(host, "clients.crl", self.root.crl() + self.issuing.crl(revoked=[self.gone.certificate.serial_number], number=2, start=-HOUR))
+        host.postgres.put("clients.crl", self.root.crl() + self.issuing.crl(revoked=[self.gone.certificate.serial_number], number=2, start=-HOUR))
         problem = host.daemons[-1].wait_problem("crl-not-loaded")
-        self.assertTrue(self.enters(host, self.gone), "revoked, and let in all the same")
+        self.assertTrue(host.enters(self.gone), "revoked, and let in all the same")
         host.postgres.sql(problem["remedy"])
         host.daemons[-1].wait_no_problem("crl-not-loaded")
-        self.assertFalse(self.enters(host, self.gone))
-        self.assertTrue(self.enters(host, self.app))
+        self.assertFalse(host.enters(self.gone))
+        self.assertTrue(host.enters(self.app))
 
     def test_status_and_metrics_show_them(self):
         host = self.managed([self.root, self.issuing], [self.root.crl(number=7), self.issuing.crl(revoked=[1, 2, 3], life=20 * pki.DAY)])

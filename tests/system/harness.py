@@ -156,6 +156,14 @@ class Postgres:
         env = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"PGCONNECT_TIMEOUT": "10"}
         return subprocess.run([PG_BIN / "psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", conninfo, "-f", "-"], input=sql, capture_output=True, text=True, timeout=60, env=env)
 
+    def put(self, name, content, mode=0o600):
+        """A file of the server's own in its data directory, whole at each moment."""
+        path, fresh = self.data / name, self.data / (name + ".new")
+        fresh.write_bytes(content)
+        fresh.chmod(mode)
+        os.chown(fresh, self.user.pw_uid, self.user.pw_gid)
+        return fresh.rename(path)
+
     def sql(self, sql):
         done = self.psql(f"host={self.directory} port={self.port} user=postgres dbname=postgres", sql)
         if done.returncode != 0:
@@ -417,6 +425,15 @@ issuer = "local"
         done = self.postgres.psql(f"host=localhost port={self.postgres.port} user=pgcertd dbname=postgres sslmode=verify-full sslrootcert={self.root_certificate}",
                                   "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         return done.stdout.strip() if done.returncode == 0 else "failed: " + done.stderr.strip()
+
+    def enters(self, pair):
+        """Does a libpq client with this certificate of its own (pki.Pair) get in?"""
+        for name, content in (("client.crt", pair.chain_pem()), ("client.key", pair.key_pem())):
+            (self.directory / name).write_bytes(content)
+            (self.directory / name).chmod(0o600)
+        done = self.postgres.psql(f"host=localhost port={self.postgres.port} user=postgres dbname=postgres sslmode=verify-full sslrootcert={self.root_certificate} "
+                                  f"sslcert={self.directory}/client.crt sslkey={self.directory}/client.key", "SELECT 1")
+        return done.returncode == 0
 
     def generations(self):
         return sorted(p.name for p in (self.state / "clusters" / "main" / "generations").glob("*"))

@@ -41,10 +41,7 @@ class ProbeAgainstPsql(unittest.TestCase):
         auto.write_text("ssl = off\n" if pair is None else "ssl = on\n" + settings)
         if pair is not None:
             for name, content in (("server.key", pair.key_pem()), ("server.crt", pem or pair.chain_pem())):
-                path = self.server.data / name
-                path.write_bytes(content)
-                path.chmod(0o600)
-                os.chown(path, self.server.user.pw_uid, self.server.user.pw_gid)
+                self.server.put(name, content)
         self.server.start()
 
     def allow(self, hba):

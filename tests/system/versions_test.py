@@ -121,36 +121,23 @@ class Versions(unittest.TestCase):
         root = pki.Authority("clients' root")
         client = root.issue(names=[], common_name="postgres", usages=["client"])
 
-        def put(host, name, content):
-            path = host.postgres.data / name
-            path.write_bytes(content)
-            path.chmod(0o600)
-            os.chown(path, host.server_user.pw_uid, host.server_user.pw_gid)
-
-        def enters(host):
-            for name, content in (("client.crt", client.chain_pem()), ("client.key", client.key_pem())):
-                (host.directory / name).write_bytes(content)
-                (host.directory / name).chmod(0o600)
-            return host.postgres.psql(f"host=localhost port={host.postgres.port} user=postgres dbname=postgres sslmode=verify-full sslrootcert={host.root_certificate} "
-                                      f"sslcert={host.directory}/client.crt sslkey={host.directory}/client.key", "SELECT 1").returncode == 0
-
         def judge(host, _):
-            put(host, "clients.crt", root.leaf_pem())
-            put(host, "clients.crl", root.crl())
+            host.postgres.put("clients.crt", root.leaf_pem())
+            host.postgres.put("clients.crl", root.crl())
             host.postgres.configure("ssl_ca_file = 'clients.crt'\nssl_crl_file = 'clients.crl'")
             daemon = host.start()
             daemon.wait_proved()
-            self.assertTrue(enters(host), host.postgres.log()[-1000:])
-            put(host, "clients.crl", root.crl(start=-9 * pki.DAY, life=8 * pki.DAY))
+            self.assertTrue(host.enters(client), host.postgres.log()[-1000:])
+            host.postgres.put("clients.crl", root.crl(start=-9 * pki.DAY, life=8 * pki.DAY))
             host.postgres.sql("SELECT pg_reload_conf()")
             daemon.wait_problem("crl-expired")
-            poll(lambda: not enters(host), "the server has loaded it")
-            put(host, "clients.crl", root.crl(number=2))
+            poll(lambda: not host.enters(client), "the server has loaded it")
+            host.postgres.put("clients.crl", root.crl(number=2))
             host.postgres.sql("SELECT pg_reload_conf()")
             daemon.wait_no_problem("crl-expired")
-            poll(lambda: enters(host), "the server has loaded it")
+            poll(lambda: host.enters(client), "the server has loaded it")
             self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)
-            self.assertTrue(enters(host))
+            self.assertTrue(host.enters(client))
         self.each(judge)
 
     def test_the_table_of_ssl_parameters_is_the_server_s(self):
