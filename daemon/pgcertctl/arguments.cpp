@@ -186,8 +186,11 @@ void add_looking(CLI::App& app, Command& command) {
   add_text(probe, "HOST", values->target, "", "HOST, HOST:PORT or [ADDRESS]:PORT; port 5432")->required();
   add_text(probe, "--root", values->root, "FILE", "trust anchors, default ~/.postgresql/root.crt");
   add_text(probe, "--name", values->name, "NAME", "the host name to verify, default HOST");
-  CLI::Option* user = add_text(probe, "--user", values->user, "ROLE", "also ask whether pg_hba.conf lets ROLE in");
+  CLI::Option* user = add_text(probe, "--user", values->user, "ROLE", "also ask whether the server lets ROLE in");
   add_text(probe, "--database", values->database, "NAME", "the database to ask for, default ROLE")->needs(user);
+  CLI::Option* certificate = add_text(probe, "--cert", values->certificate, "FILE", "the client's certificate (sslcert)")->needs(user);
+  CLI::Option* key = add_text(probe, "--key", values->key, "FILE", "its key (sslkey)")->needs(certificate);
+  certificate->needs(key);
 }
 
 void add_ca(CLI::App& app, Command& command) {

@@ -66,7 +66,8 @@ struct Inspect {
   std::string target;
 };
 struct Probe {
-  std::string target, root, name, user, database;   // user empty: pg_hba.conf is not asked
+  std::string target, root, name;
+  std::string user, database, certificate, key;   // user empty: the server is not asked whether it lets anybody in
 };
 struct Setup {
   std::vector<std::string> data_directories;   // empty: what is found

@@ -1,5 +1,6 @@
 // probe HOST[:PORT]: what a server serves, and for each sslmode whether a client would connect. Needs no daemon and no role.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "core/client_auth.hpp"
 #include "core/sslmode.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
@@ -49,9 +51,10 @@ Result<Anchors> find_anchors(const std::string& named) {
 struct Findings {
   ProbeSeen seen;
   Anchors anchors;
-  std::string name;
+  std::string name, user;
   ClientSide client;
   postgres::Admission admission;
+  std::optional<ClientAuthVerdict> client_auth;
   std::array<ModeVerdict, 6> modes;
 
   [[nodiscard]] bool verify_full() const { return modes.back().connects; }
@@ -73,21 +76,33 @@ ClientSide judge_client(const ProbeSeen& seen, const Anchors& anchors, const std
   return client;
 }
 
-ServerSide judge_server(const ProbeSeen& seen, const postgres::Admission& admission) {
+ServerSide judge_server(const Findings& found) {
+  const ProbeSeen& seen = found.seen;
   ServerSide server;
   const bool served = seen.outcome == ProbeOutcome::served;
   if (served) server.tls_error = tls_version_fault(seen.tls_version);
   server.tls = served && server.tls_error.empty();
   server.answers = served || seen.outcome == ProbeOutcome::ssl_refused || seen.outcome == ProbeOutcome::handshake_failed;
-  server.plaintext_allowed = admission.plaintext.value_or(true);
-  server.tls_allowed = admission.tls.value_or(true);
+  server.plaintext_allowed = postgres::let_in(found.admission.plaintext).value_or(true);
+  server.tls_allowed = postgres::let_in(found.admission.tls).value_or(true);
+  if (!server.tls_allowed && found.admission.tls.kind != LoginEnd::Kind::refused_by_hba) server.tls_refusal = found.client_auth->why;
+  server.breaks_off = found.admission.tls.kind == LoginEnd::Kind::alert && seen.tls_version == "TLSv1.3";
   return server;
 }
 
 // Nobody to ask for: nothing is known, and the server is not bothered.
 postgres::Admission ask_admission(const Probe& command, const postgres::Endpoint& endpoint, Duration timeout) {
   if (command.user.empty()) return {};
-  return postgres::ask_admission(endpoint, {.user = command.user, .database = command.database}, timeout);
+  return postgres::ask_admission(endpoint, {.user = command.user, .database = command.database, .certificate = command.certificate, .key = command.key}, timeout);
+}
+
+Result<std::vector<CertFacts>> read_certificates(const std::string& path) {
+  std::vector<CertFacts> facts;
+  if (path.empty()) return facts;
+  PGCERTD_TRY(const std::string bytes, read_input(path));
+  PGCERTD_TRY(const auto certificates, x509::parse_certificates(bytes, printable(path)));
+  for (const x509::Certificate& certificate : certificates) facts.push_back(certificate.facts());
+  return facts;
 }
 
 Json modes_json(const std::array<ModeVerdict, 6>& modes) {
@@ -103,10 +118,24 @@ Json modes_json(const std::array<ModeVerdict, 6>& modes) {
 
 Json admission_json(std::optional<bool> admitted) { return admitted ? Json(*admitted) : Json(nullptr); }
 
-std::string admission_text(const postgres::Admission& admission) {
-  const auto word = [](std::optional<bool> admitted) { return !admitted ? "not known" : *admitted ? "let in" : "refused"; };
-  if (!admission.plaintext && !admission.tls) return "not asked: assumed to let everybody in (--user asks)";
-  return fmt::format("plaintext {}, TLS {}", word(admission.plaintext), word(admission.tls));
+std::string admission_text(const Findings& found) {
+  const auto word = [](const LoginEnd& end) {
+    const auto admitted = postgres::let_in(end);
+    return !admitted ? "not known" : *admitted ? "let in" : "refused";
+  };
+  if (found.user.empty()) return "not asked: assumed to let everybody in (--user asks)";
+  return fmt::format("plaintext {}, TLS {}", word(found.admission.plaintext), word(found.admission.tls));
+}
+
+std::string client_cas_text(const ProbeSeen& seen) {
+  if (seen.outcome != ProbeOutcome::served) return {};
+  if (seen.client_cas.empty()) return "not asked for (no ssl_ca_file in force)";
+  return fmt::format("asked for, of {}", fmt::join(seen.client_cas, "; "));
+}
+
+Json client_auth_json(const Findings& found) {
+  if (!found.client_auth) return nullptr;
+  return {{"cause", found.client_auth->cause}, {"why", printable(found.client_auth->why, 2000)}, {"remedy", found.client_auth->remedy}};
 }
 
 Json findings_json(const Findings& found) {
@@ -121,7 +150,9 @@ Json findings_json(const Findings& found) {
           {"root", text_or_null(found.anchors.path)},
           {"name", printable(found.name)},
           {"chain", chain},
-          {"pg_hba", {{"plaintext", admission_json(found.admission.plaintext)}, {"tls", admission_json(found.admission.tls)}}},
+          {"client_cas", found.seen.client_cas},
+          {"pg_hba", {{"plaintext", admission_json(postgres::let_in(found.admission.plaintext))}, {"tls", admission_json(postgres::let_in(found.admission.tls))}}},
+          {"client_auth", client_auth_json(found)},
           {"sslmode", modes_json(found.modes)}};
 }
 
@@ -143,7 +174,12 @@ std::string findings_text(const Findings& found, const Session& session) {
   add_row(head, "TLS", seen.tls_version.empty() ? "" : seen.tls_version + ", " + seen.cipher);
   add_row(head, "trust anchors", found.anchors.path.empty() ? "none: no --root and no ~/.postgresql/root.crt" : found.anchors.path);
   add_row(head, "name", found.name);
-  add_row(head, "pg_hba.conf", admission_text(found.admission));
+  add_row(head, "client certificates", client_cas_text(seen));
+  add_row(head, "pg_hba.conf", admission_text(found));
+  if (found.client_auth && !found.client_auth->why.empty()) {
+    add_row(head, "refused because", found.client_auth->why, cli::Tone::critical);
+    add_row(head, "remedy", found.client_auth->remedy);
+  }
   std::string out = head.render(session.style());
   for (std::size_t i = 0; i < seen.chain.size(); ++i) {
     cli::Table table({}, 2);
@@ -163,16 +199,21 @@ int run(const Probe& command, const Session& session) {
   }
   auto anchors = find_anchors(command.root);
   if (!anchors) return session.report(anchors.error());
+  auto sent = read_certificates(command.certificate);
+  if (!sent) return session.report(sent.error());
   postgres::HandshakeProbe probe({.timeout = session.timeout(patience)}, std::make_shared<postgres::Cancel>());
   Findings found{probe.probe(endpoint->text(), session.now()),
                  std::move(*anchors),
                  command.name.empty() ? endpoint->host : command.name,
+                 command.user,
+                 {},
                  {},
                  {},
                  {}};
   found.client = judge_client(found.seen, found.anchors, found.name, session.now());
   found.admission = ask_admission(command, *endpoint, session.timeout(patience));
-  found.modes = sslmode_matrix(judge_server(found.seen, found.admission), found.client);
+  found.client_auth = explain_client_auth({.end = found.admission.tls, .role = command.user, .trusted = found.seen.client_cas, .sent = std::move(*sent)}, session.now());
+  found.modes = sslmode_matrix(judge_server(found), found.client);
   if (session.json())
     session.print_json(findings_json(found));
   else

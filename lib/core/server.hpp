@@ -108,6 +108,7 @@ struct ProbeSeen {
   std::vector<std::string> chain_pem;  // the same certificates in PEM, for verification and `probe`
   std::string tls_version;           // "TLSv1.3"
   std::string cipher;
+  std::vector<std::string> client_cas;   // subjects of the CAs whose client certificates it asks for (its ssl_ca_file); empty: it asks for none
   std::string verify;                // "ok", or why the chain does not verify under the issuer's roots; empty: not judged
   bool operator==(const ProbeSeen&) const = default;
 };

@@ -37,7 +37,8 @@ bool chain_is_refused(const ServerSide& server, const ClientSide& client) {
 std::string tls_fault(const ServerSide& server, const ClientSide& client) {
   if (!server.tls) return no_working_tls(server);
   if (chain_is_refused(server, client)) return untrusted(client);
-  return server.tls_allowed ? std::string{} : std::string(tls_not_admitted);
+  if (server.tls_allowed) return {};
+  return server.tls_refusal.empty() ? std::string(tls_not_admitted) : server.tls_refusal;
 }
 
 std::string unverified_text(const ClientSide& client) {
@@ -63,6 +64,7 @@ ModeVerdict prefer(const ServerSide& server, const ClientSide& client) {
   const std::string fault = tls_fault(server, client);
   if (fault.empty())
     return encrypted(SslMode::prefer, unverified_text(client) + (server.plaintext_allowed ? ", or make the client fall back to plaintext" : ""));
+  if (server.breaks_off && server.tls && !chain_is_refused(server, client)) return refused(SslMode::prefer, fault);
   if (!server.plaintext_allowed) return refused(SslMode::prefer, fault + ", and " + std::string(no_plaintext));
   return plaintext(SslMode::prefer, "falls back to plaintext in silence: " + fault);
 }

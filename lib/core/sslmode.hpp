@@ -27,6 +27,8 @@ struct ServerSide {
   // What pg_hba.conf lets in. Unknown without a user to ask for; assumed.
   bool plaintext_allowed = true;
   bool tls_allowed = true;
+  std::string tls_refusal{};      // why not, where it is not a row of pg_hba.conf: the client's certificate
+  bool breaks_off = false;        // it refuses after the handshake and without a message (TLS 1.3): libpq does not go on in plaintext
 };
 
 struct ModeVerdict {

@@ -12,6 +12,7 @@
 #include "postgres/endpoints.hpp"
 #include "postgres/ssl_ptr.hpp"
 #include "postgres/wire.hpp"
+#include "x509/asn1.hpp"
 #include "x509/certificate.hpp"
 
 namespace pgcertd::postgres {
@@ -150,6 +151,14 @@ std::string der_of(const X509* certificate) {
   return out;
 }
 
+// What CertificateRequest names: PostgreSQL sends the subjects of its ssl_ca_file.
+std::vector<std::string> client_cas(const SSL* ssl) {
+  std::vector<std::string> names;
+  const STACK_OF(X509_NAME)* asked = SSL_get0_peer_CA_list(ssl);
+  for (int i = 0; asked != nullptr && i < sk_X509_NAME_num(asked); ++i) names.push_back(x509::name_text(sk_X509_NAME_value(asked, i)));
+  return names;
+}
+
 Verdict read_chain(const SSL* ssl, ProbeSeen& seen) {
   const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
   for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
@@ -160,6 +169,7 @@ Verdict read_chain(const SSL* ssl, ProbeSeen& seen) {
   }
   seen.tls_version = SSL_get_version(ssl);
   seen.cipher = SSL_get_cipher_name(ssl);
+  seen.client_cas = client_cas(ssl);
   if (seen.chain.empty()) return {ProbeOutcome::handshake_failed, "the server sent no certificate"};
   return {ProbeOutcome::served, {}};
 }

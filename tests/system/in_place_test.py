@@ -44,7 +44,7 @@ class InPlace(HostTest):
         self.assertNotEqual(host.served_serial(), first)
         host.postgres.restart()
         self.assertVerifyFull(host)
-        self.assertEqual(host.ctl("check", "main").returncode, 0)
+        poll(lambda: host.ctl("check", "main").returncode == 0, "the daemon has seen that the server is back", context=daemon.log)
 
     def test_a_working_pair_is_kept_beside_once_its_takeover_is_granted(self):
         host = self.in_place()

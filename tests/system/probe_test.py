@@ -19,7 +19,7 @@ NOBODY = "local all all trust\nhost all all 127.0.0.1/32 reject\n"
 PASSWORD_OVER_TLS = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 reject\n"
 
 
-class ProbeAgainstPsql(unittest.TestCase):
+class ProbeCase(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-probe-"))
         self.addCleanup(shutil.rmtree, self.directory, True)
@@ -32,7 +32,7 @@ class ProbeAgainstPsql(unittest.TestCase):
         self.issuing = pki.Authority("field issuing CA", self.root)
         self.trust = {"no root": None, "root": self.root.leaf_pem(), "another root": self.other.leaf_pem(), "root and issuing": self.root.leaf_pem() + self.issuing.leaf_pem(),
                       "issuing alone": self.issuing.leaf_pem()}
-        self.compared = 0
+        self.compared, self.said = 0, {}
 
     def serve(self, pair, pem=None, settings=""):
         """The server serves just this, with these settings; None: TLS off."""
@@ -45,27 +45,28 @@ class ProbeAgainstPsql(unittest.TestCase):
         self.server.start()
 
     def allow(self, hba):
+        """The postmaster reads its settings before its rows, and forks afterwards: a session with a new load time has the new rows."""
+        before = self.server.sql("SELECT pg_conf_load_time()")
         (self.server.data / "pg_hba.conf").write_text(hba)
         self.server.pg_ctl("reload")
-        harness.poll(lambda: self.server.sql("SELECT count(*) FROM pg_hba_file_rules") == str(len(hba.splitlines())) and self.in_force(hba), "pg_hba.conf is in force")
-
-    def in_force(self, hba):
-        """The postmaster has the new rows once they, and no older ones, decide."""
-        said = self.connect("disable", "localhost", None)
-        return said == ("plaintext" if hba in (OPEN_HBA, ONLY_PLAINTEXT) else None)
+        harness.poll(lambda: self.server.sql("SELECT pg_conf_load_time()") != before, "pg_hba.conf is in force")
 
     def environment(self):
         return {"HOME": str(self.directory / "home"), "PATH": os.environ["PATH"], "PGCONNECT_TIMEOUT": "10"}
 
-    def connect(self, mode, name, root):
+    def connect(self, mode, name, root, user="postgres", more=""):
         """psql's own end: "encrypted", "plaintext" or None. A question for a password counts as let in."""
-        words = f"host={name} hostaddr=127.0.0.1 port={self.server.port} user=postgres dbname=postgres sslmode={mode} sslrootcert={root or '/nonexistent/root.crt'}"
+        words = f"host={name} hostaddr=127.0.0.1 port={self.server.port} user={user} dbname=postgres sslmode={mode} sslrootcert={root or '/nonexistent/root.crt'} {more}"
         done = subprocess.run(["psql", "-XAtwc", "SELECT CASE WHEN ssl THEN 'encrypted' ELSE 'plaintext' END FROM pg_stat_ssl WHERE pid = pg_backend_pid()", words],
                               capture_output=True, text=True, env=self.environment(), timeout=60)
+        self.said[mode] = done.stderr.strip()
         if "no password supplied" in done.stderr:
             return "encrypted"   # the one row that asks for a password wants TLS
         return done.stdout.strip() or None
 
+
+
+class ProbeAgainstPsql(ProbeCase):
     def compare(self, state, trusts, names=("localhost",), user=True):
         for trust in trusts:
             root = None
@@ -80,7 +81,7 @@ class ProbeAgainstPsql(unittest.TestCase):
                 done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env=self.environment(), timeout=60)
                 told = {row["sslmode"]: ("encrypted" if row["encrypted"] else "plaintext") if row["connects"] else None for row in json.loads(done.stdout)["sslmode"]}
                 seen = {mode: self.connect(mode, name, root) for mode in MODES}
-                self.assertEqual(told, seen, f"{state}, {trust}, {name}")
+                self.assertEqual(told, seen, f"{state}, {trust}, {name}: {self.said}")
                 self.assertEqual(done.returncode, 0 if seen["verify-full"] else 1, f"{state}, {trust}, {name}")
 
     def test_each_level_ends_as_psql_ends(self):
@@ -120,6 +121,82 @@ class ProbeAgainstPsql(unittest.TestCase):
         self.compare("TLS 1.2 at most", ["no root", "root"])
         print(f"probe: {self.compared} states of server and client, {self.compared * len(MODES)} connections of psql", flush=True)
         self.assertGreaterEqual(self.compared, 30)
+
+
+class ClientCertificates(ProbeCase):
+    """Why a client with a certificate is refused, by cause: psql's text is the same for several of them."""
+
+    def client(self, name, pair, mode=0o600, key=None, pem=None):
+        """The client's files; gives the options for `probe` and for libpq."""
+        certificate, private = (self.directory / f"{name}.{suffix}" for suffix in ("crt", "key"))
+        certificate.write_bytes(pem or pair.chain_pem())
+        private.write_bytes((key or pair).key_pem())
+        private.chmod(mode)
+        return ["--cert", certificate, "--key", private], f"sslcert={certificate} sslkey={private}"
+
+    def reload(self, hba, settings):
+        (self.server.data / "pg_hba.conf").write_text(hba)
+        self.server.stop("fast")
+        (self.server.data / "postgresql.auto.conf").write_text("ssl = on\n" + settings)
+        self.server.start()
+
+    def explain(self, files, role, cause, state):
+        root = self.directory / "root.crt"
+        options, words = files or ([], "sslcert=/nonexistent/crt")
+        done = subprocess.run([str(w) for w in (PGCERTCTL, "--json", "probe", f"127.0.0.1:{self.server.port}", "--name", "localhost", "--root", root, "--user", role,
+                                                "--database", "postgres", *options)], capture_output=True, text=True, env=self.environment(), timeout=60)
+        told = json.loads(done.stdout)
+        with self.subTest(state):
+            self.assertEqual(told["client_auth"]["cause"], cause, told["client_auth"])
+            self.assertEqual(bool(told["client_auth"]["remedy"]), cause != "admitted")
+            seen = {mode: self.connect(mode, "localhost", root, role, words) for mode in MODES}
+            levels = {row["sslmode"]: ("encrypted" if row["encrypted"] else "plaintext") if row["connects"] else None for row in told["sslmode"]}
+            self.assertEqual(levels, seen, (state, told["client_auth"]))
+            self.assertEqual(done.returncode, 0 if cause == "admitted" else 1)
+        return told
+
+    def test_each_refusal_is_told_by_its_cause(self):
+        self.server.sql("CREATE ROLE alice LOGIN")
+        (self.directory / "root.crt").write_bytes(self.root.leaf_pem())
+        pair = self.issuing.issue()
+        for name, content in (("server.key", pair.key_pem()), ("server.crt", pair.chain_pem())):
+            self.server.put(name, content)
+        self.server.put("ca.crt", self.root.leaf_pem())
+        issue = lambda ca=self.issuing, name="alice", **more: ca.issue([], name, usages=more.pop("usages", ["client"]), **more)
+        alice = issue()
+        good, bob = self.client("alice", alice), self.client("bob", issue(name="bob"))
+        wanted = "local all all trust\nhostssl all all 127.0.0.1/32 trust clientcert=verify-full\nhostnossl all all 127.0.0.1/32 trust\n"
+        for maximum in ("TLSv1.3", "TLSv1.2"):
+            trusting = f"ssl_ca_file = 'ca.crt'\nssl_max_protocol_version = '{maximum}'\n"
+            self.reload(wanted, trusting)
+            told = self.explain(good, "alice", "admitted", f"{maximum}: the right one")
+            self.assertEqual(told["client_cas"], ["CN=field root"])
+            self.explain(None, "alice", "no-certificate", f"{maximum}: none")
+            named = self.explain(bob, "alice", "name-mismatch", f"{maximum}: another name")["client_auth"]["why"]
+            self.assertIn('"bob"', named)
+            self.assertIn('"alice"', named)
+            stranger = self.explain(self.client("other", issue(self.other)), "alice", "ca-not-trusted", f"{maximum}: another CA")["client_auth"]["why"]
+            self.assertIn("another root", stranger)
+            self.assertIn("field root", stranger)
+            self.explain(self.client("bare", alice, pem=alice.leaf_pem()), "alice", "ca-not-trusted", f"{maximum}: without its intermediate")
+            self.explain(self.client("old", issue(start=-9 * pki.DAY, life=8 * pki.DAY)), "alice", "certificate-expired", f"{maximum}: expired")
+            self.explain(self.client("early", issue(start=2 * pki.DAY)), "alice", "certificate-not-yet-valid", f"{maximum}: of the future")
+            self.explain(self.client("server", issue(usages=["server"])), "alice", "wrong-purpose", f"{maximum}: for servers")
+            self.explain(self.client("open", alice, mode=0o644), "alice", "own-files", f"{maximum}: a key that others may read")
+            self.explain(self.client("mixed", alice, key=bob_key(self.issuing)), "alice", "own-files", f"{maximum}: a key of another certificate")
+            crls = lambda number: {"revoked": self.issuing.crl([number]) + self.root.crl(), "expired": self.issuing.crl(start=-9 * pki.DAY, life=8 * pki.DAY) + self.root.crl(), "one missing": self.issuing.crl()}
+            for state, cause in (("revoked", "certificate-revoked"), ("expired", "crl-expired"), ("one missing", "chain-or-crl")):
+                self.server.put("crl.pem", crls(alice.certificate.serial_number)[state])
+                self.reload(wanted, trusting + "ssl_crl_file = 'crl.pem'\n")
+                self.explain(good, "alice", cause, f"{maximum}: CRL {state}")
+        self.reload("local all all trust\nhostssl all all 127.0.0.1/32 reject\n", "ssl_ca_file = 'ca.crt'\n")
+        self.explain(good, "alice", "pg-hba", "a row refuses")
+        self.reload("local all all trust\nhostssl all all 127.0.0.1/32 cert map=none\n", "ssl_ca_file = 'ca.crt'\n")
+        self.explain(good, "alice", "authentication-failed", "a map without the name")
+
+
+def bob_key(authority):
+    return authority.issue([], "bob")
 
 
 if __name__ == "__main__":

@@ -158,6 +158,41 @@ class Setup(unittest.TestCase):
             self.postgres.sql("SELECT pg_reload_conf()")
             self.assertEqual(self.setup("--yes").returncode, 0)
 
+    def test_several_clusters_in_one_go(self):
+        """One of Debian's and two plain directories, each with a name of its own; the daemon then proves all of them."""
+        self.debian()
+        plain = []
+        for name in ("sales", "stock"):
+            directory = self.directory / name
+            directory.mkdir()
+            os.chown(directory, account("postgres").pw_uid, -1)
+            server = Postgres(directory)
+            server.start()
+            self.addCleanup(server.end)
+            plain.append(server)
+        directories = [word for server in plain for word in ("--data-directory", server.data)]
+        done = self.setup("--yes", *directories)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        files = sorted(path.stem for path in (self.etc / "conf.d").iterdir())
+        self.assertEqual(len(files), 3, files)
+        self.assertIn(self.postgres.name, files)
+        (self.etc / "conf.d" / "zz-names.toml").write_text("".join(f'[cluster.{name}]\nnames = ["localhost"]\ntakeover = "always"\n' for name in files))
+        self.once()
+        root = self.directory / "root.crt"
+        shutil.copy(self.state / "ca" / "root.crt", root)
+        root.chmod(0o644)
+        for port in (self.postgres.port, *(server.port for server in plain)):
+            done = subprocess.run([PGCERTCTL, "probe", f"localhost:{port}", "--root", root], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        before = tree(self.etc, self.system)
+        done = self.setup("--yes", *directories)
+        self.assertIn("Nothing is left to do", done.stdout, done.stdout + done.stderr)
+        self.assertEqual(tree(self.etc, self.system), before)
+        with self.subTest("one that came later is added beside them, and may stop at a server that is down"):
+            plain[1].stop("fast")
+            done = self.setup("--dry-run", *directories)
+            self.assertIn("down", done.stdout)
+
     def test_a_server_that_is_down_and_a_wrong_directory(self):
         os.chown(self.directory, account("postgres").pw_uid, -1)
         self.postgres = Postgres(self.directory)
