@@ -71,6 +71,13 @@ IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
   return known(request.spki_sha256, now).value_or(IssuerAnswer{Unknown{}});
 }
 
+// Asked at each look of each cluster: the issuer is woken for the first one only.
+void QueuedIssuer::want_canaries() {
+  if (canaries_wanted_.exchange(true)) return;
+  inner_->want_canaries();
+  poke();
+}
+
 std::future<Result<void>> QueuedIssuer::start_revoking(std::string serial, std::string reason) {
   const std::lock_guard lock(mutex_);
   auto answer = revocations_.emplace_back(Revocation{std::move(serial), std::move(reason), {}, {}}).done.get_future();

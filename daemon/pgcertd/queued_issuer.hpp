@@ -2,6 +2,7 @@
 // It alone calls the issuer behind it, so that serials and CRL numbers have one writer. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -39,6 +40,9 @@ class QueuedIssuer final : public ports::Issuer {
   IssuerSeen observe(TimePoint now) override;
   IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
+  void want_canaries() override;
+  // Straight to the issuer behind, which is rare: only where entries have left a CRL.
+  Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now) override { return inner_->check_retired(serials, now); }
   // On the issuer's thread; a broken promise when that ends before.
   std::future<Result<void>> start_revoking(std::string serial, std::string reason);
 
@@ -78,6 +82,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::map<std::string, IssuerAnswer> answers_;
   std::deque<std::string> answer_order_;
   bool poked_ = false, stopping_ = false;
+  std::atomic<bool> canaries_wanted_ = false;
   std::thread thread_;
 };
 

@@ -25,6 +25,11 @@ constexpr std::string_view renew_remedy = "renew the issuing CA with the root's 
 constexpr std::array<std::string_view, 7> reasons{"",           "unspecified",          "keyCompromise",     "affiliationChanged",
                                                   "superseded", "cessationOfOperation", "privilegeWithdrawn"};
 
+// Longer than a CRL waits for its successor, and short enough that the entries do not pile up.
+constexpr Duration canary_lifetime = std::chrono::hours{48};
+constexpr const char* canary_role = "pgcertd-canary";
+constexpr std::size_t clients_shown = 1000;
+
 Error with_remedy(Error error, std::string remedy) {
   if (error.remedy.empty()) error.remedy = std::move(remedy);
   return error;
@@ -79,7 +84,7 @@ Result<x509::RequestFacts> check_request(const LeafRequest& request) {
     return fail(Errc::invalid, fmt::format("the request is for the key {}, not for {}", facts.spki_sha256, request.spki_sha256));
   if (facts.key_type == KeyType::other)
     return fail(Errc::refused, fmt::format("no certificate is issued for a key of the kind {}", facts.key_name));
-  if (request.names.dns.empty() && request.names.ip.empty())
+  if (request.role.empty() && request.names.dns.empty() && request.names.ip.empty())
     return fail(Errc::invalid, "a certificate without a name helps no client", "set names in the cluster's section");
   PGCERTD_CHECK(x509::check_names(request.names));
   if (request.lifetime <= Duration::zero())
@@ -88,6 +93,7 @@ Result<x509::RequestFacts> check_request(const LeafRequest& request) {
 }
 
 std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
+  if (!request.role.empty()) return fmt::format("client role={} lifetime={} crl={}", request.role, to_text(request.lifetime), crl_url);
   return fmt::format("server dns={} ip={} lifetime={} crl={}", fmt::join(request.names.dns, ","), fmt::join(request.names.ip, ","),
                      to_text(request.lifetime), crl_url);
 }
@@ -191,11 +197,17 @@ Result<x509::Certificate> IssuingCa::sign(const LeafRequest& request, const std:
                 fmt::format("a new certificate would end with its chain at {}, no later than the one in use ({})",
                             to_rfc3339(validity.not_after), to_rfc3339(*request.outlive)),
                 std::string(renew_remedy));
+  return sign_as(request, profile, validity, now);
+}
+
+Result<x509::Certificate> IssuingCa::sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now) {
   PGCERTD_TRY(const std::string serial, x509::new_serial());
   PGCERTD_CHECK(registry_.record_serial(serial, request.spki_sha256, profile, now));
-  const x509::LeafProfile leaf_profile{
-      .serial = serial, .names = request.names, .validity = validity, .crl_url = crl_url_, .client_auth = false};
-  PGCERTD_TRY(x509::Certificate leaf, x509::sign_leaf(key_, certificate_, request.request_pem, leaf_profile));
+  const auto signed_leaf = [&] {
+    if (!request.role.empty()) return x509::sign_client(key_, certificate_, request.request_pem, {.serial = serial, .role = request.role, .validity = validity, .crl_url = crl_url_});
+    return x509::sign_leaf(key_, certificate_, request.request_pem, {.serial = serial, .names = request.names, .validity = validity, .crl_url = crl_url_, .client_auth = false});
+  };
+  PGCERTD_TRY(x509::Certificate leaf, signed_leaf());
   PGCERTD_CHECK(registry_.record_certificate(serial, leaf.der(), leaf.facts().not_after, now));
   return leaf;
 }
@@ -220,7 +232,7 @@ Result<std::optional<Issued>> IssuingCa::known(const std::optional<store::Regist
 
 Result<Issued> IssuingCa::issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now) {
   return Issued{
-      .chain_pem = x509::to_pem({leaf, certificate_}), .root_pem = root_.pem(), .crl_pem = crl_set(now), .issued_at = issued_at};
+      .chain_pem = x509::to_pem({leaf, certificate_}), .root_pem = root_.pem(), .crl_pem = crl_set_pem(now), .issued_at = issued_at};
 }
 
 Result<std::optional<x509::Crl>> IssuingCa::root_crl() const { return read_crl(directory_.root_crl()); }
@@ -240,8 +252,60 @@ Result<x509::Crl> IssuingCa::current_crl(TimePoint now) {
   const bool complete = published && std::all_of(revoked.begin(), revoked.end(), [&](const auto& entry) {
                           return !is_listed(entry, now) || published->contains(entry.serial);
                         });
-  if (complete && !crl_is_due(published->facts(), crl_lifetime_, now)) return *published;
-  return sign_crl(published, revoked, now);
+  const bool shown = !canaries_wanted_ || (canaries_ && published && published->facts().fingerprint_sha256 == canaries_->crl_fingerprint);
+  if (complete && shown && !crl_is_due(published->facts(), crl_lifetime_, now)) return *published;
+  return canaries_wanted_ ? sign_crl_with_canary(published, now) : sign_crl(published, revoked, now);
+}
+
+// Made anew for each CRL: that a server refuses it shows that it has loaded just this one, or one after it.
+Result<x509::Crl> IssuingCa::sign_crl_with_canary(const std::optional<x509::Crl>& published, TimePoint now) {
+  PGCERTD_CHECK(check_usable(now));
+  PGCERTD_TRY(const KeyedLeaf good, make_canary(now));
+  PGCERTD_TRY(const KeyedLeaf bad, make_canary(now));
+  PGCERTD_CHECK(registry_.revoke(bad.leaf.facts().serial, {}, now));
+  PGCERTD_TRY(const auto revoked, registry_.revoked());
+  PGCERTD_TRY(x509::Crl crl, sign_crl(published, revoked, now));
+  canaries_ = std::make_shared<const Canaries>(Canaries{canary_of(good), canary_of(bad), crl.facts().fingerprint_sha256, good.leaf.facts().not_after});
+  return crl;
+}
+
+Result<IssuingCa::KeyedLeaf> IssuingCa::make_canary(TimePoint now) {
+  PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(KeyType::ecdsa_p256));
+  LeafRequest request;
+  request.role = canary_role;
+  request.spki_sha256 = key.spki_sha256();
+  PGCERTD_TRY(request.request_pem, x509::make_client_request_pem(key, request.role));
+  const x509::Validity validity = x509::leaf_validity(now, canary_lifetime, {certificate_.facts(), root_.facts()});
+  PGCERTD_TRY(x509::Certificate leaf, sign_as(request, store::uncounted_profile, validity, now));
+  return KeyedLeaf{std::move(leaf), std::move(key)};
+}
+
+Canary IssuingCa::canary_of(const KeyedLeaf& made) const { return {x509::to_pem({made.leaf, certificate_}), made.key.to_pem()}; }
+
+std::shared_ptr<const Canaries> IssuingCa::canaries(TimePoint now) {
+  if (!canaries_wanted_ || !canaries_ || now >= canaries_->good_until) return nullptr;
+  return canaries_;
+}
+
+Result<void> IssuingCa::check_retired(const std::vector<std::string>& serials, TimePoint now) {
+  for (const std::string& serial : serials) {
+    PGCERTD_TRY(const auto entry, registry_.find(serial));
+    if (entry && entry->revoked_at && !is_listed(*entry, now)) continue;
+    return fail(Errc::refused,
+                fmt::format("serial {} is revoked in the CRL that is installed, and {}: a new CRL would let it in again", serial, entry ? "not in the issuer's" : "the registry does not know it"),
+                "restore registry.db from the newest backup of the CA's directory, or take the entries over: pgcertctl crl import FILE");
+  }
+  return {};
+}
+
+Result<std::vector<ClientCertSeen>> IssuingCa::clients(TimePoint now) {
+  PGCERTD_TRY(const auto entries, registry_.clients(now, clients_shown));
+  std::vector<ClientCertSeen> out;
+  for (const auto& entry : entries) {
+    PGCERTD_TRY(const auto leaf, x509::Certificate::from_der(entry.der));
+    out.push_back({leaf.facts().common_name, entry.serial, leaf.facts().not_after, entry.revoked_at.has_value()});
+  }
+  return out;
 }
 
 Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
@@ -275,21 +339,31 @@ Result<void> IssuingCa::revoke(const std::string& serial, const std::string& rea
   return {};
 }
 
-// A CRL of every CA in the path, or nothing: a verifier that checks CRLs refuses everybody when one of them is missing.
-std::string IssuingCa::crl_set(TimePoint now) {
+// A verifier that checks CRLs refuses everybody when one of them is missing: all, or none.
+Result<std::vector<x509::Crl>> IssuingCa::crl_set(TimePoint now) {
   auto own = current_crl(now);
   if (!own) {
     // What lies there may still be good: its own end decides.
     const auto published = published_crl();
-    if (!published || !*published) return {};
+    if (!published || !*published) return fail(own.error());
     own = **published;
   }
-  const auto of_root = root_crl();
-  if (!of_root || !*of_root) return {};
+  PGCERTD_TRY(const auto of_root, root_crl());
+  if (!of_root)
+    return fail(Errc::not_found, fmt::format("there is no CRL of the root CA: \"{}\"", directory_.root_crl()), "sign one with the root's key and put it there");
   const CrlFacts& facts = own->facts();
-  if (facts.this_update > now || !facts.next_update || now >= *facts.next_update) return {};
-  const auto verdict = x509::verify_chain({certificate_}, {root_}, x509::Purpose::any, now, {**of_root, *own});
-  return verdict.ok ? (*of_root)->pem() + own->pem() : std::string();
+  if (facts.this_update > now || !facts.next_update || now >= *facts.next_update)
+    return fail(Errc::timeout, fmt::format("the issuing CA's CRL is not valid now, and no new one can be signed"), "pgcertctl status tells why");
+  const auto verdict = x509::verify_chain({certificate_}, {root_}, x509::Purpose::any, now, {*of_root, *own});
+  if (!verdict.ok) return fail(Errc::invalid, "the CRLs do not cover the issuing CA: " + verdict.error, "sign a new CRL of the root CA");
+  return std::vector<x509::Crl>{*of_root, *own};
+}
+
+std::string IssuingCa::crl_set_pem(TimePoint now) {
+  std::string pem;
+  if (const auto set = crl_set(now))
+    for (const x509::Crl& crl : *set) pem += crl.pem();
+  return pem;
 }
 
 }  // namespace pgcertd::ca

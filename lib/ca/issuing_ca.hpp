@@ -2,6 +2,7 @@
 // CRL number before it is used; nothing that was revoked is ever published as not revoked. One object a thread.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include "store/registry.hpp"
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
+#include "x509/sign.hpp"
 
 namespace pgcertd::ca {
 
@@ -39,6 +41,17 @@ class IssuingCa {
   // Durable in the registry first, then published. The first revocation of a serial stands. `reason` as RFC 5280 names it.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
 
+  // A CRL of every CA in the path, the root's first, all good at `now`; else why there is none.
+  Result<std::vector<x509::Crl>> crl_set(TimePoint now);
+  // From then on each CRL that is signed revokes a new canary.
+  void want_canaries() { canaries_wanted_ = true; }
+  // In the current CRL; nullptr where none is wanted or no CRL can be signed.
+  std::shared_ptr<const Canaries> canaries(TimePoint now);
+  // An error that names a serial which is unknown here, or whose entry belongs into the CRL still.
+  Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now);
+  // Certificates for clients that have not expired, newest first.
+  Result<std::vector<ClientCertSeen>> clients(TimePoint now);
+
   [[nodiscard]] const x509::Certificate& certificate() const { return certificate_; }
   [[nodiscard]] const x509::Certificate& root() const { return root_; }
   [[nodiscard]] Result<std::optional<x509::Crl>> root_crl() const;
@@ -56,7 +69,15 @@ class IssuingCa {
   Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& entry, TimePoint now);
   Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
                              TimePoint now);
-  std::string crl_set(TimePoint now);
+  struct KeyedLeaf {
+    x509::Certificate leaf;
+    x509::PrivateKey key;
+  };
+  Result<KeyedLeaf> make_canary(TimePoint now);
+  Result<x509::Crl> sign_crl_with_canary(const std::optional<x509::Crl>& published, TimePoint now);
+  Result<x509::Certificate> sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now);
+  Canary canary_of(const KeyedLeaf& made) const;
+  std::string crl_set_pem(TimePoint now);
 
   IssuingDirectory directory_;
   x509::Certificate certificate_, root_;
@@ -64,6 +85,8 @@ class IssuingCa {
   store::Registry registry_;
   Duration crl_lifetime_;
   std::string crl_url_;
+  bool canaries_wanted_ = false;
+  std::shared_ptr<const Canaries> canaries_;
 };
 
 }  // namespace pgcertd::ca

@@ -39,6 +39,7 @@ std::string_view name(const Action& action) noexcept {
                         [](const action::MarkProved&) { return "mark-proved"; },
                         [](const action::RollBack&) { return "roll-back"; },
                         [](const action::PutBack&) { return "put-back"; },
+                        [](const action::Refresh&) { return "refresh-crls"; },
                         [](const action::RepairFile&) { return "repair-file"; },
                         [](const action::Collect&) { return "collect"; },
                         [](const action::Restart&) { return "restart"; },
@@ -65,6 +66,7 @@ std::string describe(const Action& action) {
             return a.to.empty() ? std::string{"go back to the former ssl settings"} : fmt::format("roll back to the pair of generation {}", a.to);
           },
           [](const action::PutBack& a) { return fmt::format("write the pair of generation {} as a new one", a.from); },
+          [](const action::Refresh& a) { return "write a generation of the live pair with the newest CRLs: " + a.why; },
           [](const action::RepairFile& a) { return fmt::format("repair owner and mode of {}", file_name(a.role)); },
           [](const action::Collect& a) { return fmt::format("wipe and remove {} old generation(s)", a.generations.size()); },
           [](const action::Restart& a) { return "restart PostgreSQL by " + a.method; },
@@ -76,7 +78,7 @@ std::string describe(const Action& action) {
 Track track(const Action& action) noexcept {
   if (std::holds_alternative<action::ChangeSettings>(action) || std::holds_alternative<action::LinkLive>(action)) return Track::settings;
   if (std::holds_alternative<action::RepairFile>(action) || std::holds_alternative<action::Collect>(action)) return Track::files;
-  return Track::leaf;
+  return std::holds_alternative<action::Refresh>(action) ? Track::trust : Track::leaf;
 }
 
 }  // namespace pgcertd

@@ -13,7 +13,8 @@
 namespace pgcertd {
 
 // Why a generation was made; stands in its manifest.
-enum class Origin : std::uint8_t { issued, adopted, rolled_back };
+// `refreshed`: the live pair carried on beside newer anchors and CRLs.
+enum class Origin : std::uint8_t { issued, adopted, rolled_back, refreshed };
 std::string_view to_string(Origin origin) noexcept;
 std::optional<Origin> parse_origin(std::string_view text) noexcept;
 
@@ -36,6 +37,8 @@ struct GenerationSeen {
   std::string incomplete_why;
   bool changed = false;           // a file is there and holds something else than was written: somebody replaced it
   std::vector<CertFacts> chain;   // leaf first; empty when unreadable
+  std::vector<CertFacts> roots;   // of root.crt
+  std::vector<CrlFacts> crls;     // of root.crl, in the file's order
   std::string key_spki_sha256;    // of server.key; empty when it is missing or unreadable
   bool key_denied = false;        // server.key is there but we may not read it (EACCES): neither good nor bad is known
   std::vector<FileSeen> files;    // server.crt, server.key, root.crt, root.crl: those the manifest names

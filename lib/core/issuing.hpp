@@ -1,12 +1,14 @@
 // What passes between a cluster and its issuer: submit(request) → Issued | Pending | Refused, and the issuer's own state.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/secret.hpp"
 #include "base/time.hpp"
 #include "core/cert.hpp"
 
@@ -20,6 +22,28 @@ struct LeafRequest {
   Names names;
   Duration lifetime{};
   std::optional<TimePoint> outlive;   // not_after of the one in use: refuse a certificate that would end earlier
+  std::string role{};                 // not empty: a client's certificate for this role, without names
+};
+
+// A client's certificate that an issuer gave out.
+struct ClientCertSeen {
+  std::string role;
+  std::string serial;                 // hex, lower case
+  TimePoint not_after{};
+  bool revoked = false;
+  bool operator==(const ClientCertSeen&) const = default;
+};
+
+// Two client certificates that are no one's, kept to show with a handshake whether a server has loaded a CRL: one is good, the
+// other stands in the CRL of that number. Their keys never leave the daemon.
+struct Canary {
+  std::string chain_pem;              // leaf first, then intermediates
+  Secret key_pem;
+};
+struct Canaries {
+  Canary good, revoked;
+  std::string crl_fingerprint;        // of the CRL in which `revoked` stands for the first time
+  TimePoint good_until{};
 };
 
 struct Issued {
@@ -51,7 +75,13 @@ struct IssuerSeen {
   std::optional<CrlFacts> root_crl;
   std::string crl_pem;                // the issuing CA's CRL, to see whether the leaf in use is revoked and to publish; or empty
   std::string root_crl_pem;           // the root's, to publish; or empty
-  std::uint64_t issued = 0;           // certificates in the registry
+  // A CRL of every CA in the path, the root's first, all of them good at the moment of looking; or empty, and why.
+  std::string crl_set_pem;
+  std::vector<CrlFacts> crl_set;
+  std::string crl_set_why;
+  std::vector<ClientCertSeen> clients;          // not expired, newest first
+  std::shared_ptr<const Canaries> canaries;     // once they are wanted
+  std::uint64_t issued = 0;           // certificates in the registry, canaries not counted
   std::uint64_t revoked = 0;
 };
 

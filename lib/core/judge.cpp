@@ -333,6 +333,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_clock(j);
   judge_rotation(j);
   judge_issuing(j);
+  std::ranges::move(judge_trust(desired, seen), std::back_inserter(j.out));
   if (seen.crl_set) std::ranges::move(judge_crls(*seen.crl_set, seen.server.config_loaded, now), std::back_inserter(j.out));
   auto weak = audit(desired, seen);
   j.out.insert(j.out.end(), std::make_move_iterator(weak.begin()), std::make_move_iterator(weak.end()));

@@ -65,6 +65,14 @@ struct RestartAttempt {
   bool operator==(const RestartAttempt&) const = default;
 };
 
+// Why the issuer's newer CRLs could not be installed.
+struct TrustTrouble {
+  std::string message, remedy;
+  TimePoint at{};
+  std::uint32_t tries = 0;
+  bool operator==(const TrustTrouble&) const = default;
+};
+
 struct Repair {
   std::string file;                   // "server.key"
   std::string found;                  // what somebody had made of it: "0644 26:26"
@@ -109,6 +117,8 @@ struct ClusterMemory {
   std::optional<Duration> last_rotation_took;
   std::optional<TimePoint> saved_at;               // when this was written last
   std::optional<std::uint64_t> hba_in_force;       // digest of pg_hba's rows when the server had loaded them
+  std::string crl_proved;                          // the generation whose CRL a canary has shown to be loaded
+  std::optional<TrustTrouble> trust_trouble;       // cleared when a set is installed
   std::vector<Repair> repairs;                     // of the last day
   bool operator==(const ClusterMemory&) const = default;
 

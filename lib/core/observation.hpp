@@ -13,6 +13,7 @@
 #include "core/restart.hpp"
 #include "core/server.hpp"
 #include "core/server_detail.hpp"
+#include "core/trust.hpp"
 
 namespace pgcertd {
 
@@ -106,6 +107,8 @@ struct Observation {
   std::vector<PendingSeen> pending;               // this cluster's
   std::vector<std::pair<std::string, IssuerAnswer>> answers;   // by SPKI of a pending key
   IssuerSeen issuer;
+  CanaryVerdict canary = CanaryVerdict::unknown;   // asked only while it is open whether the current generation's CRL is loaded
+  std::string canary_text;                         // how the server refused the good one
   std::vector<ProbeSeen> probes;                  // newest of each endpoint; empty when nothing can be probed
   std::optional<RestartOutlook> restart;          // where restart_cures(), and the policy is not `never`
   std::vector<Interval> restart_windows;          // of the next days

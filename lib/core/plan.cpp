@@ -43,6 +43,7 @@ bool wanted(const Walk& w, const GenerationSeen& g) {
     return !w.seen.live.ours && !w.seen.live.chain.empty() && !g.chain.empty() &&
            g.chain.front().fingerprint_sha256 == w.seen.live.chain.front().fingerprint_sha256;
   }
+  if (g.origin == Origin::refreshed) return false;   // trust() has it
   return w.need.need != Need::none;
 }
 
@@ -71,7 +72,7 @@ std::optional<Decision> put_back(const Walk& w) {
   if (!w.seen.live.ours || !(asked || (spoiled(w) && !new_one_soon(w)))) return std::nullopt;
   for (const GenerationSeen& g : w.seen.generations.all)
     if (g.origin == Origin::rolled_back && may_follow(w, g)) return publish_judged(w, g);
-  const GenerationSeen* target = pair_to_put_back(w.seen, w.now);
+  const GenerationSeen* target = pair_to_put_back(w.seen, w.now, asked);
   if (target == nullptr) return std::nullopt;
   const std::string why = asked ? "an operator wants the pair that was proved before" : "the current generation is spoiled and a new one cannot be had at once";
   return act(Stage::nothing, action::PutBack{target->id, why}, why);
@@ -81,6 +82,23 @@ std::optional<Decision> put_back(const Walk& w) {
 std::optional<Decision> distrust_clock(const Walk& w) {
   if (!w.seen.clock_doubt) return std::nullopt;
   return rest(w.current_proved() ? Stage::proved : Stage::nothing, "the wall clock jumped; nothing is issued until it is stable");
+}
+
+// A tried set waits, so that one that is refused each time is no hot loop.
+bool awaits_next_try(const Walk& w) {
+  const auto& trouble = w.seen.memory.trust_trouble;
+  return trouble && trouble->at <= w.now && w.now - trouble->at < backoff(trouble->tries, w.desired.check_interval);
+}
+
+// CRLs never wait behind a leaf: the live pair is carried on beside them. Nor do they for a pause.
+std::optional<Decision> trust(const Walk& w) {
+  if (w.current == nullptr || !w.seen.live.ours || !w.current_proved() || w.current->changed) return std::nullopt;
+  for (auto it = w.seen.generations.all.rbegin(); it != w.seen.generations.all.rend(); ++it)
+    if (it->origin == Origin::refreshed && may_follow(w, *it)) return publish_judged(w, *it);
+  TrustStep step = trust_step(w.desired, w.seen);
+  if (!step.wanted || (!w.may_reload() && w.seen.server.reachable())) return std::nullopt;
+  if (awaits_next_try(w)) return std::nullopt;
+  return act(Stage::proved, action::Refresh{step.why}, step.why);
 }
 
 // Nothing of somebody else's working TLS is touched without consent.
@@ -169,8 +187,8 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 16> rules{look_first, repair_files,   foreign_change, undo_refused, prove,   restart, ask_first, settings,
-                                     put_back,   distrust_clock, collect,        hold_back,    publish, adopt,   requests,  request_new};
+constexpr std::array<Rule, 18> rules{look_first, repair_files,   foreign_change, undo_refused, prove,     restart, ask_first, settings, put_back,
+                                     distrust_clock, trust,      collect,        trust_settings, hold_back, publish, adopt,     requests, request_new};
 
 Decision decide(const Walk& walk) {
   for (const Rule rule : rules)
@@ -216,13 +234,15 @@ bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoi
   return seen.current->loads && seen.current->key_matches && now < current->chain.front().not_after;
 }
 
-const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now) {
+const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now, bool another) {
+  const GenerationSeen* current = seen.generations.live();
+  const std::string live = another && current != nullptr && !current->chain.empty() ? current->chain.front().fingerprint_sha256 : "";
   const auto& proved = seen.memory.proved;
   for (auto it = proved.rbegin(); it != proved.rend(); ++it) {
     const GenerationSeen* g = seen.generations.find(it->generation);
     if (g == nullptr || !g->complete || g->id == seen.generations.current || g->chain.empty()) continue;
     const CertFacts& leaf = g->chain.front();
-    if (leaf.not_after > now && !seen.memory.is_refused(leaf.fingerprint_sha256)) return g;
+    if (leaf.not_after > now && leaf.fingerprint_sha256 != live && !seen.memory.is_refused(leaf.fingerprint_sha256)) return g;
   }
   return nullptr;
 }

@@ -38,6 +38,7 @@ struct Reload { std::string generation; };                                // emp
 struct MarkProved { std::string generation; };
 struct RollBack { std::string generation; std::string to; std::string reason; };   // `to` empty: back to the former ssl_* settings
 struct PutBack { std::string from; std::string why; };   // that proved pair once more, as a new generation with the newest CRL
+struct Refresh { std::string why; };                     // the live pair once more, as a new generation with the issuer's newest anchors and CRLs
 struct RepairFile { std::string generation; FileRole role; };
 struct Collect { std::vector<std::string> generations; };
 struct Restart { std::string fingerprint; std::string method; };          // of the pair that it brings into force
@@ -45,7 +46,7 @@ struct NoteRestart { bool applied; };                                     // it 
 }  // namespace action
 using Action = std::variant<action::MakeRequest, action::Submit, action::DropPending, action::Stage, action::Adopt, action::Refuse,
                             action::Publish, action::ChangeSettings, action::LinkLive, action::Reload, action::MarkProved, action::RollBack,
-                            action::PutBack, action::RepairFile, action::Collect, action::Restart, action::NoteRestart>;
+                            action::PutBack, action::Refresh, action::RepairFile, action::Collect, action::Restart, action::NoteRestart>;
 std::string_view name(const Action& action) noexcept;        // "publish"
 std::string describe(const Action& action);                  // one line for --dry-run and the events
 Track track(const Action& action) noexcept;
@@ -87,8 +88,9 @@ bool expires_soon(Duration left, Duration life);
 
 bool needs_takeover(const Desired& desired, const Observation& seen);
 
-// The pair that a rollback on request leads to: the newest proved one that is whole, not the current one, and not over.
-const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now);
+// The generation that a rollback leads to: the newest proved one that is whole, not the current one, and not over. `another`: of
+// another pair than the current one, as an operator wants it.
+const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now, bool another);
 
 // What the handshakes say of a leaf: one endpoint that shows it proves it; unreachable ones say nothing.
 enum class Proof : std::uint8_t { shown, contradicted, unknown };

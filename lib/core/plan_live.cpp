@@ -68,7 +68,7 @@ Decision contradicted(const Walk& w, Stage stage) {
     return act(stage, action::Reload{w.current->id}, "the server does not serve the current generation yet");
   const Duration since_last = w.now - *attempt->last_reload_at, since_first = w.now - *attempt->first_reload_at;
   const bool clock_went_back = since_last < 0ms || since_first < 0ms;
-  const bool last_resort = w.current->origin == Origin::rolled_back && !w.seen.memory.rollback_asked_at;
+  const bool last_resort = (w.current->origin == Origin::rolled_back && !w.seen.memory.rollback_asked_at) || w.current->origin == Origin::refreshed;
   if (w.current_proved() || last_resort) {   // nothing better to go back to
     const Duration wait = attempt->reloads < 2 ? second_reload_after : backoff(attempt->reloads, w.desired.check_interval);
     if (clock_went_back || since_last >= wait) return act(stage, action::Reload{w.current->id}, "the server serves another certificate than the current one");
@@ -160,10 +160,15 @@ std::optional<Decision> undo_refused(const Walk& w) {
   return std::nullopt;
 }
 
+// Has a canary something to say of the current generation's CRL that is not recorded yet?
+bool canary_speaks(const Walk& w) {
+  return trust_in_force(w.seen) && w.seen.memory.crl_proved != w.current->id && w.seen.canary != CanaryVerdict::unknown;
+}
+
 std::optional<Decision> prove(const Walk& w) {
   if (w.current == nullptr || w.current->chain.empty() || !w.seen.live.ours || w.current_refused()) return std::nullopt;
   const Stage stage = w.current_proved() ? Stage::proved : Stage::published;
-  const bool open = !w.current_proved() || w.attempt() != nullptr;
+  const bool open = !w.current_proved() || w.attempt() != nullptr || (canary_speaks(w) && w.seen.canary != CanaryVerdict::locked_out);
   const PublishAttempt* attempt = w.attempt();
   // A handshake that shows what somebody put there proves nothing of what was issued.
   if (!w.current_proved() && w.current->changed && (w.seen.server.reachable() || rollback_target(w) != nullptr))
@@ -174,6 +179,7 @@ std::optional<Decision> prove(const Walk& w) {
       if (!open) return std::nullopt;
       if (!w.current_proved() && (attempt == nullptr || attempt->reloads == 0) && w.may_reload())
         return act(stage, action::Reload{w.current->id}, "the server is told to read its files before the proof counts");
+      if (canary_speaks(w) && w.seen.canary == CanaryVerdict::stale) return contradicted(w, stage);
       return act(stage, action::MarkProved{w.current->id}, "a handshake shows it");
     case Proof::contradicted:
       // TLS that somebody switched off is a matter of settings, not of files.
@@ -212,6 +218,20 @@ std::optional<Decision> settings(const Walk& w) {
   if (change.values.empty()) return std::nullopt;
   const std::string why = placed ? "TLS is off" : why_moved(w);
   return act(stage, action::ChangeSettings{std::move(change), why}, why);
+}
+
+// ssl_ca_file and ssl_crl_file, once the current generation has both and is served.
+std::optional<Decision> trust_settings(const Walk& w) {
+  if (w.current == nullptr || !w.current->complete || !w.current_proved() || !w.seen.live.ours || trust_in_force(w.seen)) return std::nullopt;
+  const TrustWish wish = trust_wish(w.desired, w.seen);
+  if (!wish.wanted || w.current->roots.empty() || w.current->crls.empty() || trust_step(w.desired, w.seen).wanted || w.seen.issuer.crl_set.empty()) return std::nullopt;
+  if (!w.seen.server.reachable() || w.paused() || !w.may_reload()) return std::nullopt;
+  if (auto wait = wait_for_settings(w, Stage::proved)) return wait;
+  if (w.guarded()) return rest(Stage::proved, "a reload would also apply what somebody is editing; it is awaited");
+  SettingsChange change;
+  change.values["ssl_ca_file"] = current_path(w, FileRole::root);
+  change.values["ssl_crl_file"] = current_path(w, FileRole::crl);
+  return act(Stage::proved, action::ChangeSettings{std::move(change), wish.why}, "clients' certificates are to be judged: " + wish.why);
 }
 
 // A pair of somebody else that only a restart brings into force. One that pgcertd may replace needs none.

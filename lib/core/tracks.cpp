@@ -41,6 +41,7 @@ constexpr std::array stages{
 std::string_view to_string(Track track) noexcept {
   switch (track) {
     case Track::leaf: return "leaf";
+    case Track::trust: return "trust";
     case Track::files: return "files";
     case Track::settings: return "settings";
   }

@@ -12,7 +12,7 @@
 
 namespace pgcertd {
 
-enum class Track : std::uint8_t { leaf, files, settings };
+enum class Track : std::uint8_t { leaf, trust, files, settings };
 std::string_view to_string(Track track) noexcept;
 
 // Why a new leaf is wanted. The first row that fits is the need.

@@ -49,6 +49,7 @@ std::optional<Decision> foreign_change(const Walk& w);
 std::optional<Decision> undo_refused(const Walk& w);
 std::optional<Decision> prove(const Walk& w);
 std::optional<Decision> settings(const Walk& w);
+std::optional<Decision> trust_settings(const Walk& w);
 std::optional<Decision> restart(const Walk& w);
 
 }  // namespace pgcertd

@@ -52,6 +52,11 @@ void note_failure(Step& s, std::string_view stage, const std::string& message, c
   s.say(rolled_back ? "rolled-back" : "rotation-failed", fmt::format("stage {}: {}", stage, printable(message)), {{"stage", std::string{stage}}});
 }
 
+void note_trust_trouble(Step& s, const std::string& message, const std::string& remedy) {
+  const std::uint32_t tries = s.memory.trust_trouble ? s.memory.trust_trouble->tries + 1 : 1;
+  s.memory.trust_trouble = TrustTrouble{printable(message), remedy, s.now, tries};
+}
+
 void refuse(Step& s, const std::string& generation, const std::string& reason) {
   auto& refused = s.memory.refused;
   refused.push_back({generation, printable(reason), s.now});
@@ -112,7 +117,27 @@ Result<void> run(Step& s, const action::DropPending& a) {
   return {};
 }
 
-Result<std::string> stage(Step& s, const GenerationContent& content) {
+// Once the server's settings name our anchors and CRLs, no generation may lack them: it would not load. The issuer's set is the
+// newest; where it has none, what is installed stays, whatever its age.
+Result<void> add_trust(Step& s, GenerationContent& content) {
+  const bool in_force = trust_in_force(s.seen);
+  if (!s.seen.issuer.crl_set_pem.empty() && (in_force || content.origin == Origin::refreshed)) {
+    const GenerationSeen* current = s.seen.generations.live();
+    if (current == nullptr || crls_follow(current->crls, s.seen.issuer.crl_set).empty()) {
+      content.root_pem = s.seen.issuer.root_pem;
+      content.crl_pem = s.seen.issuer.crl_set_pem;
+      return {};
+    }
+  }
+  if (!in_force) return {};
+  PGCERTD_TRY(const GenerationContent installed, s.ports.generations.load(s.seen.generations.current));
+  content.crl_pem = installed.crl_pem;
+  if (content.root_pem.empty() || content.origin != Origin::issued) content.root_pem = installed.root_pem;
+  return {};
+}
+
+Result<std::string> stage(Step& s, GenerationContent content) {
+  PGCERTD_CHECK(add_trust(s, content));
   const std::uint64_t number = s.next_number();
   PGCERTD_TRY(std::string id, s.ports.generations.stage(content, number, s.server(), s.now));
   s.memory.generation_number = number;
@@ -157,7 +182,7 @@ Result<void> run(Step& s, const action::Adopt&) {
   auto pair = read_live_pair(s);
   if (!pair) return note_failure(s, "stage", pair.error().text(), pair.error().remedy, false), fail(pair.error());
   pair->origin = Origin::adopted;
-  auto id = stage(s, *pair);
+  auto id = stage(s, std::move(*pair));
   if (!id) return note_failure(s, "stage", id.error().text(), id.error().remedy, false), fail(id.error());
   return {};
 }
@@ -170,6 +195,10 @@ Result<void> run(Step& s, const action::Refuse& a) {
     s.memory.rollback_asked_at.reset();
   }
   s.say("preflight-refused", fmt::format("generation {} was not published: {}", a.generation, printable(a.reason)), {{"generation", a.generation}});
+  if (refused != nullptr && refused->origin == Origin::refreshed) {
+    note_trust_trouble(s, a.reason, fmt::format("pgcertctl inspect {}/current/{}", s.seen.generations.directory, file_name(FileRole::crl)));
+    return s.ports.generations.remove(a.generation);
+  }
   note_failure(s, "stage", a.reason, fmt::format("pgcertctl rotate {} --dry-run", s.desired.cluster.name), false);
   return s.ports.generations.remove(a.generation);
 }
@@ -205,14 +234,17 @@ Result<void> run(Step& s, const action::Publish& a) {
   return {};
 }
 
+// Each setting as it was before the first change of it.
 void remember_originals(Step& s) {
-  if (s.memory.original_auto_conf) return;
-  auto& originals = s.memory.original_auto_conf.emplace();
-  s.memory.original_ssl_on = s.seen.server.ssl_on();
-  for (const char* setting : {"ssl", "ssl_cert_file", "ssl_key_file"}) {
+  const bool first = !s.memory.original_auto_conf;
+  auto& originals = first ? s.memory.original_auto_conf.emplace() : *s.memory.original_auto_conf;
+  for (const char* setting : {"ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file"}) {
+    if (originals.contains(setting)) continue;
     const auto found = s.seen.server.auto_conf.find(setting);
     originals[setting] = found == s.seen.server.auto_conf.end() ? std::nullopt : std::optional{found->second};
   }
+  if (!first) return;
+  s.memory.original_ssl_on = s.seen.server.ssl_on();
   for (const char* setting : {"ssl_cert_file", "ssl_key_file"}) s.memory.original_files[setting] = s.seen.server.file_setting(setting);
 }
 
@@ -278,6 +310,9 @@ Result<void> run(Step& s, const action::Reload& a) {
 void remember_proof(Step& s, const std::string& generation, const CertFacts& leaf) {
   auto& proved = s.memory.proved;
   std::erase_if(proved, [&](const Proved& p) { return p.generation == generation; });
+  // A new CRL each day must not push the proofs of earlier pairs out.
+  const auto same_pair = std::count_if(proved.begin(), proved.end(), [&](const Proved& p) { return p.fingerprint_sha256 == leaf.fingerprint_sha256; });
+  if (same_pair > 1) proved.erase(std::find_if(proved.begin(), proved.end(), [&](const Proved& p) { return p.fingerprint_sha256 == leaf.fingerprint_sha256; }));
   proved.push_back({generation, leaf.fingerprint_sha256, s.now});
   if (proved.size() > proofs_remembered) proved.erase(proved.begin());
 }
@@ -301,24 +336,48 @@ void hold(Step& s) {
   if (!s.memory.pause) s.memory.pause = Pause{no_expiry, "an operator rolled back"};
 }
 
+std::string crl_numbers(const GenerationSeen& generation) {
+  std::vector<std::string> numbers;
+  for (const CrlFacts& crl : generation.crls) numbers.push_back(printable(crl.number, 80));
+  return fmt::format("{}", fmt::join(numbers, ", "));
+}
+
+std::string_view proof_kind(Origin origin) {
+  switch (origin) {
+    case Origin::issued: return "rotation-proved";
+    case Origin::adopted: return "adoption-proved";
+    case Origin::rolled_back: return "rollback-proved";
+    case Origin::refreshed: break;
+  }
+  return "rotation-proved";
+}
+
 Result<void> run(Step& s, const action::MarkProved& a) {
   const GenerationSeen* generation = s.seen.generations.find(a.generation);
   if (generation == nullptr || generation->chain.empty() || s.seen.generations.current != a.generation)
     return fail(Errc::not_found, fmt::format("generation {} is not current any more", a.generation));
   const bool again = s.memory.is_proved(a.generation);
+  const bool crl_shown = s.seen.canary == CanaryVerdict::loaded && s.memory.crl_proved != a.generation;
+  if (crl_shown) s.memory.crl_proved = a.generation;
   remember_proof(s, a.generation, generation->chain.front());
   s.memory.publish.reset();
   s.memory.settings_changed_at.reset();
   s.memory.settings_tries = 0;
   ++s.memory.reloads_applied;
+  if (generation->origin == Origin::refreshed && !again) s.memory.trust_trouble.reset();
+  if (crl_shown) s.say("crl-proved", fmt::format("a handshake shows that CRL {} is in force", crl_numbers(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
+  if (crl_shown && (again || generation->origin == Origin::refreshed)) return {};
   if (again) {
     s.say("served-again", "the server serves the current generation again", leaf_fields(a.generation, &generation->chain.front()));
     return {};
   }
   if (generation->origin == Origin::issued) rotation_succeeded(s);
   if (generation->origin == Origin::rolled_back && s.memory.rollback_asked_at) hold(s);
-  const std::string_view kind = generation->origin == Origin::issued ? "rotation-proved" : generation->origin == Origin::adopted ? "adoption-proved" : "rollback-proved";
-  s.say(std::string{kind}, fmt::format("a handshake shows serial {}", generation->chain.front().serial), leaf_fields(a.generation, &generation->chain.front()));
+  if (generation->origin == Origin::refreshed) {
+    s.say("crl-installed", fmt::format("the server was told to load CRL {}", crl_numbers(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
+    return {};
+  }
+  s.say(std::string{proof_kind(generation->origin)}, fmt::format("a handshake shows serial {}", generation->chain.front().serial), leaf_fields(a.generation, &generation->chain.front()));
   return {};
 }
 
@@ -335,7 +394,7 @@ Result<std::string> stage_again(Step& s, const std::string& from) {
   PGCERTD_TRY(GenerationContent content, s.ports.generations.load(from));
   content.origin = Origin::rolled_back;
   if (const auto current = s.ports.generations.load(s.seen.generations.current); current && !current->crl_pem.empty()) content.crl_pem = current->crl_pem;
-  return stage(s, content);
+  return stage(s, std::move(content));
 }
 
 Result<void> back_to_pair(Step& s, const std::string& to) {
@@ -367,6 +426,35 @@ Result<void> run(Step& s, const action::PutBack& a) {
   if (staged) return {};
   note_failure(s, "stage", staged.error().text(), staged.error().remedy, false);
   return fail(staged.error());
+}
+
+// Entries leave a CRL when their certificates are over. Any other that is gone was forgotten: its registry was lost or restored.
+Result<void> check_nothing_dropped(Step& s, const GenerationContent& installed) {
+  if (installed.crl_pem.empty()) return {};
+  PGCERTD_TRY(const auto before, x509::parse_crls(installed.crl_pem, "the installed CRL"));
+  PGCERTD_TRY(const auto after, x509::parse_crls(s.seen.issuer.crl_set_pem, "the issuer's CRL"));
+  for (const x509::Crl& old : before)
+    for (const x509::Crl& next : after) {
+      if (old.facts().issuer != next.facts().issuer || old.facts().authority_key_id != next.facts().authority_key_id) continue;
+      const auto gone = x509::entries_missing(old, next);
+      if (!gone.empty()) PGCERTD_CHECK(s.ports.issuer.check_retired(gone, s.now));
+    }
+  return {};
+}
+
+Result<void> refresh(Step& s) {
+  PGCERTD_TRY(GenerationContent content, s.ports.generations.load(s.seen.generations.current));
+  PGCERTD_CHECK(check_nothing_dropped(s, content));
+  content.origin = Origin::refreshed;
+  PGCERTD_TRY(const std::string id, stage(s, std::move(content)));
+  (void)id;
+  return {};
+}
+
+Result<void> run(Step& s, const action::Refresh&) {
+  auto done = refresh(s);
+  if (!done) note_trust_trouble(s, done.error().text(), done.error().remedy);
+  return done;
 }
 
 const FileSeen* file_of(const Step& s, const action::RepairFile& a) {

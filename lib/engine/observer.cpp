@@ -54,6 +54,13 @@ void judge_served_chain(ProbeSeen& probe, const std::string& root_pem, TimePoint
   probe.verify = verdict.ok ? "ok" : verdict.error;
 }
 
+CanaryVerdict verdict_of(ports::Presented::End good, ports::Presented::End revoked) {
+  using End = ports::Presented::End;
+  if (good == End::accepted && revoked == End::refused) return CanaryVerdict::loaded;
+  if (good == End::accepted && revoked == End::accepted) return CanaryVerdict::stale;
+  return good == End::refused && revoked == End::refused ? CanaryVerdict::locked_out : CanaryVerdict::unknown;
+}
+
 Anchors anchors_of(const IssuerSeen& issuer, const std::string& generation_root) {
   return {issuer.root_pem.empty() ? generation_root : issuer.root_pem, issuer.issuing_pem, issuer.crl_pem};
 }
@@ -76,6 +83,7 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   observe_candidates(seen, desired, now);
   observe_detail(seen);
   observe_audited(seen);
+  observe_canary(seen, desired);
   observe_restart(seen, desired, now);
   return seen;
 }
@@ -164,6 +172,27 @@ void Observer::observe_audited(Observation& seen) {
   seen.live_files = audited_->live_files;
   seen.revoked_sessions = audited_->revoked_sessions;
   seen.crl_set = audited_->crl_set;
+}
+
+Observer::CanarySeen Observer::ask(const std::string& endpoint, const Canaries& canaries, const std::string& generation) {
+  const ports::Presented good = ports_.probe.present(endpoint, canaries.good);
+  const ports::Presented revoked = ports_.probe.present(endpoint, canaries.revoked);
+  return {generation, verdict_of(good.end, revoked.end), good.text};
+}
+
+// Only until it is known of this generation: each refusal is a line in the server's log.
+void Observer::observe_canary(Observation& seen, const Desired& desired) {
+  if (!trust_wish(desired, seen).wanted) return;
+  ports_.issuer.want_canaries();
+  const GenerationSeen* current = seen.generations.live();
+  const auto& canaries = seen.issuer.canaries;
+  if (current == nullptr || !canaries || !trust_in_force(seen) || seen.memory.crl_proved == current->id) return;
+  const bool stands_there = std::any_of(current->crls.begin(), current->crls.end(), [&](const CrlFacts& crl) { return crl.fingerprint_sha256 == canaries->crl_fingerprint; });
+  const auto served = std::find_if(seen.probes.begin(), seen.probes.end(), [](const ProbeSeen& probe) { return probe.outcome == ProbeOutcome::served; });
+  if (!stands_there || served == seen.probes.end()) return;
+  if (!canary_ || canary_->generation != current->id) canary_ = ask(served->endpoint, *canaries, current->id);
+  seen.canary = canary_->verdict;
+  seen.canary_text = canary_->text;
 }
 
 void Observer::observe_restart(Observation& seen, const Desired& desired, TimePoint now) {

@@ -16,10 +16,10 @@ class Observer {
   explicit Observer(ClusterPorts ports) : ports_(std::move(ports)) {}
 
   Observation observe(const Desired& desired, const ClusterMemory& memory, TimePoint now);
-  void invalidate_server() { server_.reset(); probes_.reset(); foreign_.reset(); live_.reset(); restart_.reset(); }
+  void invalidate_server() { server_.reset(); probes_.reset(); canary_.reset(); foreign_.reset(); live_.reset(); restart_.reset(); }
   // At each full pass: what is not needed between the steps of a rotation.
   void invalidate_detail() { detail_.reset(); audited_.reset(); }
-  void invalidate_probes() { probes_.reset(); }
+  void invalidate_probes() { probes_.reset(); canary_.reset(); }
   // A test's fault point: publish whatever is staged, so that the handshake and the rollback are put to the test.
   void skip_preflight(bool skip) { skip_preflight_ = skip; }
 
@@ -40,12 +40,20 @@ class Observer {
   void observe_issuer(Observation& seen, const Desired& desired, TimePoint now);
   void observe_current(Observation& seen, const Desired& desired, TimePoint now);
   void observe_candidates(Observation& seen, const Desired& desired, TimePoint now);
+  void observe_canary(Observation& seen, const Desired& desired);
   void observe_restart(Observation& seen, const Desired& desired, TimePoint now);
 
   ClusterPorts ports_;
   bool skip_preflight_ = false;
   std::optional<PostgresSeen> server_;
   std::optional<std::vector<ProbeSeen>> probes_;
+  struct CanarySeen {
+    std::string generation;
+    CanaryVerdict verdict = CanaryVerdict::unknown;
+    std::string text;
+  };
+  CanarySeen ask(const std::string& endpoint, const Canaries& canaries, const std::string& generation);
+  std::optional<CanarySeen> canary_;
   std::optional<LiveSet> live_;
   std::optional<std::string> foreign_;
   std::optional<RestartOutlook> restart_;

@@ -46,10 +46,13 @@ std::string names(const PreflightInput& in) {
 
 std::string strength(const PreflightInput& in) { return in.generation.origin == Origin::issued && in.judgement.weak ? in.judgement.weak_why : ""; }
 
-std::string revoked(const PreflightInput& in) { return in.generation.origin != Origin::adopted && in.judgement.revoked ? "its issuer has revoked it" : ""; }
+std::string revoked(const PreflightInput& in) { return in.generation.origin != Origin::adopted && in.generation.origin != Origin::refreshed && in.judgement.revoked ? "its issuer has revoked it" : ""; }
+
+// A refreshed one carries the live pair on, however that stands: its CRLs must not wait for it.
+bool pair_is_new(const PreflightInput& in) { return in.generation.origin == Origin::issued || in.generation.origin == Origin::rolled_back; }
 
 std::string dates(const PreflightInput& in) {
-  if (in.generation.origin == Origin::adopted) return {};
+  if (!pair_is_new(in)) return {};
   const CertFacts& leaf = in.generation.chain.front();
   if (in.now < leaf.not_before) return "it is valid only from " + to_rfc3339(leaf.not_before);
   const TimePoint end = std::min(leaf.not_after, in.judgement.chain_not_after);
@@ -59,18 +62,46 @@ std::string dates(const PreflightInput& in) {
   return renewal < end ? "" : "it would expire before its next renewal";
 }
 
+// Where the server's settings name them, a generation without them would not load.
+std::string trust_files(const PreflightInput& in) {
+  if (!trust_in_force(in.seen)) return {};
+  if (in.generation.roots.empty()) return "ssl_ca_file names its root.crt, and it has none";
+  return in.generation.crls.empty() ? "ssl_crl_file names its root.crl, and it has none" : "";
+}
+
+// The set that is installed already may have ended; that is told of elsewhere, and no reason against a new pair.
+bool crls_are_installed(const PreflightInput& in) {
+  const GenerationSeen* live = in.seen.generations.live();
+  return live != nullptr && trust_in_force(in.seen) && live->crls == in.generation.crls;
+}
+
+// The certificates known good: with CRL_CHECK_ALL each CA of the path needs a good CRL.
+std::string crls_of_authorities(const PreflightInput& in, const std::vector<x509::Certificate>& roots, const std::vector<x509::Crl>& parsed) {
+  const auto issuing = x509::parse_certificates(in.seen.issuer.issuing_pem, "issuing CA");
+  if (!issuing) return {};
+  if (in.seen.issuer.canaries) {
+    const auto canary = x509::parse_certificates(in.seen.issuer.canaries->good.chain_pem, "canary");
+    if (!canary) return canary.error().text();
+    const auto verdict = x509::verify_chain(*canary, roots, x509::Purpose::client, in.now, parsed);
+    return verdict.ok ? "" : "a good client certificate would be refused: " + verdict.error;
+  }
+  const auto verdict = x509::verify_chain(*issuing, roots, x509::Purpose::any, in.now, parsed);
+  return verdict.ok ? "" : "the CRLs do not cover the issuing CA: " + verdict.error;
+}
+
 std::string crls(const PreflightInput& in) {
-  if (in.content.crl_pem.empty() || in.content.root_pem.empty()) return {};
+  if (in.content.crl_pem.empty() || in.content.root_pem.empty() || crls_are_installed(in)) return {};
   const auto chain_certificates = x509::parse_certificates(in.content.chain_pem, "server.crt");
   const auto roots = x509::parse_certificates(in.content.root_pem, "root.crt");
   const auto parsed = x509::parse_crls(in.content.crl_pem, "root.crl");
   if (!chain_certificates || !roots) return "server.crt or root.crt does not parse";
   if (!parsed) return parsed.error().text();
+  if (in.generation.origin == Origin::refreshed) return crls_of_authorities(in, *roots, *parsed);
   const auto verdict = x509::verify_chain(*chain_certificates, *roots, x509::Purpose::any, in.now, *parsed);
   return verdict.ok ? "" : "the CRLs do not cover the path: " + verdict.error;
 }
 
-constexpr std::array<Check, 10> checks{complete, pair_loads, owner_and_mode, parents, chain, names, strength, revoked, dates, crls};
+constexpr std::array<Check, 11> checks{complete, pair_loads, owner_and_mode, parents, chain, names, strength, revoked, dates, trust_files, crls};
 
 template <class Parse>
 std::string file_error(ports::LiveFiles& files, const PostgresSeen& server, const std::string& setting, Parse parse) {

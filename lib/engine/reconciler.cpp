@@ -228,7 +228,7 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
 Result<void> Reconciler::check_rollback(const Desired& desired, TimePoint now) {
   const Observation seen = observer_.observe(with_fixed_names(desired), memory_, now);
   ports_.postgres.rest();
-  if (pair_to_put_back(seen, now) != nullptr && seen.live.ours) return {};
+  if (pair_to_put_back(seen, now, true) != nullptr && seen.live.ours) return {};
   return fail(Errc::refused, seen.live.ours ? "there is no earlier pair that was proved, is whole and has not expired" : "the server does not use pgcertd's files",
               fmt::format("pgcertctl rotate {} --force makes a new one", desired.cluster.name));
 }

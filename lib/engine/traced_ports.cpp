@@ -106,6 +106,7 @@ struct TracedProbe final : ports::Probe {
   const CallHook& hook;
   TracedProbe(ports::Probe& i, const CallHook& h) : inner(i), hook(h) {}
   ProbeSeen probe(const std::string& endpoint, TimePoint now) override { return announced(hook, "probe.probe", [&] { return inner.probe(endpoint, now); }); }
+  ports::Presented present(const std::string& endpoint, const Canary& canary) override { return announced(hook, "probe.present", [&] { return inner.present(endpoint, canary); }); }
 };
 
 struct TracedIssuer final : ports::Issuer {
@@ -113,6 +114,8 @@ struct TracedIssuer final : ports::Issuer {
   const CallHook& hook;
   TracedIssuer(ports::Issuer& i, const CallHook& h) : inner(i), hook(h) {}
   IssuerSeen observe(TimePoint now) override { return announced(hook, "issuer.observe", [&] { return inner.observe(now); }); }
+  void want_canaries() override { inner.want_canaries(); }
+  Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now) override { return traced(hook, "issuer.check_retired", [&] { return inner.check_retired(serials, now); }); }
   IssuerAnswer lookup(const std::string& spki, TimePoint now) override { return announced(hook, "issuer.lookup", [&] { return inner.lookup(spki, now); }); }
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override {
     if (auto error = hook("issuer.submit", CallPhase::before)) return Refused{std::move(*error)};

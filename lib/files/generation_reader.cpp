@@ -56,13 +56,26 @@ void read_manifest(Reading& r) {
   r.manifest = std::move(*manifest);
 }
 
+void read_roots(Reading& r, const std::string& bytes) {
+  const auto roots = x509::parse_certificates(bytes, file_name(FileRole::root));
+  if (!roots) return r.wrong(roots.error().text());
+  for (const x509::Certificate& root : *roots) r.seen.roots.push_back(root.facts());
+}
+
+void read_crls(Reading& r, const std::string& bytes) {
+  const auto crls = x509::parse_crls(bytes, file_name(FileRole::crl));
+  if (!crls) return r.wrong(crls.error().text());
+  for (const x509::Crl& crl : *crls) r.seen.crls.push_back(crl.facts());
+}
+
 void read_public(Reading& r, FileRole role, const FileSeen& file) {
   const std::string name = file_name_text(role);
   if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
   const auto bytes = read_file(r.directory, name, role == FileRole::crl ? crl_limit : certificate_limit);
   if (!bytes) return r.wrong(bytes.error().text());
   if (r.manifest && r.manifest->sha256.at(name) != sha256_hex(*bytes)) r.replaced(fmt::format("{} is not as it was written", name));
-  if (role != FileRole::certificate) return;
+  if (role == FileRole::root) return read_roots(r, *bytes);
+  if (role == FileRole::crl) return read_crls(r, *bytes);
   const auto chain = x509::parse_certificates(*bytes, name);
   if (!chain) return r.wrong(chain.error().text());
   for (const x509::Certificate& certificate : *chain) r.seen.chain.push_back(certificate.facts());

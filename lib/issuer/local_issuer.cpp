@@ -46,10 +46,35 @@ Result<ca::IssuingCa*> LocalIssuer::opened() {
   auto ca = ca::IssuingCa::open(config_.directory, passphrase ? &*passphrase : nullptr, config_.crl_lifetime, config_.crl_url);
   if (!ca) return fail(healing(std::move(ca).error()).within(fmt::format("issuer {}", config_.name)));
   ca_.emplace(std::move(*ca));
+  if (canaries_wanted_) ca_->want_canaries();
   return &*ca_;
 }
 
+void LocalIssuer::want_canaries() {
+  const std::lock_guard lock(mutex_);
+  canaries_wanted_ = true;
+  if (ca_) ca_->want_canaries();
+}
+
+Result<void> LocalIssuer::check_retired(const std::vector<std::string>& serials, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(ca::IssuingCa* const ca, opened());
+  return ca->check_retired(serials, now);
+}
+
 namespace {
+
+void describe_crl_set(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
+  const auto set = ca.crl_set(now);
+  if (!set) {
+    seen.crl_set_why = set.error().text();
+    return;
+  }
+  for (const x509::Crl& crl : *set) {
+    seen.crl_set.push_back(crl.facts());
+    seen.crl_set_pem += crl.pem();
+  }
+}
 
 void tell(const x509::Crl& crl, std::optional<CrlFacts>& facts, std::string& pem) {
   facts = crl.facts();
@@ -65,6 +90,8 @@ void describe_crls(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
     if (const auto published = ca.published_crl(); published && *published) tell(**published, seen.crl, seen.crl_pem);
   }
   if (const auto crl = ca.root_crl(); crl && *crl) tell(**crl, seen.root_crl, seen.root_crl_pem);
+  describe_crl_set(ca, seen, now);
+  seen.canaries = ca.canaries(now);
 }
 
 }  // namespace
@@ -80,6 +107,7 @@ void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
   seen.available = usable && counts;
   if (!counts) complain(counts.error(), seen);
   if (!usable) complain(usable.error(), seen);
+  if (auto clients = ca.clients(now)) seen.clients = std::move(*clients);
   if (!counts) return;
   seen.issued = counts->issued;
   seen.revoked = counts->revoked;

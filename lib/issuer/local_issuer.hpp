@@ -23,6 +23,8 @@ class LocalIssuer final : public ports::Issuer {
   IssuerSeen observe(TimePoint now) override;
   IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
+  void want_canaries() override;
+  Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now) override;
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now) override;
 
  private:
@@ -33,6 +35,7 @@ class LocalIssuer final : public ports::Issuer {
   const SecretResolver resolve_;
   std::mutex mutex_;
   std::optional<ca::IssuingCa> ca_;
+  bool canaries_wanted_ = false;
 };
 
 }  // namespace pgcertd::issuer

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "core/issuing.hpp"
@@ -15,6 +16,13 @@ class Issuer {
   // What is known of a request, without asking for anything.
   virtual IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) = 0;
   virtual IssuerAnswer submit(const LeafRequest& request, TimePoint now) = 0;
+  // From now on each CRL revokes a canary, and IssuerSeen has the keys to show it.
+  virtual void want_canaries() {}
+  // An error unless each of these revoked serials may leave the CRL, as its certificate is over.
+  virtual Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now) {
+    (void)now;
+    return fail(Errc::refused, "the issuer's CRL lacks " + std::to_string(serials.size()) + " entries of the one that is installed");
+  }
   // Durable, and in a published CRL, when it returns. `reason` as RFC 5280 5.3.1 names it. Errc::not_found: it never issued
   // that serial; Errc::refused: an issuer without CRLs.
   virtual Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now) {

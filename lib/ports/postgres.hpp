@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "core/issuing.hpp"
 #include "core/restart.hpp"
 #include "core/server.hpp"
 #include "core/server_detail.hpp"
@@ -33,9 +34,21 @@ class Postgres {
   virtual void rest() = 0;
 };
 
+// How a server took a client's certificate, before it knew any role or database.
+struct Presented {
+  enum class End : std::uint8_t { unknown, accepted, refused };
+  End end = End::unknown;
+  std::string text;                  // of a refusal: the alert
+};
+
 class Probe {
  public:
   virtual ~Probe() = default;
+  // A handshake with this client certificate. A server that refuses it writes a line into its log.
+  virtual Presented present(const std::string& endpoint, const Canary& canary) {
+    (void)endpoint, (void)canary;
+    return {};
+  }
   // Never fails: the outcome is data. endpoint: "host:port" or "[v6]:port".
   virtual ProbeSeen probe(const std::string& endpoint, TimePoint now) = 0;
 };

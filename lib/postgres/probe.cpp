@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include <array>
@@ -14,6 +15,7 @@
 #include "postgres/wire.hpp"
 #include "x509/asn1.hpp"
 #include "x509/certificate.hpp"
+#include "x509/openssl_ptr.hpp"
 
 namespace pgcertd::postgres {
 namespace {
@@ -111,6 +113,48 @@ class Tls {
     }
   }
 
+  // Certificate and key of the client, before the handshake.
+  bool present(const Canary& canary) {
+    if (!ssl_) return false;
+    const x509::BioPtr chain(BIO_new_mem_buf(canary.chain_pem.data(), static_cast<int>(canary.chain_pem.size())));
+    const auto secret = canary.key_pem.view();
+    const x509::BioPtr key_bytes(BIO_new_mem_buf(secret.data(), static_cast<int>(secret.size())));
+    const x509::KeyPtr key(key_bytes ? PEM_read_bio_PrivateKey(key_bytes.get(), nullptr, nullptr, nullptr) : nullptr);
+    const x509::X509Ptr leaf(chain ? PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr) : nullptr);
+    if (!leaf || !key || SSL_use_certificate(ssl_.get(), leaf.get()) != 1 || SSL_use_PrivateKey(ssl_.get(), key.get()) != 1) return false;
+    for (;;) {
+      const x509::X509Ptr above(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+      if (!above) break;
+      if (SSL_add1_chain_cert(ssl_.get(), above.get()) != 1) return false;
+    }
+    ERR_clear_error();   // the end of the chain stands in the queue
+    return true;
+  }
+
+  // TLS 1.3 refuses a client's certificate after the handshake: our good-bye is answered by an alert, or by one, or by silence.
+  ports::Presented wait_for_verdict() {
+    close();
+    std::size_t received = 0;
+    char byte = 0;
+    while (received <= handshake_limit) {
+      ERR_clear_error();
+      const int got = SSL_read(ssl_.get(), &byte, 1);
+      const int why = SSL_get_error(ssl_.get(), got);
+      if (why == SSL_ERROR_ZERO_RETURN) return {ports::Presented::End::accepted, {}};
+      if (why == SSL_ERROR_SSL) return refused_or_unknown(openssl_text());
+      if (why != SSL_ERROR_WANT_READ) return {ports::Presented::End::unknown, "the server sends data"};
+      const WireEnd end = feed(received);
+      if (end == WireEnd::closed) return {ports::Presented::End::accepted, {}};
+      if (end != WireEnd::ok) return {};
+    }
+    return {};
+  }
+
+  static ports::Presented refused_or_unknown(const std::string& reason) {
+    const bool alert = reason.find("alert") != std::string::npos;
+    return {alert ? ports::Presented::End::refused : ports::Presented::End::unknown, printable(reason)};
+  }
+
   void close() {
     if (!ssl_ || SSL_is_init_finished(ssl_.get()) == 0) return;
     ERR_clear_error();
@@ -174,14 +218,19 @@ Verdict read_chain(const SSL* ssl, ProbeSeen& seen) {
   return {ProbeOutcome::served, {}};
 }
 
-Verdict look(Wire& wire, const Endpoint& endpoint, Deadline deadline, const Cancel& cancel, ProbeSeen& seen) {
+// As far as TLS may begin.
+Verdict reach(Wire& wire, const Endpoint& endpoint, Deadline deadline, const Cancel& cancel) {
   const auto addresses = resolve(endpoint.host, endpoint.port, deadline, cancel);
   if (!addresses) {
     const bool late = addresses.error().code == Errc::timeout || addresses.error().code == Errc::cancelled;
     return {late ? ProbeOutcome::timeout : ProbeOutcome::unreachable, addresses.error().text()};
   }
   if (const auto end = wire.connect(*addresses); end != WireEnd::ok) return ended(wire, end, "connect", ProbeOutcome::unreachable);
-  if (auto answer = ask_for_tls(wire); answer.outcome != ProbeOutcome::served) return answer;
+  return ask_for_tls(wire);
+}
+
+Verdict look(Wire& wire, const Endpoint& endpoint, Deadline deadline, const Cancel& cancel, ProbeSeen& seen) {
+  if (auto answer = reach(wire, endpoint, deadline, cancel); answer.outcome != ProbeOutcome::served) return answer;
   Tls tls(wire, endpoint.host);
   auto verdict = tls.handshake();
   if (verdict.outcome == ProbeOutcome::served) verdict = read_chain(tls.ssl(), seen);
@@ -189,7 +238,25 @@ Verdict look(Wire& wire, const Endpoint& endpoint, Deadline deadline, const Canc
   return verdict;
 }
 
+ports::Presented show(Wire& wire, const Endpoint& endpoint, const Canary& canary, Deadline deadline, const Cancel& cancel) {
+  if (const auto answer = reach(wire, endpoint, deadline, cancel); answer.outcome != ProbeOutcome::served) return {ports::Presented::End::unknown, printable(answer.detail)};
+  Tls tls(wire, endpoint.host);
+  if (!tls.present(canary)) return {};
+  if (const auto verdict = tls.handshake(); verdict.outcome != ProbeOutcome::served) return Tls::refused_or_unknown(verdict.detail);
+  return tls.wait_for_verdict();
+}
+
 }  // namespace
+
+ports::Presented HandshakeProbe::present(const std::string& endpoint, const Canary& canary) {
+  const auto parsed = parse_endpoint(endpoint);
+  if (!parsed) return {};
+  const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
+  Wire wire(deadline, *cancel_);
+  const auto presented = show(wire, *parsed, canary, deadline, *cancel_);
+  wire.say_goodbye(goodbye_patience);
+  return presented;
+}
 
 HandshakeProbe::HandshakeProbe(ProbeOptions options, std::shared_ptr<const Cancel> cancel)
     : options_(options), cancel_(std::move(cancel)) {}

@@ -20,6 +20,7 @@ class HandshakeProbe final : public ports::Probe {
  public:
   HandshakeProbe(ProbeOptions options, std::shared_ptr<const Cancel> cancel);
   ProbeSeen probe(const std::string& endpoint, TimePoint now) override;
+  ports::Presented present(const std::string& endpoint, const Canary& canary) override;
 
  private:
   ProbeOptions options_;

@@ -43,6 +43,8 @@ constexpr std::array table{
     MessageRow{"paused", "3c5186bc1fcb4fd5a2abde100f159467", "Rotation is paused; CRLs and repairs go on."},
     MessageRow{"resumed", "f92581f1afc0401fb98ef73ce2ba15a8", "Rotation is no longer paused."},
     MessageRow{"generation-collected", "47695e4023fc42e7bb3acd8912b0d71c", "An old generation was removed and its key wiped."},
+    MessageRow{"crl-installed", "7a0e5d1c3b9f4826a1d4e0c7f5b8a362", "A generation with newer CRLs is current, and the server was told to load it."},
+    MessageRow{"crl-proved", "0f6b2c8d7e3a4519b8c5d2a1f4e79b06", "A handshake with a certificate that the new CRL revokes was refused: the server has loaded it."},
     MessageRow{"crl-signed", "f287181ba37746a4a871ca7ff2b7bb46", "An issuer has signed a new CRL."},
     MessageRow{"clock-jumped", "81d0e284aff5495ca3d6c22c8a645ef6", "The wall clock jumped; issuing waits until it is stable."},
     MessageRow{"worker-stale", "c33cdbc672cb4de0b0c33ad28efafdf0",

@@ -214,6 +214,13 @@ void visit(A& a, Setting& v) {
   field(a, "pending_restart", v.pending_restart);
 }
 template <class A>
+void visit(A& a, TrustTrouble& v) {
+  field(a, "message", v.message);
+  field(a, "remedy", v.remedy);
+  field(a, "at", v.at);
+  field(a, "tries", v.tries);
+}
+template <class A>
 void visit(A& a, Repair& v) {
   field(a, "file", v.file);
   field(a, "found", v.found);
@@ -282,6 +289,8 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "last_success_at", v.last_success_at);
   field(a, "last_rotation_took", v.last_rotation_took);
   field(a, "repairs", v.repairs);
+  field(a, "crl_proved", v.crl_proved);
+  field(a, "trust_trouble", v.trust_trouble);
   field(a, "restart", v.restart);
   field(a, "restarts_applied", v.restarts_applied);
   field(a, "restarts_not_applied", v.restarts_not_applied);

@@ -55,6 +55,15 @@ RegistryEntry entry_of(const Statement& row) {
                        .reason = row.text(8)};
 }
 
+Result<std::vector<RegistryEntry>> rows(Statement& query) {
+  std::vector<RegistryEntry> entries;
+  for (;;) {
+    PGCERTD_TRY(const bool row, query.step());
+    if (!row) return entries;
+    entries.push_back(entry_of(query));
+  }
+}
+
 std::optional<RegistryEntry> first_of(std::vector<RegistryEntry> entries) {
   if (entries.empty()) return std::nullopt;
   return std::move(entries.front());
@@ -126,12 +135,7 @@ Result<void> Registry::record_certificate(const std::string& serial, const std::
 Result<std::vector<RegistryEntry>> Registry::select(const std::string& condition, const std::vector<std::string>& values) {
   PGCERTD_TRY(Statement query, database_.prepare(fmt::format("SELECT {} FROM certificate {}", columns, condition)));
   for (std::size_t i = 0; i < values.size(); ++i) query.bind(static_cast<int>(i) + 1, values[i]);
-  std::vector<RegistryEntry> entries;
-  for (;;) {
-    PGCERTD_TRY(const bool row, query.step());
-    if (!row) return entries;
-    entries.push_back(entry_of(query));
-  }
+  return rows(query);
 }
 
 Result<std::optional<RegistryEntry>> Registry::find(const std::string& serial) {
@@ -156,8 +160,15 @@ Result<std::vector<RegistryEntry>> Registry::revoked() {
   return select("WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id", {});
 }
 
+Result<std::vector<RegistryEntry>> Registry::clients(TimePoint now, std::size_t limit) {
+  PGCERTD_TRY(Statement query, database_.prepare(fmt::format("SELECT {} FROM certificate WHERE profile LIKE 'client %' AND der IS NOT NULL AND not_after > ? ORDER BY id DESC LIMIT ?", columns)));
+  query.bind(1, now).bind(2, static_cast<std::int64_t>(limit));
+  return rows(query);
+}
+
 Result<RegistryCounts> Registry::counts() {
-  PGCERTD_TRY(Statement query, database_.prepare("SELECT count(der), count(revoked_at) FROM certificate"));
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT count(der), count(revoked_at) FROM certificate WHERE profile NOT LIKE ? || '%'"));
+  query.bind(1, uncounted_profile);
   PGCERTD_CHECK(query.step());
   return RegistryCounts{.issued = static_cast<std::uint64_t>(query.integer(0)),
                         .revoked = static_cast<std::uint64_t>(query.integer(1))};

@@ -28,6 +28,9 @@ struct RegistryEntry {
   bool operator==(const RegistryEntry&) const = default;
 };
 
+// Certificates that are nobody's: they show that a CRL is in force.
+inline constexpr const char* uncounted_profile = "canary";
+
 struct RegistryCounts {
   std::uint64_t issued = 0;            // with a certificate
   std::uint64_t revoked = 0;
@@ -52,7 +55,8 @@ class Registry {
   Result<std::optional<RegistryEntry>> find_by_spki(const std::string& spki_sha256);
   Result<std::vector<RegistryEntry>> list();           // oldest first
   Result<std::vector<RegistryEntry>> revoked();        // oldest first, expired ones too
-  Result<RegistryCounts> counts();
+  Result<RegistryCounts> counts();                     // without those whose profile begins with `uncounted_profile`
+  Result<std::vector<RegistryEntry>> clients(TimePoint now, std::size_t limit);   // of profile "client …", not expired, newest first
 
   // Errc::not_found for an unknown serial. Revoking again changes nothing.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);

@@ -72,6 +72,12 @@ Result<X509NamePtr> ca_subject(std::string_view common_name) {
   return subject(common_name);
 }
 
+Result<X509NamePtr> client_subject(std::string_view role) {
+  if (role.empty() || role.size() > ub_common_name)
+    return fail(Errc::invalid, fmt::format("a role of {} bytes cannot stand in a certificate's common name", role.size()), "a role's name has 1 to 63 bytes");
+  return subject(role);
+}
+
 Result<void> add_extension(X509* to, int nid, void* value, Critical critical) {
   if (X509_add1_ext_i2d(to, nid, value, critical == Critical::yes ? 1 : 0, X509V3_ADD_DEFAULT) == 1) return {};
   return fail(openssl_error("X509_add1_ext_i2d", OBJ_nid2sn(nid)));
@@ -99,11 +105,11 @@ Result<void> add_key_usage(X509* to, std::initializer_list<int> bits) {
   return add_extension(to, NID_key_usage, usage.get(), Critical::yes);
 }
 
-Result<void> add_extended_key_usage(X509* to, bool client_auth) {
+Result<void> add_extended_key_usage(X509* to, KeyPurpose purpose) {
   const ExtendedKeyUsagePtr usage(EXTENDED_KEY_USAGE_new());
   // OBJ_nid2obj gives static objects, which free() leaves alone.
-  if (!usage || sk_ASN1_OBJECT_push(usage.get(), OBJ_nid2obj(NID_server_auth)) <= 0 ||
-      (client_auth && sk_ASN1_OBJECT_push(usage.get(), OBJ_nid2obj(NID_client_auth)) <= 0))
+  if (!usage || (purpose != KeyPurpose::client && sk_ASN1_OBJECT_push(usage.get(), OBJ_nid2obj(NID_server_auth)) <= 0) ||
+      (purpose != KeyPurpose::server && sk_ASN1_OBJECT_push(usage.get(), OBJ_nid2obj(NID_client_auth)) <= 0))
     return fail(openssl_error("sk_ASN1_OBJECT_push", "extendedKeyUsage"));
   return add_extension(to, NID_ext_key_usage, usage.get(), Critical::no);
 }

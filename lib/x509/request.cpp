@@ -23,6 +23,22 @@ Result<void> ask_for_names(X509_REQ* request, const Names& names) {
   return {};
 }
 
+Result<X509ReqPtr> begin_request(const X509_NAME* subject, const PrivateKey& key) {
+  X509ReqPtr request(X509_REQ_new());
+  if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 || X509_REQ_set_subject_name(request.get(), subject) != 1 ||
+      X509_REQ_set_pubkey(request.get(), key.handle().key.get()) != 1)
+    return fail(openssl_error("X509_REQ_new", "request"));
+  return request;
+}
+
+Result<std::string> signed_pem(X509_REQ* request, const PrivateKey& key) {
+  EVP_PKEY* pair = key.handle().key.get();
+  if (X509_REQ_sign(request, pair, signing_digest(pair)) <= 0) return fail(openssl_error("X509_REQ_sign", key.key_name()));
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (!bio || PEM_write_bio_X509_REQ(bio.get(), request) != 1) return fail(openssl_error("PEM_write_bio_X509_REQ", "request"));
+  return bio_text(bio.get());
+}
+
 void read_extensions(RequestFacts& facts, X509_REQ* request) {
   const ExtensionsPtr extensions(X509_REQ_get_extensions(request));
   if (!extensions) return;
@@ -64,17 +80,17 @@ RequestFacts request_facts(X509_REQ* request) {
 Result<std::string> make_request_pem(const PrivateKey& key, const Names& names) {
   const CleanErrorQueue clean;
   PGCERTD_CHECK(check_names(names));
-  EVP_PKEY* pair = key.handle().key.get();
-  const X509ReqPtr request(X509_REQ_new());
   PGCERTD_TRY(const X509NamePtr subject, leaf_subject(names));
-  if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-      X509_REQ_set_subject_name(request.get(), subject.get()) != 1 || X509_REQ_set_pubkey(request.get(), pair) != 1)
-    return fail(openssl_error("X509_REQ_new", "request"));
+  PGCERTD_TRY(const X509ReqPtr request, begin_request(subject.get(), key));
   PGCERTD_CHECK(ask_for_names(request.get(), names));
-  if (X509_REQ_sign(request.get(), pair, signing_digest(pair)) <= 0) return fail(openssl_error("X509_REQ_sign", key.key_name()));
-  const BioPtr bio(BIO_new(BIO_s_mem()));
-  if (!bio || PEM_write_bio_X509_REQ(bio.get(), request.get()) != 1) return fail(openssl_error("PEM_write_bio_X509_REQ", "request"));
-  return bio_text(bio.get());
+  return signed_pem(request.get(), key);
+}
+
+Result<std::string> make_client_request_pem(const PrivateKey& key, std::string_view role) {
+  const CleanErrorQueue clean;
+  PGCERTD_TRY(const X509NamePtr subject, client_subject(role));
+  PGCERTD_TRY(const X509ReqPtr request, begin_request(subject.get(), key));
+  return signed_pem(request.get(), key);
 }
 
 Result<RequestFacts> parse_request(std::string_view bytes, std::string_view name) {

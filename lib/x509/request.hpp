@@ -23,6 +23,8 @@ struct RequestFacts {
 
 // CN is the first name; a CN longer than 64 bytes (ub-common-name) is left out.
 Result<std::string> make_request_pem(const PrivateKey& key, const Names& names);
+// For a client's certificate: CN is the role.
+Result<std::string> make_client_request_pem(const PrivateKey& key, std::string_view role);
 Result<RequestFacts> parse_request(std::string_view bytes, std::string_view name);
 
 }  // namespace pgcertd::x509

@@ -90,7 +90,7 @@ Result<void> check_signer(const PrivateKey& key, const Certificate& ca, Validity
 Result<void> add_leaf_extensions(X509* x509, const LeafProfile& profile) {
   const bool has_subject = X509_NAME_entry_count(X509_get_subject_name(x509)) > 0;
   PGCERTD_CHECK(add_basic_constraints_leaf(x509));
-  PGCERTD_CHECK(add_extended_key_usage(x509, profile.client_auth));
+  PGCERTD_CHECK(add_extended_key_usage(x509, profile.client_auth ? KeyPurpose::server_and_client : KeyPurpose::server));
   PGCERTD_CHECK(add_crl_url(x509, profile.crl_url));
   // RFC 5280 4.2.1.6: critical where the subject is empty.
   return add_subject_alt_name(x509, profile.names, has_subject ? Critical::no : Critical::yes);
@@ -175,6 +175,25 @@ Result<Certificate> sign_leaf(const PrivateKey& ca_key, const Certificate& ca, s
                                    .serial = profile.serial,
                                    .validity = profile.validity}));
   PGCERTD_CHECK(add_leaf_extensions(x509.get(), profile));
+  PGCERTD_CHECK(add_leaf_key_usage(x509.get(), key));
+  PGCERTD_CHECK(add_authority_key_id(x509.get(), ca));
+  return finish(std::move(x509), ca_key);
+}
+
+Result<Certificate> sign_client(const PrivateKey& ca_key, const Certificate& ca, std::string_view request_pem, const ClientProfile& profile) {
+  const CleanErrorQueue clean;
+  PGCERTD_CHECK(check_signer(ca_key, ca, profile.validity));
+  PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
+  PGCERTD_TRY(const X509NamePtr subject, client_subject(profile.role));
+  EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
+  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(),
+                                   .issuer = X509_get_subject_name(ca.handle().x509.get()),
+                                   .key = key,
+                                   .serial = profile.serial,
+                                   .validity = profile.validity}));
+  PGCERTD_CHECK(add_basic_constraints_leaf(x509.get()));
+  PGCERTD_CHECK(add_extended_key_usage(x509.get(), KeyPurpose::client));
+  PGCERTD_CHECK(add_crl_url(x509.get(), profile.crl_url));
   PGCERTD_CHECK(add_leaf_key_usage(x509.get(), key));
   PGCERTD_CHECK(add_authority_key_id(x509.get(), ca));
   return finish(std::move(x509), ca_key);

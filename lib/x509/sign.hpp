@@ -45,6 +45,14 @@ struct LeafProfile {
 };
 // The public key comes from the request, everything else from the profile. Refuses a request whose signature is wrong.
 Result<Certificate> sign_leaf(const PrivateKey& ca_key, const Certificate& ca, std::string_view request_pem, const LeafProfile& profile);
+struct ClientProfile {
+  std::string serial;
+  std::string role;               // becomes the CN, which PostgreSQL compares with the role (clientcert=verify-full, cert)
+  Validity validity;
+  std::string crl_url;
+};
+// For clientAuth alone. The public key comes from the request, whose subject is not looked at.
+Result<Certificate> sign_client(const PrivateKey& ca_key, const Certificate& ca, std::string_view request_pem, const ClientProfile& profile);
 // The leaf signs itself (issuer type self-signed).
 Result<Certificate> make_self_signed(const PrivateKey& key, const LeafProfile& profile);
 

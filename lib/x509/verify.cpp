@@ -97,6 +97,18 @@ bool crl_signed_by(const Crl& crl, const Certificate& authority) {
   return key != nullptr && X509_CRL_verify(crl.handle().crl.get(), key) == 1;
 }
 
+std::vector<std::string> entries_missing(const Crl& before, const Crl& after) {
+  const CleanErrorQueue clean;
+  std::vector<std::string> out;
+  STACK_OF(X509_REVOKED)* const entries = X509_CRL_get_REVOKED(before.handle().crl.get());
+  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
+    const ASN1_INTEGER* serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
+    X509_REVOKED* entry = nullptr;
+    if (X509_CRL_get0_by_serial(after.handle().crl.get(), &entry, serial) != 1) out.push_back(serial_hex(serial));
+  }
+  return out;
+}
+
 bool key_matches(const PrivateKey& key, const Certificate& leaf) {
   const CleanErrorQueue clean;
   return X509_check_private_key(leaf.handle().x509.get(), key.handle().key.get()) == 1;

@@ -40,6 +40,9 @@ std::string weakness(const std::vector<Certificate>& chain);
 // By its signature alone: names, dates and keyUsage are the caller's to judge.
 bool crl_signed_by(const Crl& crl, const Certificate& authority);
 
+// Serials that `before` revokes and `after` does not.
+std::vector<std::string> entries_missing(const Crl& before, const Crl& after);
+
 bool key_matches(const PrivateKey& key, const Certificate& leaf);
 
 }  // namespace pgcertd::x509

@@ -227,10 +227,10 @@ TEST(PutBack, AnOperatorsRollbackWritesThePairBeforeAndPublishesItByThePreflight
 TEST(PutBack, NeedsAnEarlierPairThatIsWholeAndValid) {
   Case c = second_proved();
   c.seen.memory.rollback_asked_at = c.now;
-  EXPECT_NE(pair_to_put_back(c.seen, c.now), nullptr);
+  EXPECT_NE(pair_to_put_back(c.seen, c.now, true), nullptr);
   const auto nothing = [&](const Bend& bend) {
     const Case x = with(c, bend);
-    return pair_to_put_back(x.seen, x.now) == nullptr && x.step() != "put-back";
+    return pair_to_put_back(x.seen, x.now, true) == nullptr && x.step() != "put-back";
   };
   EXPECT_TRUE(nothing([](Case& x) { x.seen.generations.all.front().complete = false; }));
   EXPECT_TRUE(nothing([](Case& x) { x.seen.generations.all.front().chain.clear(); }));

@@ -1,0 +1,113 @@
+#include "core/trust.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "core/hba.hpp"
+#include "core/plan.hpp"
+
+namespace pgcertd {
+namespace {
+
+using P = ProblemCode;
+
+std::string path_in_current(const Observation& seen, FileRole role) { return fmt::format("{}/current/{}", seen.generations.directory, file_name(role)); }
+
+bool names_ours(const Observation& seen, const char* setting, FileRole role) { return seen.server.file_setting(setting) == path_in_current(seen, role); }
+
+// Which of the settings names a file of somebody else.
+const char* foreign_setting(const Observation& seen) {
+  for (const auto& [setting, role] : {std::pair{"ssl_ca_file", FileRole::root}, std::pair{"ssl_crl_file", FileRole::crl}})
+    if (!seen.server.setting(setting).empty() && !names_ours(seen, setting, role)) return setting;
+  return seen.server.setting("ssl_crl_dir").empty() ? nullptr : "ssl_crl_dir";
+}
+
+const HbaRule* row_that_asks(const Observation& seen) {
+  if (!seen.detail || !seen.detail->hba) return nullptr;
+  const auto found = std::ranges::find_if(*seen.detail->hba, asks_for_certificate);
+  return found == seen.detail->hba->end() ? nullptr : &*found;
+}
+
+// Decimal numbers of any length.
+bool is_higher(const std::string& number, const std::string& than) { return number.size() != than.size() ? number.size() > than.size() : number > than; }
+
+bool of_one_ca(const CrlFacts& a, const CrlFacts& b) { return a.issuer == b.issuer && a.authority_key_id == b.authority_key_id; }
+
+bool same_set(const std::vector<CrlFacts>& a, const std::vector<CrlFacts>& b) {
+  return std::ranges::equal(a, b, {}, &CrlFacts::fingerprint_sha256, &CrlFacts::fingerprint_sha256);
+}
+
+std::uint64_t entries_of(const std::vector<CrlFacts>& crls) {
+  std::uint64_t sum = 0;
+  for (const CrlFacts& crl : crls) sum += crl.revoked;
+  return sum;
+}
+
+bool same_anchors(const Observation& seen, const GenerationSeen& current) {
+  return seen.issuer.root && current.roots.size() == 1 && current.roots.front().fingerprint_sha256 == seen.issuer.root->fingerprint_sha256;
+}
+
+std::optional<Finding> why_refused(const Desired& desired, const Observation& seen, const GenerationSeen& current) {
+  const std::string path = path_in_current(seen, FileRole::crl);
+  if (const std::string why = crls_follow(current.crls, seen.issuer.crl_set); !why.empty())
+    return finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + why, "restore the CA's directory from its newest backup; the CRL that is installed shows what was revoked: pgcertctl inspect " + path, path);
+  if (const std::uint64_t entries = entries_of(seen.issuer.crl_set); entries > desired.cluster.crl_max_entries)
+    return finding(P::crl_oversize, fmt::format("the issuer's new CRL has {} entries and is not installed: crl_max_entries is {}", entries, desired.cluster.crl_max_entries),
+                   "raise crl_max_entries, if the server's memory allows it", path);
+  return std::nullopt;
+}
+
+}  // namespace
+
+TrustWish trust_wish(const Desired& desired, const Observation& seen) {
+  if (trust_in_force(seen)) return {true, "ssl_ca_file and ssl_crl_file name pgcertd's files"};
+  if (desired.cluster.client_ca == ClientCaPolicy::off) return {false, "client_ca is \"off\""};
+  if (!seen.server.known || seen.issuer.root_pem.empty()) return {false, "the issuer has no root that clients' certificates could lead to"};
+  if (const char* setting = foreign_setting(seen)) return {false, fmt::format("{} names a file of somebody else", setting)};
+  if (!seen.issuer.clients.empty()) return {true, fmt::format("the issuer has given out certificates for clients, the newest for {}", printable(seen.issuer.clients.front().role, 80))};
+  if (const HbaRule* row = row_that_asks(seen)) return {true, place_of(*row) + " asks for a client certificate"};
+  return {false, "no client certificate was issued, and pg_hba.conf asks for none"};
+}
+
+bool trust_in_force(const Observation& seen) {
+  return seen.server.known && names_ours(seen, "ssl_ca_file", FileRole::root) && names_ours(seen, "ssl_crl_file", FileRole::crl);
+}
+
+std::string crls_follow(const std::vector<CrlFacts>& installed, const std::vector<CrlFacts>& next) {
+  for (const CrlFacts& before : installed)
+    for (const CrlFacts& after : next) {
+      if (!of_one_ca(before, after) || before.fingerprint_sha256 == after.fingerprint_sha256) continue;
+      const std::string ca = printable(after.issuer, 128);
+      if (!is_higher(after.number, before.number))
+        return fmt::format("number {} of {} does not follow number {}, which is installed: who was revoked since would be let in again", printable(after.number, 80), ca, printable(before.number, 80));
+      if (after.this_update <= before.this_update) return fmt::format("the CRL of {} begins at {}, no later than the one that is installed", ca, to_rfc3339(after.this_update));
+    }
+  return {};
+}
+
+TrustStep trust_step(const Desired& desired, const Observation& seen) {
+  const GenerationSeen* current = seen.generations.live();
+  if (current == nullptr || !current->complete || seen.issuer.crl_set.empty()) return {};
+  const TrustWish wish = trust_wish(desired, seen);
+  if (!wish.wanted || (same_set(current->crls, seen.issuer.crl_set) && same_anchors(seen, *current))) return {};
+  if (auto refused = why_refused(desired, seen, *current)) return {false, {}, std::move(refused)};
+  return {true, fmt::format("the issuer's CRLs are newer than the installed ones ({})", wish.why), std::nullopt};
+}
+
+std::vector<Finding> judge_trust(const Desired& desired, const Observation& seen) {
+  std::vector<Finding> out;
+  const TrustWish wish = trust_wish(desired, seen);
+  if (!wish.wanted) return out;
+  const std::string path = path_in_current(seen, FileRole::crl);
+  if (auto step = trust_step(desired, seen); step.refused) out.push_back(std::move(*step.refused));
+  if (seen.issuer.crl_set.empty())
+    out.push_back({P::crl_missing, Severity::warning, path, "no new set of CRLs can be installed: " + printable(seen.issuer.crl_set_why), "sign a CRL with the root's key, as pgcertd's OPERATING.md shows"});
+  if (const auto& trouble = seen.memory.trust_trouble) out.push_back(finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + trouble->message, trouble->remedy, path));
+  if (seen.canary == CanaryVerdict::stale) out.push_back(finding(P::crl_not_loaded, "a handshake shows that the server lets in a certificate that the installed CRL revokes", "look for \"SSL configuration was not reloaded\" in the server's log", path));
+  if (seen.canary == CanaryVerdict::locked_out) out.push_back(finding(P::crl_untrusted, "a handshake shows that every client with a certificate is refused: " + printable(seen.canary_text), "pgcertctl audit", path));
+  return out;
+}
+
+}  // namespace pgcertd

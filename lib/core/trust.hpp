@@ -1,0 +1,51 @@
+// Trust for client certificates: ssl_ca_file and ssl_crl_file of a cluster, set together or not at all, from the moment somebody
+// has or needs a client certificate; and the CRLs in them, which must follow the issuer's without ever going back. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/cert.hpp"
+#include "core/finding.hpp"
+
+namespace pgcertd {
+
+struct Desired;
+struct Observation;
+
+// What handshakes with two client certificates showed, of which the installed CRL revokes one.
+enum class CanaryVerdict : std::uint8_t {
+  unknown,       // nothing could be asked, or the answers fit nothing
+  loaded,        // the good one is let in, the revoked one is not
+  stale,         // both are let in: the server has not loaded this CRL
+  locked_out,    // both are refused: so is every client with a certificate
+};
+
+// Why clients' certificates are to be judged by this cluster, or why not.
+struct TrustWish {
+  bool wanted = false;
+  std::string why;
+};
+TrustWish trust_wish(const Desired& desired, const Observation& seen);
+
+// Do ssl_ca_file and ssl_crl_file both name the files of the current generation?
+bool trust_in_force(const Observation& seen);
+
+// May the set `next` take the place of `installed`? Empty: yes; else the reason against it. For each CA that both know, the CRL
+// number and thisUpdate must move on (RFC 5280 5.2.3; OpenSSL takes the newest thisUpdate).
+std::string crls_follow(const std::vector<CrlFacts>& installed, const std::vector<CrlFacts>& next);
+
+// The issuer's set is another one than the current generation's, and may take its place.
+struct TrustStep {
+  bool wanted = false;
+  std::string why;
+  std::optional<Finding> refused;   // why it is not installed though it is newer
+};
+TrustStep trust_step(const Desired& desired, const Observation& seen);
+
+std::vector<Finding> judge_trust(const Desired& desired, const Observation& seen);
+
+}  // namespace pgcertd
