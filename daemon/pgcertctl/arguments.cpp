@@ -155,12 +155,50 @@ void add_revoking(CLI::App& app, Command& command) {
   CLI::App& revoke = *app.add_subcommand("revoke", "revoke a certificate, and sign the CRL anew");
   const auto values = bind<Revoke>(revoke, command);
   const auto reasons = ca::revocation_reasons();
-  add_text(revoke, "SERIAL", values->target, "", "hexadecimal serial, or a file that holds it")->required();
+  CLI::Option* target = add_text(revoke, "SERIAL", values->target, "", "hexadecimal serial, or a file that holds it");
+  CLI::Option* role = add_text(revoke, "--role", values->role, "ROLE", "all client certificates of this role")->excludes(target);
+  revoke.callback([&command, values, target, role] {
+    if (target->count() + role->count() == 0) throw CLI::RequiredError("SERIAL, FILE or --role");
+    command = *values;
+  });
   add_text(revoke, "--reason", values->reason, "REASON", "keyCompromise, superseded, ... of RFC 5280")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(reasons.begin(), reasons.end())))
       ->type_name("REASON");
   add_text(revoke, "--issuer", values->issuer, "NAME", "who issued it, where there are several");
+}
+
+void add_clients(CLI::App& app, Command& command) {
+  CLI::App& client = *app.add_subcommand("client", "certificates for clients");
+  client.require_subcommand(1);
+  CLI::App& issue = *client.add_subcommand("issue", "a key and a certificate for a role");
+  const auto values = bind<ClientIssue>(issue, command);
+  add_text(issue, "ROLE", values->role, "", "the role; it becomes the common name")->required();
+  add_text(issue, "-o,--output", values->directory, "DIR", "where the files are put")->required();
+  add_text(issue, "--format", values->format, "FORMAT", "libpq (default), pkcs12 or jdbc")->check(CLI::IsMember({"libpq", "pkcs12", "jdbc"}))->type_name("FORMAT");
+  add_text(issue, "--passphrase", values->passphrase, "SOURCE", "of a pkcs12 file: file:PATH or credential:NAME");
+  add_text(issue, "--lifetime", values->lifetime, "DURATION", "default 90d")->check(duration)->type_name("DURATION");
+  add_key_type(issue, "--key-type", values->key_type, "of the client's key, default ecdsa-p256");
+  issue.add_flag("--with-crl", values->with_crl, "also root.crl, which must be renewed in time");
+  add_text(issue, "--issuer", values->issuer, "NAME", "who issues it, where there are several");
+  bind<ClientList>(*client.add_subcommand("list", "those in date, with serial and end"), command);
+
+  CLI::App& trust = *app.add_subcommand("trust", "what clients need to trust");
+  trust.require_subcommand(1);
+  CLI::App& exported = *trust.add_subcommand("export", "the root certificates, and their fingerprints");
+  add_text(exported, "-o,--output", bind<TrustExport>(exported, command)->output, "FILE", "default standard output");
+}
+
+void add_crls(CLI::App& app, Command& command) {
+  CLI::App& crl = *app.add_subcommand("crl", "certificate revocation lists");
+  crl.require_subcommand(1);
+  bind<CrlShow>(*crl.add_subcommand("show", "what is published and what is installed"), command);
+  CLI::App& refresh = *crl.add_subcommand("refresh", "sign and install a new one now");
+  add_text(refresh, "--issuer", bind<CrlRefresh>(refresh, command)->issuer, "NAME", "whose, where there are several");
+  CLI::App& import = *crl.add_subcommand("import", "a CRL that was signed elsewhere, as the root's");
+  const auto values = bind<CrlImport>(import, command);
+  add_text(import, "FILE", values->file, "", "PEM or DER; - for standard input")->required();
+  add_text(import, "--issuer", values->issuer, "NAME", "whose it is, where there are several");
 }
 
 void add_judging(CLI::App& app, Command& command) {
@@ -328,6 +366,8 @@ std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* ar
   add_watching(app, invocation.command);
   add_acting(app, invocation.command);
   add_revoking(app, invocation.command);
+  add_clients(app, invocation.command);
+  add_crls(app, invocation.command);
   add_judging(app, invocation.command);
   add_looking(app, invocation.command);
   add_ca(app, invocation.command);

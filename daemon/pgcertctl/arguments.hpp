@@ -48,6 +48,7 @@ struct Takeover {
   std::string cluster;
 };
 struct Revoke {
+  std::string role;
   std::string target;                          // a serial, or a file with the certificate
   std::string reason, issuer;
 };
@@ -68,6 +69,22 @@ struct Inspect {
 struct Probe {
   std::string target, root, name;
   std::string user, database, certificate, key;   // user empty: the server is not asked whether it lets anybody in
+};
+struct ClientIssue {
+  std::string role, directory, format = "libpq", passphrase, issuer, lifetime = "90d";
+  KeyType key_type = KeyType::ecdsa_p256;
+  bool with_crl = false;
+};
+struct ClientList {};
+struct TrustExport {
+  std::string output;   // empty: standard output
+};
+struct CrlShow {};
+struct CrlRefresh {
+  std::string issuer;
+};
+struct CrlImport {
+  std::string file, issuer;
 };
 struct Setup {
   std::vector<std::string> data_directories;   // empty: what is found
@@ -92,7 +109,7 @@ struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
 using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Revoke, Audit, Permissions, Events, Runway, Inspect, Probe,
-                             Setup, SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
+                             ClientIssue, ClientList, TrustExport, CrlShow, CrlRefresh, CrlImport, Setup, SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {
   Globals globals;

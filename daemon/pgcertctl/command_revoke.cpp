@@ -1,4 +1,4 @@
-// revoke SERIAL|FILE: the daemon's issuer revokes a certificate and signs its CRL anew.
+// revoke SERIAL|FILE|--role ROLE: the daemon's issuer revokes a certificate and signs its CRL anew.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -35,6 +35,11 @@ Result<std::string> serial_of(const std::string& target) {
 }  // namespace
 
 int run(const Revoke& command, const Session& session) {
+  if (!command.role.empty()) {
+    const auto agreed = confirm(session, fmt::format("Revoke all certificates of the role \"{}\" for good?", printable(command.role, 80)));
+    if (!agreed) return session.report(agreed.error());
+    return ask(session, "/v1/revoke", {{"role", command.role}, {"reason", command.reason}, {"issuer", command.issuer}});
+  }
   const auto serial = serial_of(command.target);
   if (!serial) return session.report(serial.error());
   const auto agreed = confirm(session, fmt::format("Revoke serial {} for good?", *serial));

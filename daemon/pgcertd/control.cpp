@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pgcertd/control_command.hpp"
-#include "pgcertd/control_revoke.hpp"
+#include "pgcertd/control_issuer.hpp"
 #include "status/json.hpp"
 
 namespace pgcertd::daemon {
@@ -71,7 +71,7 @@ http::ControlReply rotate(ClusterWorker& worker, Order order) {
 
 http::ControlReply answer_control(const Fleet& fleet, const http::ControlRequest& request) {
   if (request.uid == static_cast<uid_t>(-1)) return problem(403, "Forbidden", "the kernel did not tell who asks");
-  if (request.path == "/v1/revoke") return answer_revoke(fleet, request);
+  if (auto answered = answer_issuer(fleet, request)) return std::move(*answered);
   const auto asked = parse_path(request.path);
   if (!asked) return problem(404, "Not found", "no such path");
   const auto worker = fleet.find(asked->cluster);

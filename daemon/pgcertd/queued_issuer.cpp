@@ -78,25 +78,25 @@ void QueuedIssuer::want_canaries() {
   poke();
 }
 
-std::future<Result<void>> QueuedIssuer::start_revoking(std::string serial, std::string reason) {
+std::future<Result<std::string>> QueuedIssuer::start(Order order) {
   const std::lock_guard lock(mutex_);
-  auto answer = revocations_.emplace_back(Revocation{std::move(serial), std::move(reason), {}, {}}).done.get_future();
+  auto answer = asked_.emplace_back(Asked{std::move(order), {}, {}}).done.get_future();
   poked_ = true;
   changed_.notify_all();
   return answer;
 }
 
 // A CRL that carries a wrong time would lock every client out.
-std::deque<QueuedIssuer::Revocation> QueuedIssuer::revoke_what_waits() {
-  std::deque<Revocation> todo;
+std::deque<QueuedIssuer::Asked> QueuedIssuer::do_what_waits() {
+  std::deque<Asked> todo;
   {
     const std::lock_guard lock(mutex_);
-    todo.swap(revocations_);
+    todo.swap(asked_);
   }
-  for (Revocation& one : todo) {
+  for (Asked& one : todo) {
     const bool doubt = look_at_clocks(clock_).has_value();
-    one.result = doubt ? fail(Errc::refused, "the wall clock jumped: no CRL is signed until it is believed again", "pgcertctl status tells when that is; then ask again")
-                       : inner_->revoke(one.serial, one.reason, wall_clock());
+    one.result = doubt ? fail(Errc::refused, "the wall clock jumped: nothing is signed until it is believed again", "pgcertctl status tells when that is; then ask again")
+                       : one.order(*inner_, wall_clock());
   }
   return todo;
 }
@@ -157,11 +157,11 @@ void QueuedIssuer::run() {
   };
   while (!over()) {
     heartbeats_.beat(task_, std::chrono::steady_clock::now());
-    auto revoked = revoke_what_waits();
+    auto done = do_what_waits();
     look();
     // Told only when the new CRL is published: whoever is answered may fetch it.
-    for (Revocation& one : revoked) one.done.set_value(std::move(one.result));
-    if (!revoked.empty()) answered_();
+    for (Asked& one : done) one.done.set_value(std::move(one.result));
+    if (!done.empty()) answered_();
     while (const auto request = next_request()) {
       heartbeats_.beat(task_, std::chrono::steady_clock::now());
       answer(*request);

@@ -43,22 +43,23 @@ class QueuedIssuer final : public ports::Issuer {
   void want_canaries() override;
   // Straight to the issuer behind, which is rare: only where entries have left a CRL.
   Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now) override { return inner_->check_retired(serials, now); }
-  // On the issuer's thread; a broken promise when that ends before.
-  std::future<Result<void>> start_revoking(std::string serial, std::string reason);
+  // Done on the issuer's thread; a broken promise when that ends before. Its text says what was done.
+  using Order = std::function<Result<std::string>(ports::Issuer& issuer, TimePoint now)>;
+  std::future<Result<std::string>> start(Order order);
 
   void poke();
   void stop();
 
  private:
-  struct Revocation {
-    std::string serial, reason;
-    std::promise<Result<void>> done;
-    Result<void> result{};
+  struct Asked {
+    Order order;
+    std::promise<Result<std::string>> done;
+    Result<std::string> result{};
   };
 
   void run();
   void look();
-  std::deque<Revocation> revoke_what_waits();                // with their results
+  std::deque<Asked> do_what_waits();                         // with their results
   std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
   [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
@@ -76,7 +77,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::map<std::string, TimePoint> queued_;         // SPKI → since when
   std::deque<LeafRequest> queue_;
   std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look
-  std::deque<Revocation> revocations_;
+  std::deque<Asked> asked_;
   std::vector<ProblemSince> problems_;              // the thread's alone
   ClockGuard clock_;                                // the thread's alone
   std::map<std::string, IssuerAnswer> answers_;

@@ -12,6 +12,8 @@
 
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
+#include "core/trust.hpp"
+#include "base/text.hpp"
 #include "x509/request.hpp"
 #include "x509/sign.hpp"
 #include "x509/verify.hpp"
@@ -86,7 +88,7 @@ Result<x509::RequestFacts> check_request(const LeafRequest& request) {
     return fail(Errc::refused, fmt::format("no certificate is issued for a key of the kind {}", facts.key_name));
   if (request.role.empty() && request.names.dns.empty() && request.names.ip.empty())
     return fail(Errc::invalid, "a certificate without a name helps no client", "set names in the cluster's section");
-  PGCERTD_CHECK(x509::check_names(request.names));
+  if (request.role.empty()) PGCERTD_CHECK(x509::check_names(request.names));
   if (request.lifetime <= Duration::zero())
     return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(request.lifetime)));
   return facts;
@@ -257,6 +259,60 @@ Result<x509::Crl> IssuingCa::current_crl(TimePoint now) {
   return canaries_wanted_ ? sign_crl_with_canary(published, now) : sign_crl(published, revoked, now);
 }
 
+Result<x509::Crl> IssuingCa::renew_crl(TimePoint now) {
+  PGCERTD_TRY(const auto published, published_crl());
+  PGCERTD_TRY(const auto revoked, registry_.revoked());
+  return canaries_wanted_ ? sign_crl_with_canary(published, now) : sign_crl(published, revoked, now);
+}
+
+Result<void> IssuingCa::check_of_root(const x509::Crl& crl, TimePoint now) const {
+  const std::string name = fmt::format("CRL {} of the root CA", printable(crl.facts().number, 80));
+  if (const std::string fault = crl_fault(crl.facts(), now); !fault.empty()) return fail(Errc::refused, name + " is not installed: " + fault);
+  PGCERTD_TRY(const auto installed, root_crl());
+  if (!installed) return {};
+  if (const std::string fault = crls_follow({installed->facts()}, {crl.facts()}); !fault.empty()) return fail(Errc::refused, name + " is not installed: " + fault);
+  return {};
+}
+
+// A registry that lost them would otherwise never sign again: its next CRL would un-revoke them.
+Result<std::string> IssuingCa::import_own(const x509::Crl& crl, TimePoint now) {
+  PGCERTD_TRY(const auto published, published_crl());
+  const auto entries = x509::entries_of(crl);
+  for (const x509::RevokedEntry& entry : entries) PGCERTD_CHECK(registry_.adopt_revocation(entry.serial, entry.reason, entry.revoked_at, now));
+  PGCERTD_TRY(const std::uint64_t number, number_of(crl, "the CRL"));
+  PGCERTD_TRY(const std::uint64_t highest, registry_.crl_number());
+  if (number > highest) PGCERTD_CHECK(registry_.next_crl_number(number));
+  if (!published || crls_follow({published->facts()}, {crl.facts()}).empty()) PGCERTD_CHECK(replace_file(directory_.crl(), crl.pem(), 0644));
+  PGCERTD_TRY(const x509::Crl renewed, renew_crl(now));
+  return fmt::format("{} revocations of the issuing CA were taken over from CRL {}; CRL {} is published", entries.size(), number, renewed.facts().number);
+}
+
+Result<std::string> IssuingCa::import_crls(const std::string& bytes, TimePoint now) {
+  PGCERTD_TRY(const auto crls, x509::parse_crls(bytes, "the CRL"));
+  const bool has_own = std::any_of(crls.begin(), crls.end(), [this](const x509::Crl& crl) { return x509::crl_signed_by(crl, certificate_); });
+  std::vector<const x509::Crl*> of_root;
+  for (const x509::Crl& crl : crls) {
+    if (x509::crl_signed_by(crl, certificate_)) continue;
+    if (!x509::crl_signed_by(crl, root_))
+      return fail(Errc::refused, fmt::format("a CRL in the name of \"{}\" was signed by neither this issuer's root CA nor its issuing CA", printable(crl.facts().issuer, 200)),
+                  "pgcertctl inspect FILE shows whose it is; name its issuer with --issuer");
+    // Beside a CRL of this CA, an older one of the root is what a cluster had installed.
+    if (const auto good = check_of_root(crl, now); good) of_root.push_back(&crl);
+    else if (!has_own) return fail(good.error());
+  }
+  std::vector<std::string> done;
+  for (const x509::Crl& crl : crls) {
+    if (!x509::crl_signed_by(crl, certificate_)) continue;
+    PGCERTD_TRY(std::string words, import_own(crl, now));
+    done.push_back(std::move(words));
+  }
+  for (const x509::Crl* crl : of_root) {
+    PGCERTD_CHECK(replace_file(directory_.root_crl(), crl->pem(), 0644));
+    done.push_back(fmt::format("CRL {} of the root CA is published, valid until {}", printable(crl->facts().number, 80), to_rfc3339(*crl->facts().next_update)));
+  }
+  return fmt::format("{}", fmt::join(done, "; "));
+}
+
 // Made anew for each CRL: that a server refuses it shows that it has loaded just this one, or one after it.
 Result<x509::Crl> IssuingCa::sign_crl_with_canary(const std::optional<x509::Crl>& published, TimePoint now) {
   PGCERTD_CHECK(check_usable(now));
@@ -293,7 +349,7 @@ Result<void> IssuingCa::check_retired(const std::vector<std::string>& serials, T
     if (entry && entry->revoked_at && !is_listed(*entry, now)) continue;
     return fail(Errc::refused,
                 fmt::format("serial {} is revoked in the CRL that is installed, and {}: a new CRL would let it in again", serial, entry ? "not in the issuer's" : "the registry does not know it"),
-                "restore registry.db from the newest backup of the CA's directory, or take the entries over: pgcertctl crl import FILE");
+                "take the entries over from the installed one, as root: pgcertctl crl import STATE/clusters/CLUSTER/current/root.crl");
   }
   return {};
 }

@@ -36,6 +36,11 @@ class IssuingCa {
   Result<std::optional<Issued>> find(const std::string& spki_sha256, TimePoint now);
   // Signs a new one when the published one is missing, a day old, or lacks a revocation.
   Result<x509::Crl> current_crl(TimePoint now);
+  // Signs a new one, whatever the age of the published one.
+  Result<x509::Crl> renew_crl(TimePoint now);
+  // Of the root: checked as the CRL gate says, then published. Of this CA: its entries are taken over into a registry that was
+  // lost or restored. Nothing is changed unless all of them are good. Says what was done.
+  Result<std::string> import_crls(const std::string& bytes, TimePoint now);
   // As it lies on the disk; nullopt: none of this CA.
   [[nodiscard]] Result<std::optional<x509::Crl>> published_crl() const;
   // Durable in the registry first, then published. The first revocation of a serial stands. `reason` as RFC 5280 names it.
@@ -78,6 +83,8 @@ class IssuingCa {
   Result<x509::Certificate> sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now);
   Canary canary_of(const KeyedLeaf& made) const;
   std::string crl_set_pem(TimePoint now);
+  Result<void> check_of_root(const x509::Crl& crl, TimePoint now) const;
+  Result<std::string> import_own(const x509::Crl& crl, TimePoint now);
 
   IssuingDirectory directory_;
   x509::Certificate certificate_, root_;

@@ -79,14 +79,18 @@ Error problem(int status, const json& body) {
 }
 
 // httplib has one word for a peer that is silent and one that has gone: the time that passed tells them apart.
-Result<json> read_reply(const httplib::Result& result, const std::string& path, const sockaddr_un& address, Duration timeout,
-                        Clock::time_point began) {
+Result<std::string> read_body(const httplib::Result& result, const std::string& path, const sockaddr_un& address, Duration timeout, Clock::time_point began) {
   if (result.error() == httplib::Error::Read && Clock::now() - began >= timeout)
     return fail(Errc::timeout, fmt::format("the daemon at \"{}\" gave no answer within {}", printable(path), to_text(timeout)),
                 "journalctl -u pgcertd; or wait longer with --timeout");
   if (!result) return fail(why_unreachable(path, address));
-  json body = json::parse(result->body, nullptr, false);
-  if (result->status < 200 || result->status > 299) return fail(problem(result->status, body));
+  if (result->status < 200 || result->status > 299) return fail(problem(result->status, json::parse(result->body, nullptr, false)));
+  return result->body;
+}
+
+Result<json> read_reply(const httplib::Result& result, const std::string& path, const sockaddr_un& address, Duration timeout, Clock::time_point began) {
+  PGCERTD_TRY(const std::string text, read_body(result, path, address, timeout, began));
+  json body = json::parse(text, nullptr, false);
   if (body.is_discarded())
     return fail(Errc::parse, fmt::format("what answers at \"{}\" is not pgcertd: its answer is no JSON", printable(path)),
                 std::string(start_remedy));
@@ -109,6 +113,12 @@ Result<json> ControlClient::get(const std::string& path) const {
   PGCERTD_TRY(const sockaddr_un address, address_of(socket_path_));
   const Clock::time_point began = Clock::now();
   return read_reply(connect_to(socket_path_, timeout_).Get(path), socket_path_, address, timeout_, began);
+}
+
+Result<std::string> ControlClient::get_text(const std::string& path) const {
+  PGCERTD_TRY(const sockaddr_un address, address_of(socket_path_));
+  const Clock::time_point began = Clock::now();
+  return read_body(connect_to(socket_path_, timeout_).Get(path), socket_path_, address, timeout_, began);
 }
 
 Result<json> ControlClient::post(const std::string& path, const json& body) const {

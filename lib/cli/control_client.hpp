@@ -16,6 +16,8 @@ class ControlClient {
   ControlClient(std::string socket_path, Duration timeout) : socket_path_(std::move(socket_path)), timeout_(timeout) {}
   // `path` with its query: "/v1/events?since=7".
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
+  // What is no JSON: the trust bundle.
+  [[nodiscard]] Result<std::string> get_text(const std::string& path) const;
   [[nodiscard]] Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
   [[nodiscard]] const std::string& socket_path() const noexcept { return socket_path_; }
 

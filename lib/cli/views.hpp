@@ -26,4 +26,10 @@ std::string event_line(const nlohmann::json& event, TimePoint now, const Style& 
 // The answer to a dry run: whether it would rotate, what would be done first, and why.
 std::string plan_view(const nlohmann::json& reply, TimePoint now, const Style& style);
 
+// Certificates of clients and CRLs, as `client list` and `crl show` print them, as JSON and as text.
+nlohmann::json clients_of(const nlohmann::json& status);
+std::string clients_view(const nlohmann::json& status, TimePoint now, const Style& style);
+nlohmann::json crls_of(const nlohmann::json& status);
+std::string crls_view(const nlohmann::json& status, TimePoint now, const Style& style);
+
 }  // namespace pgcertd::cli

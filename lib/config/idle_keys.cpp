@@ -8,14 +8,12 @@
 namespace pgcertd {
 namespace {
 
-constexpr std::array<std::string_view, 7> idle{
+constexpr std::array<std::string_view, 5> idle{
     "http.issuer",
     "http.client_ca",
     "issuer.NAME.root_certificate",
     "issuer.NAME.request_lead",
     "crl.NAME.urls",
-    "cluster.NAME.client_ca",
-    "cluster.NAME.crl_max_entries",
 };
 
 struct Section {

@@ -343,6 +343,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
 std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
   std::vector<Finding> out;
   if (!seen.available) out.push_back(finding(P::issuer_failed, printable(seen.why), seen.remedy, config.name));
+  else if (!seen.crl_fault.empty()) out.push_back({P::issuer_failed, Severity::warning, config.name, "no new CRL can be signed: " + printable(seen.crl_fault, 1000), seen.crl_remedy});
   const auto ends_soon = [&](const std::optional<CertFacts>& ca, P code, Duration least, const char* what, const char* remedy) {
     if (!ca || ca->not_after >= no_expiry) return;
     const Duration left = ca->not_after - now;

@@ -52,7 +52,7 @@ bool same_anchors(const Observation& seen, const GenerationSeen& current) {
 std::optional<Finding> why_refused(const Desired& desired, const Observation& seen, const GenerationSeen& current) {
   const std::string path = path_in_current(seen, FileRole::crl);
   if (const std::string why = crls_follow(current.crls, seen.issuer.crl_set); !why.empty())
-    return finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + why, "restore the CA's directory from its newest backup; the CRL that is installed shows what was revoked: pgcertctl inspect " + path, path);
+    return finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + why, "as root: pgcertctl crl import " + path + "; it takes over what is revoked there", path);
   if (const std::uint64_t entries = entries_of(seen.issuer.crl_set); entries > desired.cluster.crl_max_entries)
     return finding(P::crl_oversize, fmt::format("the issuer's new CRL has {} entries and is not installed: crl_max_entries is {}", entries, desired.cluster.crl_max_entries),
                    "raise crl_max_entries, if the server's memory allows it", path);
@@ -85,6 +85,16 @@ std::string crls_follow(const std::vector<CrlFacts>& installed, const std::vecto
       if (after.this_update <= before.this_update) return fmt::format("the CRL of {} begins at {}, no later than the one that is installed", ca, to_rfc3339(after.this_update));
     }
   return {};
+}
+
+std::string crl_fault(const CrlFacts& crl, TimePoint now) {
+  if (crl.delta) return "it is a delta CRL, which lists only what changed";
+  if (crl.indirect) return "it is an indirect CRL, which speaks for other issuers";
+  if (crl.unknown_critical) return "it has a critical extension that is not known";
+  if (crl.number.empty()) return "it has no CRL number";
+  if (crl.this_update > now) return "it begins only at " + to_rfc3339(crl.this_update);
+  if (!crl.next_update) return "it does not say when the next one comes (nextUpdate)";
+  return now >= *crl.next_update ? "it ended at " + to_rfc3339(*crl.next_update) : "";
 }
 
 TrustStep trust_step(const Desired& desired, const Observation& seen) {

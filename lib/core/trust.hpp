@@ -38,6 +38,10 @@ bool trust_in_force(const Observation& seen);
 // number and thisUpdate must move on (RFC 5280 5.2.3; OpenSSL takes the newest thisUpdate).
 std::string crls_follow(const std::vector<CrlFacts>& installed, const std::vector<CrlFacts>& next);
 
+// Why a CRL from elsewhere may not be installed, by its form and dates (RFC 5280 5.2; OpenSSL 3.0 would take a delta for a whole
+// one). Empty: nothing against it. Its signature is the caller's to judge.
+std::string crl_fault(const CrlFacts& crl, TimePoint now);
+
 // The issuer's set is another one than the current generation's, and may take its place.
 struct TrustStep {
   bool wanted = false;

@@ -160,9 +160,9 @@ void Observer::observe_detail(Observation& seen) {
 
 void Observer::observe_audited(Observation& seen) {
   if (!seen.server.known) return;
-  if (!audited_ || audited_->cert_path != seen.live.cert_path) {
-    audited_.emplace();
-    audited_->cert_path = seen.live.cert_path;
+  const std::string crl_path = seen.server.file_setting("ssl_crl_file");
+  if (!audited_ || audited_->cert_path != seen.live.cert_path || audited_->crl_path != crl_path || audited_->generation != seen.generations.current) {
+    audited_.emplace(seen.live.cert_path, crl_path, seen.generations.current);
     audited_->tls_files = look_into_files(ports_.live, seen.server, seen.live);
     audited_->live_files = look_at_files(ports_.live, seen.server, seen.live, seen.generations.directory);
     audited_->revoked_sessions = revoked_sessions(ports_.live, seen);

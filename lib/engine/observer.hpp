@@ -58,7 +58,8 @@ class Observer {
   std::optional<std::string> foreign_;
   std::optional<RestartOutlook> restart_;
   struct Audited {
-    std::string cert_path;               // of the live set that it was read for
+    Audited(std::string cert, std::string crl, std::string current) : cert_path(std::move(cert)), crl_path(std::move(crl)), generation(std::move(current)) {}
+    std::string cert_path, crl_path, generation;   // that it was read for
     TlsFilesSeen tls_files;
     std::vector<LiveFileSeen> live_files;
     std::vector<CertSession> revoked_sessions;

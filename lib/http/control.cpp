@@ -15,7 +15,7 @@
 namespace pgcertd::http {
 namespace {
 
-constexpr std::size_t max_body = 64 << 10;
+constexpr std::size_t max_body = 96U << 20U;   // a CRL of a million entries, as JSON text
 constexpr mode_t socket_mode = 0660;
 
 Result<sockaddr_un> address_of(const std::string& path) {

@@ -18,7 +18,7 @@ struct ControlRequest {
   std::string method;                    // "POST"
   std::string path;
   std::vector<std::pair<std::string, std::string>> query;
-  std::string body;                      // JSON, unparsed; 64 KiB at most
+  std::string body;                      // JSON, unparsed; 96 MiB at most, as a CRL may come in it
   uid_t uid = static_cast<uid_t>(-1);    // -1: unknown, may do nothing
   gid_t gid = static_cast<gid_t>(-1);
   pid_t pid = 0;

@@ -56,6 +56,19 @@ void LocalIssuer::want_canaries() {
   if (ca_) ca_->want_canaries();
 }
 
+Result<void> LocalIssuer::renew_crl(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(ca::IssuingCa* const ca, opened());
+  PGCERTD_CHECK(ca->renew_crl(now));
+  return {};
+}
+
+Result<std::string> LocalIssuer::import_crls(const std::string& bytes, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(ca::IssuingCa* const ca, opened());
+  return ca->import_crls(bytes, now);
+}
+
 Result<void> LocalIssuer::check_retired(const std::vector<std::string>& serials, TimePoint now) {
   const std::lock_guard lock(mutex_);
   PGCERTD_TRY(ca::IssuingCa* const ca, opened());
@@ -87,6 +100,8 @@ void describe_crls(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
     tell(*crl, seen.crl, seen.crl_pem);
   } else {
     complain(crl.error(), seen);
+    seen.crl_fault = crl.error().text();
+    seen.crl_remedy = seen.remedy;
     if (const auto published = ca.published_crl(); published && *published) tell(**published, seen.crl, seen.crl_pem);
   }
   if (const auto crl = ca.root_crl(); crl && *crl) tell(**crl, seen.root_crl, seen.root_crl_pem);

@@ -23,6 +23,16 @@ class Issuer {
     (void)now;
     return fail(Errc::refused, "the issuer's CRL lacks " + std::to_string(serials.size()) + " entries of the one that is installed");
   }
+  // A new CRL now. Errc::refused: an issuer without CRLs.
+  virtual Result<void> renew_crl(TimePoint now) {
+    (void)now;
+    return fail(Errc::refused, "this issuer publishes no CRL", "give the cluster an issuer of type \"local\"");
+  }
+  // CRLs of its root, or of itself after a loss of its registry; PEM or DER. Says what was done.
+  virtual Result<std::string> import_crls(const std::string& bytes, TimePoint now) {
+    (void)bytes, (void)now;
+    return fail(Errc::refused, "this issuer publishes no CRL", "give the cluster an issuer of type \"local\"");
+  }
   // Durable, and in a published CRL, when it returns. `reason` as RFC 5280 5.3.1 names it. Errc::not_found: it never issued
   // that serial; Errc::refused: an issuer without CRLs.
   virtual Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now) {

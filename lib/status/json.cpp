@@ -158,14 +158,18 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
   const auto pending = [](const PendingSeen& p) -> json {
     return {{"spki_sha256", text(p.spki_sha256)}, {"cluster", text(p.cluster)}, {"since", time(p.created)}};
   };
+  const auto client = [](const ClientCertSeen& c) -> json {
+    return {{"role", text(c.role)}, {"serial", text(c.serial)}, {"not_after", time(c.not_after)}, {"revoked", c.revoked}};
+  };
   return {{"name", text(seen.name)},
           {"type", type_name(view.type)},
           {"key_available", seen.key_available},
           {"certificate", std::move(ca)},
           {"root", std::move(root)},
           {"crl", issuer_crl(seen.crl)},
+          {"root_crl", issuer_crl(seen.root_crl)},
           {"pending_requests", list(pending_of(snapshot, view), pending)},
-          {"client_certificates", json::array()}};
+          {"client_certificates", list(seen.clients, client)}};
 }
 
 json proved(const Proved& p) {

@@ -186,6 +186,12 @@ Result<void> Registry::revoke(const std::string& serial, const std::string& reas
   });
 }
 
+Result<void> Registry::adopt_revocation(const std::string& serial, const std::string& reason, TimePoint revoked_at, TimePoint now) {
+  PGCERTD_TRY(const auto entry, find(serial));
+  if (!entry) PGCERTD_CHECK(record_serial(serial, "", "taken over from a CRL", now));
+  return revoke(serial, reason, revoked_at);
+}
+
 Result<std::uint64_t> Registry::crl_number() {
   PGCERTD_TRY(Statement query, database_.prepare("SELECT number FROM crl"));
   PGCERTD_TRY(const bool row, query.step());

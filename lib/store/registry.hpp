@@ -61,6 +61,10 @@ class Registry {
   // Errc::not_found for an unknown serial. Revoking again changes nothing.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
 
+  // Takes over a revocation of which only a published CRL is left. An unknown serial gets a row without a certificate; one that is
+  // revoked already stays as it is.
+  Result<void> adopt_revocation(const std::string& serial, const std::string& reason, TimePoint revoked_at, TimePoint now);
+
   // A CRL number greater than every one before and at least `at_least`; durable when it is returned.
   Result<std::uint64_t> next_crl_number(std::uint64_t at_least);
   Result<std::uint64_t> crl_number();                  // the highest given out; 0: none

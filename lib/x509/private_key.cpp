@@ -155,6 +155,16 @@ Secret PrivateKey::to_pem() const {
   return Secret(std::string_view(data, static_cast<std::size_t>(size)));
 }
 
+Secret PrivateKey::to_der() const {
+  const CleanErrorQueue clean;
+  const Pkcs8InfoPtr info(EVP_PKEY2PKCS8(handle_->key.get()));
+  const BioPtr bio(BIO_new(BIO_s_secmem()));
+  char* data = nullptr;
+  if (!info || !bio || i2d_PKCS8_PRIV_KEY_INFO_bio(bio.get(), info.get()) != 1) return {};
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return Secret(std::string_view(data, static_cast<std::size_t>(size)));
+}
+
 Result<Secret> PrivateKey::to_encrypted_pem(const Secret& passphrase) const {
   const CleanErrorQueue clean;
   if (passphrase.empty()) return fail(Errc::invalid, "an empty passphrase protects nothing");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -24,6 +25,7 @@ class PrivateKey {
   [[nodiscard]] const std::string& key_name() const;         // as CertFacts::key_name
   [[nodiscard]] const std::string& spki_sha256() const;
   [[nodiscard]] Secret to_pem() const;                       // unencrypted PKCS#8
+  [[nodiscard]] Secret to_der() const;                       // the same in DER, as pgjdbc takes it
   // PBES2, AES-256-CBC, PBKDF2-HMAC-SHA256 with 600,000 iterations (facts: 2,048 is the library's default).
   [[nodiscard]] Result<Secret> to_encrypted_pem(const Secret& passphrase) const;
 
@@ -37,6 +39,10 @@ class PrivateKey {
  private:
   std::unique_ptr<Handle> handle_;
 };
+
+class Certificate;
+// PKCS#12 (RFC 7292) with key and chain, leaf first: PBES2 with AES-256-CBC, MAC with SHA-256.
+Result<Secret> to_pkcs12(const PrivateKey& key, const std::vector<Certificate>& chain, const std::string& friendly_name, const Secret& passphrase);
 
 // True when the bytes hold an encrypted private key: ENCRYPTED PRIVATE KEY, or Proc-Type: 4,ENCRYPTED.
 bool is_encrypted_key(std::string_view bytes);

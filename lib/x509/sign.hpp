@@ -61,6 +61,8 @@ struct RevokedEntry {
   TimePoint revoked_at{};
   std::string reason;             // "keyCompromise", or empty
 };
+// All that a CRL revokes, in its order.
+std::vector<RevokedEntry> entries_of(const Crl& crl);
 // v2, sorted, with CRL number (decimal) and authority key id; no issuingDistributionPoint.
 Result<Crl> make_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update,
                      TimePoint next_update, const std::vector<RevokedEntry>& revoked);

@@ -47,6 +47,14 @@ Result<void> add_reason(X509_REVOKED* revoked, std::string_view text) {
   return {};
 }
 
+std::string reason_of(const X509_REVOKED* entry) {
+  const Asn1EnumeratedPtr reason(static_cast<ASN1_ENUMERATED*>(X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, nullptr, nullptr)));
+  const long code = reason ? ASN1_ENUMERATED_get(reason.get()) : 0;
+  for (const auto& [name, number] : reasons)
+    if (number == code) return std::string(name);
+  return {};
+}
+
 Result<void> add_entry(X509_CRL* crl, const RevokedEntry& entry) {
   PGCERTD_TRY(const Asn1IntegerPtr serial, integer_from_hex(entry.serial));
   PGCERTD_TRY(const Asn1TimePtr at, to_asn1(entry.revoked_at));
@@ -91,6 +99,18 @@ Result<void> check_crl_signer(const PrivateKey& key, const CertFacts& ca) {
 }
 
 }  // namespace
+
+std::vector<RevokedEntry> entries_of(const Crl& crl) {
+  const CleanErrorQueue clean;
+  std::vector<RevokedEntry> out;
+  STACK_OF(X509_REVOKED)* const entries = X509_CRL_get_REVOKED(crl.handle().crl.get());
+  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
+    const X509_REVOKED* entry = sk_X509_REVOKED_value(entries, i);
+    const auto at = from_asn1(X509_REVOKED_get0_revocationDate(entry), "revocationDate");
+    out.push_back({serial_hex(X509_REVOKED_get0_serialNumber(entry)), at.value_or(TimePoint{}), reason_of(entry)});
+  }
+  return out;
+}
 
 Result<Crl> make_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update, TimePoint next_update,
                      const std::vector<RevokedEntry>& revoked) {

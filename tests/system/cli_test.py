@@ -29,7 +29,7 @@ if "--build" in sys.argv:
     del sys.argv[at:at + 2]
 PROGRAM = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")).resolve() / "daemon" / "pgcertctl"
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "revoke", "audit", "permissions check", "permissions fix", "inspect", "probe",
+COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "revoke", "client issue", "client list", "trust export", "crl show", "crl refresh", "crl import", "audit", "permissions check", "permissions fix", "inspect", "probe",
             "setup", "setup sql", "ca init", "ca show", "config check", "config show", "version"]
 
 
@@ -71,7 +71,7 @@ class InDirectory(unittest.TestCase):
 class Usage(unittest.TestCase):
     def test_wrong_usage_is_exit_code_2_with_a_hint(self):
         for arguments, words in [([], "subcommand is required"), (["statsu"], 'did you mean "status"'), (["ca", "inti"], 'did you mean "init"'),
-                                 (["revoek", "main"], 'did you mean "revoke"'), (["revoke", "aa", "--reason", "anger"], "--reason"), (["client", "list"], "is no command"), (["rotate", "main", "--frce"], 'did you mean "--force"'),
+                                 (["revoek", "main"], 'did you mean "revoke"'), (["revoke", "aa", "--reason", "anger"], "--reason"), (["client", "lsit"], 'did you mean "list"'), (["rotate", "main", "--frce"], 'did you mean "--force"'),
                                  (["rotate"], "CLUSTER is required"), (["status", "a", "b"], "one argument too many"),
                                  (["pause", "main", "--for", "3x", "--reason", "r"], "no duration"), (["pause", "main", "--for", "2h"], "--reason"),
                                  (["pause", "main", "--reason", "r"], "--for"), (["status", "--color", "pink"], "--color"), (["status", "--timeout", "soon"], "no duration"),

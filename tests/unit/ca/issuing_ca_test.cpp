@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "ca/crl_times.hpp"
+#include "core/trust.hpp"
 #include "unit/support/test_ca.hpp"
+#include "x509/request.hpp"
+#include "x509/sign.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::ca {
@@ -352,6 +355,167 @@ TEST(IssuingCa, AReadOnlyDirectoryIsAnErrorWithItsReason) {
             }),
             0);
   std::filesystem::permissions(ca.issuing, std::filesystem::perms(0700));
+}
+
+struct TestClient {
+  x509::PrivateKey key = x509::PrivateKey::generate(KeyType::ecdsa_p256).value();
+  LeafRequest request;
+  explicit TestClient(const std::string& role, Duration lifetime = days{30}) {
+    request.role = role, request.spki_sha256 = key.spki_sha256(), request.lifetime = lifetime;
+    request.request_pem = x509::make_client_request_pem(key, "somebody else").value();
+  }
+};
+
+TEST(IssuingCa, GivesARoleACertificateForClientsAlone) {
+  TestCa ca;
+  IssuingCa issuing = open(ca);
+  TestClient alice("alice");
+  const auto issued = issuing.issue(alice.request, start);
+  ASSERT_TRUE(issued) << issued.error().text();
+  const x509::Certificate leaf = leaf_of(*issued);
+  EXPECT_EQ(leaf.facts().common_name, "alice") << "the request's own subject has no say";
+  EXPECT_EQ(leaf.facts().names, Names{});
+  EXPECT_TRUE(leaf.facts().client_auth);
+  EXPECT_FALSE(leaf.facts().server_auth);
+  EXPECT_FALSE(leaf.facts().is_ca);
+  EXPECT_EQ(issuing.issue(alice.request, start + days{1})->chain_pem, issued->chain_pem);
+  EXPECT_FALSE(issuing.issue(TestClient("").request, start)) << "no role, no names";
+  EXPECT_FALSE(issuing.issue(TestClient(std::string(65, 'x')).request, start));
+  EXPECT_TRUE(issuing.issue(TestClient("r\xc3\xb6le \"with\" spaces").request, start));
+  ASSERT_TRUE(issuing.revoke(leaf.facts().serial, "keyCompromise", start + days{1}));
+  auto clients = issuing.clients(start).value();
+  ASSERT_EQ(clients.size(), 2U);
+  EXPECT_EQ(clients.back(), (ClientCertSeen{"alice", leaf.facts().serial, leaf.facts().not_after, true})) << "newest first";
+  EXPECT_TRUE(issuing.clients(start + days{31}).value().empty()) << "over";
+}
+
+bool accepted(const std::string& chain_pem, const std::vector<x509::Crl>& crls, const IssuingCa& ca, TimePoint at) {
+  return x509::verify_chain(x509::parse_certificates(chain_pem, "chain").value(), {ca.root()}, x509::Purpose::client, at, crls).ok;
+}
+
+TEST(IssuingCa, EachCrlHasACanaryOfItsOwn) {
+  TestCa ca;
+  IssuingCa issuing = open(ca);
+  EXPECT_EQ(issuing.canaries(start), nullptr) << "nobody wants one";
+  const std::string plain = issuing.current_crl(start)->facts().number;
+  issuing.want_canaries();
+  const auto first = issuing.crl_set(start).value();
+  const auto canaries = issuing.canaries(start);
+  ASSERT_NE(canaries, nullptr);
+  EXPECT_NE(first.back().facts().number, plain) << "the published one has none";
+  EXPECT_EQ(canaries->crl_fingerprint, first.back().facts().fingerprint_sha256);
+  EXPECT_TRUE(accepted(canaries->good.chain_pem, first, issuing, start));
+  EXPECT_FALSE(accepted(canaries->revoked.chain_pem, first, issuing, start));
+  EXPECT_EQ(issuing.current_crl(start + hours{1})->facts().number, first.back().facts().number) << "not a new one at each look";
+  EXPECT_EQ(issuing.canaries(start + hours{1}), canaries);
+  EXPECT_EQ(issuing.canaries(start + days{3}), nullptr) << "the good one is over";
+  ASSERT_TRUE(issuing.renew_crl(start + hours{2}));
+  const auto second = issuing.crl_set(start + hours{2}).value();
+  const auto later = issuing.canaries(start + hours{2});
+  EXPECT_TRUE(accepted(later->revoked.chain_pem, first, issuing, start + hours{2})) << "so that a server which has the older CRL is found out";
+  EXPECT_FALSE(accepted(later->revoked.chain_pem, second, issuing, start + hours{2}));
+  EXPECT_EQ(issuing.counts()->issued, 0U) << "they are nobody's";
+  EXPECT_EQ(issuing.counts()->revoked, 0U);
+  EXPECT_TRUE(issuing.clients(start).value().empty());
+}
+
+TEST(IssuingCa, APublishedCrlGivesARegistryItsRevocationsBack) {
+  TestCa ca;
+  const std::string registry = ca.in_issuing("registry.db"), older = ca.dir / "older.db";
+  std::filesystem::copy_file(registry, older);
+  std::string serial, published;
+  {
+    IssuingCa issuing = open(ca);
+    serial = leaf_of(issuing.issue(TestRequest().request, start).value()).facts().serial;
+    ASSERT_TRUE(issuing.revoke(serial, "keyCompromise", start + hours{2}));
+    published = slurp(ca.in_issuing("issuing.crl"));
+  }
+  std::filesystem::copy_file(older, registry, std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(ca.in_issuing("issuing.crl"));
+  IssuingCa issuing = open(ca);
+  EXPECT_FALSE(issuing.current_crl(start + hours{3})->contains(serial)) << "nothing is left of it here";
+  EXPECT_FALSE(issuing.check_retired({serial}, start + hours{3})) << "but whoever has the published one is told";
+  const auto taken = issuing.import_crls(published, start + hours{3});
+  ASSERT_TRUE(taken) << taken.error().text();
+  const auto after = issuing.current_crl(start + hours{3}).value();
+  EXPECT_TRUE(after.contains(serial));
+  EXPECT_EQ(x509::entries_of(after).front().reason, "keyCompromise");
+  EXPECT_EQ(x509::entries_of(after).front().revoked_at, start + hours{2});
+  EXPECT_EQ(crls_follow({x509::parse_crls(published, "published")->front().facts()}, {after.facts()}), "");
+}
+
+TEST(IssuingCa, OnlyARetiredEntryMayLeave) {
+  TestCa ca;
+  IssuingCa issuing = open(ca);
+  const std::string serial = leaf_of(issuing.issue(TestClient("alice", days{30}).request, start).value()).facts().serial;
+  EXPECT_FALSE(issuing.check_retired({serial}, start)) << "it is not revoked at all";
+  ASSERT_TRUE(issuing.revoke(serial, "superseded", start));
+  EXPECT_FALSE(issuing.check_retired({serial}, start + days{31}));
+  EXPECT_TRUE(issuing.check_retired({serial}, start + days{32}));
+  EXPECT_FALSE(issuing.check_retired({serial, "00aa"}, start + days{32}));
+}
+
+TEST(IssuingCa, ImportTakesOnlyWhatFollows) {
+  TestCa ca;
+  IssuingCa issuing = open(ca);
+  const x509::Crl root = **issuing.root_crl();
+  EXPECT_FALSE(issuing.import_crls("garbage", start));
+  EXPECT_TRUE(issuing.import_crls(root.pem(), start)) << "the same once more changes nothing";
+  EXPECT_FALSE(issuing.import_crls(root.pem(), *root.facts().next_update)) << "over";
+  TestCa other;
+  EXPECT_THAT(issuing.import_crls((*open(other).root_crl())->pem(), start).error().text(), HasSubstr("neither"));
+}
+
+// 200 revocations and a CRL of the root each quarter, judged by OpenSSL with CRL_CHECK_ALL as PostgreSQL does it: at each step no
+// good client is refused and no revoked one let in, by the CRLs that are installed.
+TEST(IssuingCa, AYearOfRevocations) {
+  TestCa ca;
+  IssuingCa issuing = open(ca);
+  issuing.want_canaries();
+  struct Client {
+    std::string chain_pem, serial;
+    TimePoint not_after;
+    bool revoked = false;
+  };
+  std::vector<Client> clients;
+  std::vector<CrlFacts> installed;
+  std::size_t revoked = 0, judged = 0;
+  for (int half_day = 0; half_day < 2 * 365; ++half_day) {
+    const TimePoint now = start + hours{12} * half_day;
+    if (half_day % 2 == 0) {
+      TestClient made("role" + std::to_string(half_day));
+      const auto issued = issuing.issue(made.request, now).value();
+      clients.push_back({issued.chain_pem, leaf_of(issued).facts().serial, leaf_of(issued).facts().not_after});
+    }
+    if (half_day % 182 == 90) {
+      const auto keys = x509::PrivateKey::parse(slurp(ca.root + "/root.key"), "root.key");
+      ASSERT_TRUE(keys) << keys.error().text();
+      const auto crl = x509::make_crl(*keys, issuing.root(), std::to_string(10 + half_day), now - hours{1}, now + days{396}, {});
+      ASSERT_TRUE(issuing.import_crls(crl->pem(), now));
+    }
+    if (half_day % 7 < 2 && revoked < 200) {
+      for (Client& client : clients)
+        if (!client.revoked && now < client.not_after) {
+          ASSERT_TRUE(issuing.revoke(client.serial, "superseded", now));
+          client.revoked = true, ++revoked;
+          break;
+        }
+    }
+    const auto set = issuing.crl_set(now);
+    ASSERT_TRUE(set) << set.error().text();
+    std::vector<CrlFacts> facts;
+    for (const x509::Crl& crl : *set) facts.push_back(crl.facts());
+    EXPECT_EQ(crls_follow(installed, facts), "") << half_day;
+    installed = facts;
+    for (const Client& client : clients) {
+      if (now >= client.not_after || half_day % 5 != 0) continue;
+      ++judged;
+      ASSERT_EQ(accepted(client.chain_pem, *set, issuing, now), !client.revoked) << half_day;
+    }
+    EXPECT_LT(set->back().facts().revoked, 80U) << "entries leave when their certificates are over";
+  }
+  EXPECT_EQ(revoked, 200U);
+  std::cout << judged << " verdicts over a year\n";
 }
 
 }  // namespace

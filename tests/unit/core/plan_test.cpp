@@ -526,7 +526,7 @@ TEST(Actions, SayWhatTheyDo) {
   const std::vector<Action> all{action::MakeRequest{KeyType::ecdsa_p256, {}}, action::Submit{"ab", {}}, action::DropPending{"ab", "old"}, action::Stage{"ab"}, action::Adopt{},
                                 action::Refuse{"g", "f", "r"}, action::Publish{"g"}, action::ChangeSettings{{{{"ssl", "on"}, {"ssl_cert_file", std::nullopt}}}, ""}, action::Reload{"g"},
                                 action::MarkProved{"g"}, action::RollBack{"g", "h", ""}, action::PutBack{"g", ""}, action::RepairFile{"g", FileRole::key}, action::Collect{{"g"}},
-                                action::Restart{"f", "pg_ctl"}, action::NoteRestart{true}, action::LinkLive{FileRole::key, "/data/server.key"}};
+                                action::Restart{"f", "pg_ctl"}, action::NoteRestart{true}, action::LinkLive{FileRole::key, "/data/server.key"}, action::Refresh{"newer"}};
   std::set<std::string> names, texts;
   for (const Action& a : all) names.emplace(name(a)), texts.insert(describe(a));
   EXPECT_EQ(names.size(), std::variant_size_v<Action>);

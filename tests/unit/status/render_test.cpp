@@ -88,7 +88,7 @@ TEST(Json, StatusHasTheAgreedShape) {
   EXPECT_THAT(keys(c["permissions"][0]), UnorderedElementsAre("path", "setting", "actual", "expected", "verdict", "repaired_by_pgcertd", "remedy"));
   EXPECT_THAT(keys(c["sessions"]), UnorderedElementsAre("total", "tls", "plaintext_tcp", "unix_socket", "tls_versions", "older_than_rotation"));
   const json& i = s["issuers"][0];
-  EXPECT_THAT(keys(i), UnorderedElementsAre("name", "type", "key_available", "certificate", "root", "crl", "pending_requests",
+  EXPECT_THAT(keys(i), UnorderedElementsAre("name", "type", "key_available", "certificate", "root", "crl", "root_crl", "pending_requests",
                                             "client_certificates"));
   EXPECT_THAT(keys(i["certificate"]), UnorderedElementsAre("not_before", "not_after", "renew_at"));
   EXPECT_THAT(keys(i["root"]), UnorderedElementsAre("fingerprint_sha256", "not_after"));

@@ -1,0 +1,185 @@
+// client issue, client list, trust export: what clients need. A client's key is made here and goes nowhere else.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "ca/durable_file.hpp"
+#include "cli/secret_input.hpp"
+#include "cli/views.hpp"
+#include "pgcertctl/commands.hpp"
+#include "x509/certificate.hpp"
+#include "x509/private_key.hpp"
+#include "x509/request.hpp"
+
+namespace pgcertd::ctl {
+namespace {
+
+using nlohmann::json;
+
+struct OutputFile {
+  std::string name;
+  Secret bytes;
+  mode_t mode = 0644;
+};
+
+Result<void> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return fail(errno_error("mkdir", printable(path, 4096), errno));
+}
+
+// Before anything is asked for: what is there already is somebody's.
+Result<void> check_free(const std::string& directory, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    struct stat seen {};
+    const std::string path = directory + "/" + name;
+    if (::lstat(path.c_str(), &seen) == 0)
+      return fail(Errc::exists, fmt::format("\"{}\" is there already", printable(path, 4096)), "name another directory with -o, or move the files of the former certificate away");
+  }
+  return {};
+}
+
+Result<void> write_files(const std::string& directory, const std::vector<OutputFile>& files) {
+  for (const OutputFile& file : files) PGCERTD_CHECK(ca::write_new_file(directory + "/" + file.name, file.bytes.view(), file.mode));
+  return {};
+}
+
+// A role may be named as no file can.
+std::string file_stem(const std::string& role) {
+  std::string out;
+  for (const char c : role) out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ? c : '_';
+  return out.empty() ? std::string("client") : out;
+}
+
+std::string text_of(const json& reply, const char* key) { return reply.value(key, std::string{}); }
+
+// What one format is made of. libpq's names are those that it looks for in ~/.postgresql.
+struct Format {
+  std::string_view name;
+  std::vector<std::string> (*names)(const ClientIssue& command);
+  Result<std::vector<OutputFile>> (*files)(const ClientIssue& command, const x509::PrivateKey& key, const json& reply);
+};
+
+Result<std::vector<OutputFile>> libpq_files(const ClientIssue&, const x509::PrivateKey& key, const json& reply) {
+  std::vector<OutputFile> files;
+  files.push_back({"postgresql.key", key.to_pem(), 0600});
+  files.push_back({"postgresql.crt", Secret(text_of(reply, "chain")), 0644});
+  return files;
+}
+
+// pgjdbc takes the key as PKCS#8 in DER.
+Result<std::vector<OutputFile>> jdbc_files(const ClientIssue&, const x509::PrivateKey& key, const json& reply) {
+  std::vector<OutputFile> files;
+  files.push_back({"postgresql.pk8", key.to_der(), 0600});
+  files.push_back({"postgresql.crt", Secret(text_of(reply, "chain")), 0644});
+  return files;
+}
+
+Result<Secret> passphrase_of(const ClientIssue& command) {
+  if (command.passphrase.empty())
+    return fail(Errc::invalid, "a PKCS#12 file needs a passphrase", "--passphrase file:PATH, a file of mode 0600 with the passphrase");
+  PGCERTD_TRY(const SecretSource source, cli::parse_secret_source(command.passphrase));
+  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+  return cli::read_secret(source, directory == nullptr ? "" : directory);
+}
+
+Result<std::vector<OutputFile>> pkcs12_files(const ClientIssue& command, const x509::PrivateKey& key, const json& reply) {
+  PGCERTD_TRY(const Secret passphrase, passphrase_of(command));
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(text_of(reply, "chain"), "the certificate"));
+  PGCERTD_TRY(Secret bundle, x509::to_pkcs12(key, chain, command.role, passphrase));
+  std::vector<OutputFile> files;
+  files.push_back({file_stem(command.role) + ".p12", std::move(bundle), 0600});
+  return files;
+}
+
+const std::array formats{
+    Format{"libpq", [](const ClientIssue&) { return std::vector<std::string>{"postgresql.key", "postgresql.crt"}; }, libpq_files},
+    Format{"jdbc", [](const ClientIssue&) { return std::vector<std::string>{"postgresql.pk8", "postgresql.crt"}; }, jdbc_files},
+    Format{"pkcs12", [](const ClientIssue& c) { return std::vector<std::string>{file_stem(c.role) + ".p12"}; }, pkcs12_files},
+};
+
+const Format& format_of(const ClientIssue& command) {
+  for (const Format& format : formats)
+    if (format.name == command.format) return format;
+  return formats.front();
+}
+
+Result<json> ask_for_certificate(const ClientIssue& command, const x509::PrivateKey& key, const Session& session) {
+  PGCERTD_TRY(const std::string request, x509::make_client_request_pem(key, command.role));
+  return session.client().post("/v1/clients", {{"role", command.role}, {"request", request}, {"lifetime", command.lifetime}, {"issuer", command.issuer}});
+}
+
+struct Written {
+  json reply;
+  std::vector<std::string> paths;
+};
+
+Result<Written> issue(const ClientIssue& command, const Session& session) {
+  const Format& format = format_of(command);
+  std::vector<std::string> names = format.names(command);
+  names.emplace_back("root.crt");
+  if (command.with_crl) names.emplace_back("root.crl");
+  if (command.format == "pkcs12") PGCERTD_CHECK(passphrase_of(command));
+  PGCERTD_CHECK(make_directory(command.directory));
+  PGCERTD_CHECK(check_free(command.directory, names));
+  PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::generate(command.key_type));
+  PGCERTD_TRY(json reply, ask_for_certificate(command, key, session));
+  PGCERTD_TRY(std::vector<OutputFile> files, format.files(command, key, reply));
+  files.push_back({"root.crt", Secret(text_of(reply, "root")), 0644});
+  if (command.with_crl && text_of(reply, "crl").empty())
+    return fail(Errc::not_found, "the issuer has no complete set of CRLs now, and none is written", "pgcertctl crl show; the certificate itself was issued: revoke it, or leave --with-crl out");
+  if (command.with_crl) files.push_back({"root.crl", Secret(text_of(reply, "crl")), 0644});
+  PGCERTD_CHECK(write_files(command.directory, files));
+  Written out{std::move(reply), {}};
+  for (const OutputFile& file : files) out.paths.push_back(command.directory + "/" + file.name);
+  return out;
+}
+
+std::string issued_text(const Written& written, const ClientIssue& command) {
+  std::string out = fmt::format("role        {}\nserial      {}\nvalid until {}\nroot        {} (SHA-256)\n", printable(command.role, 80), text_of(written.reply, "serial"),
+                                text_of(written.reply, "not_after"), text_of(written.reply, "root_sha256"));
+  for (const std::string& path : written.paths) out += fmt::format("            {}\n", printable(path, 4096));
+  if (command.with_crl) out += "root.crl ends: libpq refuses every server then, so renew it in time (pgcertctl crl show)\n";
+  return out;
+}
+
+}  // namespace
+
+int run(const ClientIssue& command, const Session& session) {
+  const auto written = issue(command, session);
+  if (!written) return session.report(written.error());
+  if (session.json())
+    session.print_json(json{{"role", command.role}, {"serial", text_of(written->reply, "serial")}, {"not_after", text_of(written->reply, "not_after")},
+                            {"root_sha256", text_of(written->reply, "root_sha256")}, {"files", written->paths}});
+  else
+    session.print(issued_text(*written, command));
+  return code(cli::ExitCode::done);
+}
+
+int run(const ClientList&, const Session& session) {
+  const auto status = session.client().get("/v1/status");
+  if (!status) return session.report(status.error());
+  if (session.json()) session.print_json(cli::clients_of(*status));
+  else session.print(cli::clients_view(*status, session.now(), session.style()));
+  return code(cli::ExitCode::done);
+}
+
+int run(const TrustExport& command, const Session& session) {
+  const auto bundle = session.client().get_text("/pki/root.crt");
+  if (!bundle) return session.report(bundle.error());
+  const auto roots = x509::parse_certificates(*bundle, "the trust bundle");
+  if (!roots) return session.report(roots.error());
+  for (const x509::Certificate& root : *roots) session.warn(fmt::format("{}  SHA-256 {}", printable(root.facts().subject, 200), root.facts().fingerprint_sha256));
+  if (command.output.empty()) {
+    session.print(*bundle);
+    return code(cli::ExitCode::done);
+  }
+  if (const auto written = ca::replace_file(command.output, *bundle, 0644); !written) return session.report(written.error());
+  return code(cli::ExitCode::done);
+}
+
+}  // namespace pgcertd::ctl

@@ -1,0 +1,181 @@
+#include "pgcertd/control_issuer.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "pgcertd/clock.hpp"
+#include "pgcertd/control_command.hpp"
+#include "x509/certificate.hpp"
+#include "x509/request.hpp"
+
+namespace pgcertd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr auto signing_patience = 30s;
+constexpr std::size_t longest_serial = 40;   // 20 octets (RFC 5280 4.1.2.2)
+
+// One request with what it needs: its body, the issuer that it is for, and where it is logged.
+struct IssuerCall {
+  const Fleet& fleet;
+  const http::ControlRequest& request;
+  json body;
+  std::string name;
+  std::shared_ptr<QueuedIssuer> issuer;
+
+  [[nodiscard]] std::string text(const char* key) const {
+    const auto found = body.find(key);
+    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string{};
+  }
+  void log(const char* event, const std::string& message, const std::string& serial = {}) const {
+    fleet.log().write({LogLevel::notice, fmt::format("{}; asked for by uid {}", message, request.uid), event, {{"PGCERTD_ISSUER", name}, {"PGCERTD_SERIAL", serial}}});
+  }
+};
+
+http::ControlReply done(const std::string& message, json more = json::object()) {
+  more["accepted"] = true;
+  more["message"] = message;
+  return {200, more.dump()};
+}
+
+http::ControlReply refusal(const Error& error) {
+  const int status = error.code == Errc::not_found ? 404 : error.code == Errc::invalid || error.code == Errc::parse ? 400 : 0;
+  return status == 0 ? problem(error) : problem(status, "Not done", error.text(), error.remedy);
+}
+
+bool is_serial(const std::string& text) {
+  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return !text.empty() && text.size() <= longest_serial && std::ranges::all_of(text, hex);
+}
+
+// The one that is named, or the only one there is.
+Result<std::string> choose_issuer(const Fleet& fleet, const std::string& named) {
+  const auto names = fleet.issuer_names();
+  if (!named.empty() && std::ranges::find(names, named) == names.end())
+    return fail(Errc::not_found, fmt::format("no issuer \"{}\" is configured", printable(named, 63)), fmt::format("one of: {}", fmt::join(names, " ")));
+  if (!named.empty()) return named;
+  if (names.size() != 1) return fail(Errc::invalid, "several issuers are configured", fmt::format("name the one it is for: --issuer {}", fmt::join(names, "|")));
+  return names.front();
+}
+
+// On the issuer's thread, waited for.
+Result<std::string> perform(QueuedIssuer& issuer, QueuedIssuer::Order order) {
+  auto answer = issuer.start(std::move(order));
+  if (answer.wait_for(signing_patience) != std::future_status::ready) return fail(Errc::timeout, "the issuer is busy; it is done when it gets to it", "pgcertctl status");
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return fail(Errc::busy, "the issuer ended: the configuration changed, or the daemon stops", "ask again");
+  }
+}
+
+Result<std::vector<std::string>> serials_of_role(IssuerCall& call, const std::string& role) {
+  std::vector<std::string> serials;
+  for (const ClientCertSeen& client : call.issuer->observe(wall_clock()).clients)
+    if (client.role == role && !client.revoked) serials.push_back(client.serial);
+  if (serials.empty())
+    return fail(Errc::not_found, fmt::format("issuer {} has no certificate for the role \"{}\" that is in date and not revoked", call.name, printable(role, 80)), "pgcertctl client list");
+  return serials;
+}
+
+Result<std::vector<std::string>> serials_wanted(IssuerCall& call) {
+  if (const std::string role = call.text("role"); !role.empty()) return serials_of_role(call, role);
+  std::string serial = call.text("serial");
+  if (!is_serial(serial)) return fail(Errc::invalid, fmt::format("\"{}\" is no serial number: up to 40 hexadecimal digits", printable(serial, 80)));
+  return std::vector{std::move(serial)};
+}
+
+http::ControlReply revoke(IssuerCall& call) {
+  const auto serials = serials_wanted(call);
+  if (!serials) return refusal(serials.error());
+  const std::string reason = call.text("reason");
+  const auto revoked = perform(*call.issuer, [serials = *serials, reason](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
+    for (const std::string& serial : serials) PGCERTD_CHECK(issuer.revoke(serial, reason, now));
+    return std::string();
+  });
+  if (!revoked) return refusal(revoked.error());
+  const std::string message = fmt::format("serial {} of issuer {} is revoked ({}), and the CRL says so", fmt::join(*serials, ", "), call.name, reason);
+  for (const std::string& serial : *serials) call.log("certificate-revoked", fmt::format("serial {} of issuer {} is revoked ({})", serial, call.name, reason), serial);
+  return done(message, {{"serials", *serials}});
+}
+
+Result<LeafRequest> client_request(const IssuerCall& call) {
+  LeafRequest out;
+  out.role = call.text("role");
+  out.request_pem = call.text("request");
+  if (out.role.empty()) return fail(Errc::invalid, "no role is named");
+  PGCERTD_TRY(out.lifetime, parse_duration(call.text("lifetime").empty() ? "90d" : call.text("lifetime")));
+  PGCERTD_TRY(const auto facts, x509::parse_request(out.request_pem, "request"));
+  out.spki_sha256 = facts.spki_sha256;
+  return out;
+}
+
+json certificate_json(const Issued& issued, const CertFacts& leaf, const IssuerSeen& seen) {
+  return {{"chain", issued.chain_pem}, {"root", issued.root_pem}, {"crl", issued.crl_pem}, {"serial", leaf.serial}, {"not_after", to_rfc3339(leaf.not_after)},
+          {"root_sha256", seen.root ? seen.root->fingerprint_sha256 : ""}};
+}
+
+http::ControlReply issue_client(IssuerCall& call) {
+  const auto request = client_request(call);
+  if (!request) return refusal(request.error());
+  const IssuerAnswer answer = call.issuer->submit(*request, wall_clock());
+  if (const auto* refused = std::get_if<Refused>(&answer)) return refusal(refused->why);
+  const auto* issued = std::get_if<Issued>(&answer);
+  if (issued == nullptr) return problem(504, "No answer", "the issuer has not signed it yet", "ask again");
+  const auto chain = x509::parse_certificates(issued->chain_pem, "the certificate");
+  if (!chain) return problem(chain.error());
+  const CertFacts& leaf = chain->front().facts();
+  const std::string message = fmt::format("issuer {} gave the role \"{}\" the certificate {}, valid until {}", call.name, printable(request->role, 80), leaf.serial, to_rfc3339(leaf.not_after));
+  call.log("client-certificate-issued", message, leaf.serial);
+  call.issuer->poke();
+  return done(message, certificate_json(*issued, leaf, call.issuer->observe(wall_clock())));
+}
+
+http::ControlReply refresh_crl(IssuerCall& call) {
+  const auto renewed = perform(*call.issuer, [](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
+    PGCERTD_CHECK(issuer.renew_crl(now));
+    return std::string();
+  });
+  if (!renewed) return refusal(renewed.error());
+  const IssuerSeen seen = call.issuer->observe(wall_clock());
+  const std::string message = fmt::format("issuer {} has published CRL {}", call.name, seen.crl ? seen.crl->number : "");
+  call.log("crl-signed", message);
+  return done(message);
+}
+
+http::ControlReply import_crl(IssuerCall& call) {
+  const auto imported = perform(*call.issuer, [bytes = call.text("crl")](ports::Issuer& issuer, TimePoint now) { return issuer.import_crls(bytes, now); });
+  if (!imported) return refusal(imported.error());
+  call.log("crl-imported", fmt::format("issuer {}: {}", call.name, *imported));
+  return done(*imported);
+}
+
+struct Row {
+  std::string_view path;
+  http::ControlReply (*answer)(IssuerCall& call);
+};
+constexpr std::array rows{Row{"/v1/revoke", revoke}, Row{"/v1/clients", issue_client}, Row{"/v1/crl/refresh", refresh_crl}, Row{"/v1/crl/import", import_crl}};
+
+}  // namespace
+
+std::optional<http::ControlReply> answer_issuer(const Fleet& fleet, const http::ControlRequest& request) {
+  const auto row = std::ranges::find(rows, request.path, &Row::path);
+  if (row == rows.end()) return std::nullopt;
+  IssuerCall call{fleet, request, json::parse(request.body, nullptr, false), {}, nullptr};
+  if (!call.body.is_object()) return problem(400, "Bad request", "the body is no JSON object");
+  const auto name = choose_issuer(fleet, call.text("issuer"));
+  if (!name) return refusal(name.error());
+  call.name = *name;
+  call.issuer = fleet.find_issuer(*name);
+  if (!call.issuer) return problem(503, "Busy", "the configuration is being changed", "ask again");
+  return row->answer(call);
+}
+
+}  // namespace pgcertd::daemon

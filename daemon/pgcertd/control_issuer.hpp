@@ -1,0 +1,19 @@
+// What is asked of an issuer over the control socket. Called on the listener's threads.
+//   POST /v1/revoke        {"serial" | "role", "reason", "issuer"}
+//   POST /v1/clients       {"role", "request", "lifetime", "issuer"}: a certificate for a client; its key never comes here
+//   POST /v1/crl/refresh   {"issuer"}
+//   POST /v1/crl/import    {"crl", "issuer"}
+// Without "issuer" it is the only one there is.
+#pragma once
+
+#include <optional>
+
+#include "http/control.hpp"
+#include "pgcertd/fleet.hpp"
+
+namespace pgcertd::daemon {
+
+// nullopt: the path is none of these.
+std::optional<http::ControlReply> answer_issuer(const Fleet& fleet, const http::ControlRequest& request);
+
+}  // namespace pgcertd::daemon

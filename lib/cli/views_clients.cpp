@@ -1,0 +1,61 @@
+// Certificates of clients and CRLs, out of the daemon's status.
+#include <nlohmann/json.hpp>
+
+#include "cli/json_fields.hpp"
+#include "cli/table.hpp"
+#include "cli/views.hpp"
+
+namespace pgcertd::cli {
+namespace {
+
+using nlohmann::json;
+
+void add_crl(Table& table, const std::string& where, const std::string& whose, const json& crl, TimePoint now) {
+  if (!crl.is_object()) table.add({where, whose, "none", "", ""});
+  else table.add({where, whose, text_at(crl, "number"), moment_at(crl, "next_update", now), text_at(crl, "revoked")});
+}
+
+}  // namespace
+
+json clients_of(const json& status) {
+  json out = json::array();
+  for (const json& issuer : array_at(status, "issuers"))
+    for (json client : array_at(issuer, "client_certificates")) {
+      client["issuer"] = text_at(issuer, "name");
+      out.push_back(std::move(client));
+    }
+  return out;
+}
+
+std::string clients_view(const json& status, TimePoint now, const Style& style) {
+  Table table({"ROLE", "SERIAL", "VALID UNTIL", "STATE", "ISSUER"});
+  for (const json& client : clients_of(status)) {
+    const bool revoked = flag_at(client, "revoked");
+    table.add({text_at(client, "role"), text_at(client, "serial"), moment_at(client, "not_after", now), {revoked ? "revoked" : "good", revoked ? Tone::warning : Tone::good}, text_at(client, "issuer")});
+  }
+  return table.empty() ? std::string("no certificate for a client is in date\n") : table.render(style);
+}
+
+json crls_of(const json& status) {
+  json out{{"published", json::array()}, {"installed", json::array()}};
+  for (const json& issuer : array_at(status, "issuers")) out["published"].push_back({{"issuer", text_at(issuer, "name")}, {"crl", at(issuer, "crl")}, {"root_crl", at(issuer, "root_crl")}});
+  for (const json& cluster : array_at(status, "clusters"))
+    for (json crl : array_at(cluster, "crl")) {
+      crl["cluster"] = text_at(cluster, "name");
+      out["installed"].push_back(std::move(crl));
+    }
+  return out;
+}
+
+std::string crls_view(const json& status, TimePoint now, const Style& style) {
+  Table table({"WHERE", "OF", "NUMBER", "ENDS", "ENTRIES"});
+  for (const json& issuer : array_at(status, "issuers")) {
+    add_crl(table, "published", text_at(issuer, "name"), at(issuer, "crl"), now);
+    add_crl(table, "published", text_at(issuer, "name") + ", root", at(issuer, "root_crl"), now);
+  }
+  for (const json& cluster : array_at(status, "clusters"))
+    for (const json& crl : array_at(cluster, "crl")) add_crl(table, "cluster " + text_at(cluster, "name"), text_at(crl, "issuer"), crl, now);
+  return table.render(style);
+}
+
+}  // namespace pgcertd::cli

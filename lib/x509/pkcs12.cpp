@@ -1,0 +1,49 @@
+// to_pkcs12 of private_key.hpp.
+#include <openssl/pkcs12.h>
+
+#include <algorithm>
+
+#include "x509/asn1.hpp"
+#include "x509/handles.hpp"
+#include "x509/openssl_error.hpp"
+#include "x509/private_key.hpp"
+
+namespace pgcertd::x509 {
+namespace {
+
+constexpr int bundle_iterations = 600'000;   // as for encrypted PKCS#8
+
+CertStackPtr all_but_leaf(const std::vector<Certificate>& chain) {
+  CertStackPtr stack(sk_X509_new_null());
+  for (std::size_t i = 1; stack && i < chain.size(); ++i) {
+    X509* certificate = chain[i].handle().x509.get();
+    if (sk_X509_push(stack.get(), certificate) <= 0 || X509_up_ref(certificate) != 1) return nullptr;
+  }
+  return stack;
+}
+
+// OpenSSL wants a C string.
+Secret with_end(const Secret& passphrase) {
+  Secret out = Secret::with_size(passphrase.size() + 1);
+  std::ranges::copy(passphrase.view(), out.data());
+  return out;
+}
+
+}  // namespace
+
+Result<Secret> to_pkcs12(const PrivateKey& key, const std::vector<Certificate>& chain, const std::string& friendly_name, const Secret& passphrase) {
+  const CleanErrorQueue clean;
+  if (chain.empty()) return fail(Errc::invalid, "a PKCS#12 file without a certificate");
+  if (passphrase.empty()) return fail(Errc::invalid, "an empty passphrase protects nothing");
+  const CertStackPtr above = all_but_leaf(chain);
+  const Secret word = with_end(passphrase);
+  const Pkcs12Ptr bundle(above ? PKCS12_create(word.view().data(), friendly_name.c_str(), key.handle().key.get(), chain.front().handle().x509.get(), above.get(), NID_aes_256_cbc,
+                                               NID_aes_256_cbc, bundle_iterations, -1, 0)
+                               : nullptr);
+  if (!bundle || PKCS12_set_mac(bundle.get(), word.view().data(), -1, nullptr, 0, bundle_iterations, EVP_sha256()) != 1) return fail(openssl_error("PKCS12_create", friendly_name));
+  const std::string der = to_der(bundle.get(), i2d_PKCS12);
+  if (der.empty()) return fail(openssl_error("i2d_PKCS12", friendly_name));
+  return Secret(der);   // of what is in it the key is sealed
+}
+
+}  // namespace pgcertd::x509
