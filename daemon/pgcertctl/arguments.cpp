@@ -165,6 +165,7 @@ void add_revoking(CLI::App& app, Command& command) {
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(reasons.begin(), reasons.end())))
       ->type_name("REASON");
+  revoke.add_flag("--terminate", values->terminate, "also end the sessions that were opened with it");
   add_text(revoke, "--issuer", values->issuer, "NAME", "who issued it, where there are several");
 }
 

@@ -49,6 +49,7 @@ struct Takeover {
 };
 struct Revoke {
   std::string role;
+  bool terminate = false;
   std::string target;                          // a serial, or a file with the certificate
   std::string reason, issuer;
 };

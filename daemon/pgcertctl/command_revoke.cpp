@@ -38,13 +38,13 @@ int run(const Revoke& command, const Session& session) {
   if (!command.role.empty()) {
     const auto agreed = confirm(session, fmt::format("Revoke all certificates of the role \"{}\" for good?", printable(command.role, 80)));
     if (!agreed) return session.report(agreed.error());
-    return ask(session, "/v1/revoke", {{"role", command.role}, {"reason", command.reason}, {"issuer", command.issuer}});
+    return ask(session, "/v1/revoke", {{"role", command.role}, {"reason", command.reason}, {"issuer", command.issuer}, {"terminate", command.terminate}});
   }
   const auto serial = serial_of(command.target);
   if (!serial) return session.report(serial.error());
   const auto agreed = confirm(session, fmt::format("Revoke serial {} for good?", *serial));
   if (!agreed) return session.report(agreed.error());
-  return ask(session, "/v1/revoke", {{"serial", *serial}, {"reason", command.reason}, {"issuer", command.issuer}});
+  return ask(session, "/v1/revoke", {{"serial", *serial}, {"reason", command.reason}, {"issuer", command.issuer}, {"terminate", command.terminate}});
 }
 
 }  // namespace pgcertd::ctl

@@ -29,6 +29,8 @@ class ClusterWorker {
   ClusterWorker(std::unique_ptr<ClusterParts> parts, WorkerHooks hooks);
   ~ClusterWorker();
 
+  // The name of its issuer, which stays as it is.
+  [[nodiscard]] const std::string& issuer() const { return desired().cluster.issuer; }
   void poke();                       // look at everything again, now
   // As poke(); ready when everything was looked at and what could be done at once is done.
   std::future<void> look();

@@ -92,6 +92,21 @@ Result<std::vector<std::string>> serials_wanted(IssuerCall& call) {
   return std::vector{std::move(serial)};
 }
 
+// Once the server has loaded the CRL: else a session that was ended would be back at once.
+std::string end_sessions_of(IssuerCall& call, const std::string& cluster, const std::vector<std::string>& serials) {
+  const auto worker = call.fleet.find(cluster);
+  if (!worker) return "the configuration is being changed";
+  if (worker->look().wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
+  engine::Command command;
+  command.kind = engine::Command::Kind::terminate;
+  command.serials = serials;
+  command.uid = call.request.uid;
+  auto answer = worker->command(std::move(command));
+  if (answer.wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
+  const Result<std::string> ended = answer.get();
+  return ended ? *ended : fmt::format("{} ({})", ended.error().text(), ended.error().remedy);
+}
+
 http::ControlReply revoke(IssuerCall& call) {
   const auto serials = serials_wanted(call);
   if (!serials) return refusal(serials.error());
@@ -103,7 +118,15 @@ http::ControlReply revoke(IssuerCall& call) {
   if (!revoked) return refusal(revoked.error());
   const std::string message = fmt::format("serial {} of issuer {} is revoked ({}), and the CRL says so", fmt::join(*serials, ", "), call.name, reason);
   for (const std::string& serial : *serials) call.log("certificate-revoked", fmt::format("serial {} of issuer {} is revoked ({})", serial, call.name, reason), serial);
-  return done(message, {{"serials", *serials}});
+  json ended = json::object();
+  std::string words = message;
+  if (call.body.value("terminate", false))
+    for (const std::string& cluster : call.fleet.clusters_of(call.name)) {
+      const std::string told = end_sessions_of(call, cluster, *serials);
+      ended[cluster] = told;
+      words += fmt::format("; cluster {}: {}", cluster, told);
+    }
+  return done(words, {{"serials", *serials}, {"sessions", ended}});
 }
 
 Result<LeafRequest> client_request(const IssuerCall& call) {

@@ -1,5 +1,5 @@
 // What is asked of an issuer over the control socket. Called on the listener's threads.
-//   POST /v1/revoke        {"serial" | "role", "reason", "issuer"}
+//   POST /v1/revoke        {"serial" | "role", "reason", "issuer", "terminate"}
 //   POST /v1/clients       {"role", "request", "lifetime", "issuer"}: a certificate for a client; its key never comes here
 //   POST /v1/crl/refresh   {"issuer"}
 //   POST /v1/crl/import    {"crl", "issuer"}

@@ -104,6 +104,14 @@ std::vector<std::string> Fleet::issuer_names() const {
   return names;
 }
 
+std::vector<std::string> Fleet::clusters_of(const std::string& issuer) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, worker] : workers_)
+    if (worker->issuer() == issuer) names.push_back(name);
+  return names;
+}
+
 void Fleet::stop() {
   std::map<std::string, std::shared_ptr<ClusterWorker>> workers;
   std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers;

@@ -1,6 +1,6 @@
 // Fleet: the workers of all clusters and issuers of one configuration. apply() replaces what has changed and leaves the
-// rest running. Loop thread, but for find(), find_issuer() and
-// issuer_names(), which any thread may call.
+// rest running. Loop thread, but for find(), find_issuer(),
+// issuer_names() and clusters_of(), which any thread may call.
 #pragma once
 
 #include <functional>
@@ -33,6 +33,7 @@ class Fleet {
   [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;
   [[nodiscard]] std::shared_ptr<QueuedIssuer> find_issuer(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> issuer_names() const;
+  [[nodiscard]] std::vector<std::string> clusters_of(const std::string& issuer) const;
   [[nodiscard]] LogSink& log() const { return log_; }
 
  private:

@@ -108,7 +108,7 @@ Result<x509::Certificate> sign_recorded(store::Registry& registry, const x509::P
 Result<x509::Crl> first_crl(store::Registry& registry, const x509::PrivateKey& key, const x509::Certificate& ca, Duration lifetime,
                             TimePoint now) {
   PGCERTD_TRY(const std::uint64_t number, registry.next_crl_number(1));
-  return x509::make_crl(key, ca, fmt::to_string(number), crl_this_update(now), now + lifetime, {});
+  return x509::make_crl(key, ca, fmt::to_string(number), crl_this_update(now, lifetime), now + lifetime, {});
 }
 
 Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& registry, const InitOptions& options, TimePoint now) {

@@ -10,14 +10,14 @@ namespace pgcertd::ca {
 
 // thisUpdate lies a little back: clocks of clients differ, and as it rises with each CRL by a second at least, several
 // revocations in one second must not push it into the future.
-constexpr Duration crl_backdate = std::chrono::minutes{10};
+constexpr Duration crl_backdate(Duration lifetime) { return std::min<Duration>(std::chrono::minutes{10}, lifetime / 2); }
 
-constexpr TimePoint crl_this_update(TimePoint now) { return std::chrono::floor<std::chrono::seconds>(now - crl_backdate); }
+constexpr TimePoint crl_this_update(TimePoint now, Duration lifetime) { return std::chrono::floor<std::chrono::seconds>(now - crl_backdate(lifetime)); }
 
 // Each day, or at half its life where that is shorter.
 constexpr bool crl_is_due(const CrlFacts& crl, Duration lifetime, TimePoint now) {
   const Duration age = std::min<Duration>(std::chrono::days{1}, lifetime / 2);
-  return !crl.next_update || crl.this_update > now || now >= crl.this_update + crl_backdate + age || now >= *crl.next_update;
+  return !crl.next_update || crl.this_update > now || now >= crl.this_update + crl_backdate(lifetime) + age || now >= *crl.next_update;
 }
 
 }  // namespace pgcertd::ca

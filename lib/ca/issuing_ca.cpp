@@ -127,8 +127,8 @@ Result<void> check_nothing_unrevoked(const x509::Crl& published, const std::vect
       "restore registry.db from the newest backup of the CA's directory");
 }
 
-Result<TimePoint> next_this_update(const std::optional<x509::Crl>& published, const std::string& path, TimePoint now) {
-  const TimePoint wanted = crl_this_update(now);
+Result<TimePoint> next_this_update(const std::optional<x509::Crl>& published, const std::string& path, TimePoint now, Duration lifetime) {
+  const TimePoint wanted = crl_this_update(now, lifetime);
   const TimePoint at = published ? std::max(wanted, published->facts().this_update + std::chrono::seconds{1}) : wanted;
   if (at <= now) return at;
   return fail(Errc::busy,
@@ -373,7 +373,7 @@ Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published,
     PGCERTD_TRY(const std::uint64_t before, number_of(*published, directory_.crl()));
     at_least = before + 1;
   }
-  PGCERTD_TRY(const TimePoint this_update, next_this_update(published, directory_.crl(), now));
+  PGCERTD_TRY(const TimePoint this_update, next_this_update(published, directory_.crl(), now, crl_lifetime_));
   std::vector<x509::RevokedEntry> entries;
   for (const auto& entry : revoked)
     if (is_listed(entry, now)) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});

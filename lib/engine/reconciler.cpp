@@ -233,6 +233,17 @@ Result<void> Reconciler::check_rollback(const Desired& desired, TimePoint now) {
               fmt::format("pgcertctl rotate {} --force makes a new one", desired.cluster.name));
 }
 
+Result<std::string> Reconciler::end_sessions(const std::vector<std::string>& serials) {
+  const PostgresSeen server = ports_.postgres.observe(nullptr);
+  if (!server.reachable()) return fail(Errc::network, "sessions cannot be ended: " + server.fault_text, "start PostgreSQL");
+  PGCERTD_TRY(ServerDetail detail, ports_.postgres.detail(std::nullopt));
+  std::erase_if(detail.cert_sessions, [&](const CertSession& session) { return std::find(serials.begin(), serials.end(), session.serial) == serials.end(); });
+  PGCERTD_TRY(const std::uint64_t ended, ports_.postgres.terminate(detail.cert_sessions));
+  ports_.postgres.rest();
+  observer_.invalidate_detail();
+  return fmt::format("{} session(s) of it were ended", ended);
+}
+
 Result<std::string> Reconciler::command(const Desired& desired, const Command& command, TimePoint now) {
   load(desired);
   if (load_error_) return fail(*load_error_);
@@ -261,6 +272,11 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
       memory_.pause.reset();
       kind = "resumed", message = "rotation is resumed";
       break;
+    case Command::Kind::terminate: {
+      PGCERTD_TRY(message, end_sessions(command.serials));
+      kind = "sessions-ended";
+      break;
+    }
     case Command::Kind::takeover:
       memory_.takeover_granted_at = now;
       kind = "takeover-granted", message = "the certificate in place may be replaced";

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "core/snapshot.hpp"
@@ -23,12 +24,13 @@ struct TickResult {
 
 // What an operator may ask of a cluster. The uid is written into the event.
 struct Command {
-  enum class Kind : std::uint8_t { rotate, rollback, pause, resume, takeover };
+  enum class Kind : std::uint8_t { rotate, rollback, pause, resume, takeover, terminate };
   Kind kind = Kind::rotate;
   bool force = false;           // rotate: although it is not due
   Duration pause_for{};
   std::string reason{};
   uid_t uid = 0;
+  std::vector<std::string> serials{};   // terminate: sessions that were opened with one of these certificates
 };
 
 class Reconciler {
@@ -57,6 +59,7 @@ class Reconciler {
   void note_result(const Desired& desired, const Action& action, const Result<void>& result, TimePoint now, TickResult& out);
   bool held_back(const Plan& plan, const Desired& desired, TimePoint now) const;
   void say(const std::vector<Event>& events);
+  Result<std::string> end_sessions(const std::vector<std::string>& serials);
   Result<void> check_rollback(const Desired& desired, TimePoint now);
   std::vector<Finding> own_findings() const;
 

@@ -98,6 +98,7 @@ struct TracedPostgres final : ports::Postgres {
   Result<void> reload() override { return traced(hook, "postgres.reload", [&] { return inner.reload(); }); }
   RestartOutlook restart_outlook(const std::string& key_path) override { return announced(hook, "postgres.restart_outlook", [&] { return inner.restart_outlook(key_path); }); }
   Result<void> restart() override { return traced(hook, "postgres.restart", [&] { return inner.restart(); }); }
+  Result<std::uint64_t> terminate(const std::vector<CertSession>& sessions) override { return traced(hook, "postgres.terminate", [&] { return inner.terminate(sessions); }); }
   void rest() override { inner.rest(); }
 };
 

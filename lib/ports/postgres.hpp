@@ -2,7 +2,9 @@
 #pragma once
 
 #include <optional>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "core/issuing.hpp"
@@ -30,6 +32,8 @@ class Postgres {
   virtual RestartOutlook restart_outlook(const std::string& key_path) = 0;
   // By the configured way, after a CHECKPOINT where the role may; returns when that has ended. Success proves nothing.
   virtual Result<void> restart() = 0;
+  // Ends these client sessions, each only if it is the one that was seen; how many were. Needs pg_signal_backend.
+  virtual Result<std::uint64_t> terminate(const std::vector<CertSession>& sessions) = 0;
   // Closes the session, so that a server that stops with -m smart is not held up.
   virtual void rest() = 0;
 };

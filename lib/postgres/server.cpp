@@ -228,6 +228,25 @@ Result<void> Server::change_settings(const SettingsChange& change) {
 
 Result<void> Server::reload_by_sql() { return within(run("SELECT pg_catalog.pg_reload_conf()", remedy(Need::reload, role_, last_ ? last_->version_num : 0)), "reload"); }
 
+// By the moment of its beginning, too: a pid may have become somebody else's.
+Result<std::uint64_t> Server::terminate(const std::vector<CertSession>& sessions) {
+  if (sessions.empty()) return 0;
+  std::string which;
+  for (const CertSession& one : sessions) fmt::format_to(std::back_inserter(which), "{}({}, {})", which.empty() ? "" : ", ", one.pid, one.began.time_since_epoch().count());
+  auto at = session();
+  if (!at) return fail(std::move(at).error().error);
+  // In the list of results, never in WHERE: there it may be called for each row of the view before the others decide.
+  auto ended = (*at)->query(fmt::format("SELECT pg_catalog.count(*) FILTER (WHERE done) AS ended FROM (SELECT pg_catalog.pg_terminate_backend(a.pid) AS done"
+                                        " FROM (VALUES {}) AS seen (pid, began) JOIN pg_catalog.pg_stat_activity AS a ON a.pid = seen.pid"
+                                        " AND pg_catalog.floor(pg_catalog.date_part('epoch', a.backend_start) * 1000)::pg_catalog.int8 = seen.began OFFSET 0) AS each_one",
+                                        which));
+  if (ended && ended->size() == 1) return number<std::uint64_t>(ended->front().text(0, "ended"));
+  if (ended) return fail(Errc::parse, "the server answered pg_terminate_backend with something else");
+  Error error = std::move(ended).error().error;
+  if (error.code == Errc::permission) error.remedy = fmt::format("GRANT pg_signal_backend TO {};", quote_identifier(role_));
+  return fail(std::move(error).within("ending sessions"));
+}
+
 bool Server::may_signal() const { return last_ && !last_->data_directory.empty() && last_->server_uid == geteuid(); }
 
 Result<void> Server::reload_by_signal() const {

@@ -43,6 +43,7 @@ class Server final : public ports::Postgres {
   Result<ServerDetail> detail(std::optional<TimePoint> rotated_at) override;
   Result<void> change_settings(const SettingsChange& change) override;
   Result<void> reload() override;
+  Result<std::uint64_t> terminate(const std::vector<CertSession>& sessions) override;
   RestartOutlook restart_outlook(const std::string& key_path) override;
   Result<void> restart() override;
   void rest() override;

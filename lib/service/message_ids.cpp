@@ -40,6 +40,7 @@ constexpr std::array table{
     MessageRow{"certificate-revoked", "a2d1c4f0b6e74a4f9a3d1f1c5be0d7e3", "An operator had a certificate revoked."},
     MessageRow{"client-certificate-issued", "b4e1d7a60c3f4b28957ad1f3e6c0a814", "An operator had a certificate issued for a client."},
     MessageRow{"crl-imported", "5c9e0b7f2a6d4d13a8b0e4c1f7d35926", "An operator had CRLs imported."},
+    MessageRow{"sessions-ended", "e3a7c05b1d6f4289b1f0c8d4a97e2563", "An operator had the sessions of a revoked client certificate ended."},
     MessageRow{"rollback-asked", "1d0ae6410ab1499cae1b9892c23bebb7", "An operator asked for the pair that was proved before."},
     MessageRow{"rotation-asked", "1fc45b8380d8496790afd9a8048a76b2", "An operator asked for a rotation."},
     MessageRow{"paused", "3c5186bc1fcb4fd5a2abde100f159467", "Rotation is paused; CRLs and repairs go on."},

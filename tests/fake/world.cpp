@@ -252,6 +252,7 @@ struct FakePostgres final : ports::Postgres {
     w.restart();
     return {};
   }
+  Result<std::uint64_t> terminate(const std::vector<CertSession>&) override { return 0; }
   void rest() override {}
 };
 

@@ -94,6 +94,34 @@ class Life(Clients):
             self.assertEqual(host.ctl("revoke", "--role", "bob", "--reason", "superseded").returncode, 0)
             poll(lambda: "certificate revoked" in (self.connect(host, "bob", bob) or ""), "bob is refused", context=daemon.log)
 
+    def test_sessions_of_a_revoked_certificate_are_ended_when_asked(self):
+        host = self.with_clients()
+        daemon = host.start()
+        daemon.wait_proved()
+        alice, _ = self.issue(host, "alice")
+        bob, _ = self.issue(host, "bob")
+        self.wait_in(host, "alice", alice, daemon)
+        words = lambda role, d: f"host=localhost hostaddr=127.0.0.1 port={host.postgres.port} user={role} dbname=postgres sslmode=verify-full sslrootcert={d}/root.crt sslcert={d}/postgresql.crt sslkey={d}/postgresql.key"
+        sleepers = {role: subprocess.Popen(["psql", "-X", words(role, d), "-c", "SELECT pg_sleep(600)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for role, d in (("alice", alice), ("bob", bob))}
+        for process in sleepers.values():
+            self.addCleanup(process.kill)
+        sessions = lambda: host.postgres.sql("SELECT string_agg(usename, ' ' ORDER BY usename) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_serial IS NOT NULL")
+        poll(lambda: sessions() == "alice bob", "both sessions")
+        done = host.ctl("revoke", "--role", "alice", "--reason", "keyCompromise", "--terminate")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("GRANT pg_signal_backend", done.stdout)
+        self.assertEqual(sessions(), "alice bob")
+        daemon.wait_problem("session-revoked")
+        host.postgres.sql("GRANT pg_signal_backend TO pgcertd")
+        serial = next(c["serial"] for c in json.loads(host.ctl("--json", "client", "list").stdout) if c["role"] == "alice")
+        done = host.ctl("revoke", serial, "--reason", "keyCompromise", "--terminate")
+        self.assertIn("1 session(s) of it were ended", done.stdout, done.stderr)
+        sleepers["alice"].wait(30)
+        self.assertEqual(sessions(), "bob")
+        self.assertIsNone(sleepers["bob"].poll())
+        daemon.wait_no_problem("session-revoked")
+        self.assertEqual(len(host.events("sessions-ended")), 1)
+
     def test_nothing_is_set_without_a_reason(self):
         host = self.host()
         daemon = host.start()
