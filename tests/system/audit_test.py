@@ -31,8 +31,10 @@ class Audit(HostTest):
             host.postgres.sql(f"ALTER SYSTEM SET {name} = '{value}'" if value is not None else f"ALTER SYSTEM RESET {name}")
         host.postgres.sql("SELECT pg_reload_conf()")
 
-    def managed(self, **options):
+    def managed(self, cluster="", **options):
         host = self.host(**options)
+        if cluster:
+            host.configure(cluster=cluster)
         self.hba(host, "")
         host.start().wait_proved()
         return host
@@ -45,7 +47,7 @@ class Audit(HostTest):
         self.assertEqual(host.daemons[-1].cluster()["problems"], [])
 
     def test_rows_of_pg_hba(self):
-        host = self.managed()
+        host = self.managed(cluster='client_ca = "off"')
         self.hba(host, "host all all 10.0.0.0/8 scram-sha-256\n"          # 3: plaintext
                        "hostssl all all 10.0.0.0/8 trust\n"                 # 4: trust over the network
                        "hostssl all all 10.0.0.0/8 md5\n"                   # 5: md5

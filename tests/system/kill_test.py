@@ -15,6 +15,12 @@ CHANGES = re.compile(r"^(generations\.(stage|prepare_way_back|publish|publish_wa
 
 class ChangingCalls(HostTest):
     """Scenarios that are played again and again from the same disk, and what they call."""
+    last_event = "rotation-proved"
+
+    def settled(self, host, daemon, before):
+        """Has the scenario come to its end? `before`: the serial that was served when it began."""
+        cluster = daemon.cluster() if daemon.alive() else None
+        return cluster and cluster["rotation"]["stage"] == "proved" and cluster["rotation"]["need"] == "none" and cluster["certificate"]["serial"] != before
 
     def proved_and_saved(self):
         host = self.host()
@@ -42,8 +48,8 @@ class ChangingCalls(HostTest):
         before = host.served_serial()
         daemon = host.start({"PGCERTD_TRACE": str(trace)})
         play(host)
-        daemon.wait_proved(but=before)
-        poll(lambda: len(host.events("rotation-proved")) > 0, "the event of the proof")
+        poll(lambda: self.settled(host, daemon, before), "the end of the scenario", context=daemon.log)
+        poll(lambda: len(host.events(self.last_event)) > 0, "the event of the proof")
         self.assertEqual(daemon.stop(), 0)
         counts, points = collections.Counter(), []
         for call in trace.read_text().split():
@@ -66,9 +72,7 @@ class KillAnywhere(ChangingCalls):
         play(host)
 
         def over():
-            cluster = daemon.cluster() if daemon.alive() else None
-            rests = cluster and cluster["rotation"]["stage"] == "proved" and cluster["certificate"]["serial"] != before
-            return not daemon.alive() or (rests and trace.read_text().split().count(call) < nth)
+            return not daemon.alive() or (self.settled(host, daemon, before) and trace.read_text().split().count(call) < nth)
         poll(over, f"death {phase} {call} {nth}", context=daemon.log)
         if not daemon.alive():
             self.assertEqual(daemon.wait_end(), -9, daemon.log())
@@ -84,7 +88,7 @@ class KillAnywhere(ChangingCalls):
         served = daemon.wait_proved()["certificate"]["serial"]
         self.assertEqual(host.served_serial(), served)
         self.assertVerifyFull(host)
-        self.assertLessEqual(len(host.generations()), 3)
+        poll(lambda: len(host.generations()) <= 3, "old generations are collected", context=daemon.log)
         self.assertEqual(list((host.state / "pending").iterdir()), [])
         self.assertEqual(daemon.stop(), 0)
 
@@ -128,3 +132,45 @@ class KilledAtRollback(KillAnywhere):
     def ask_back(self, host):
         poll(lambda: host.http_answers() or not host.daemons[-1].alive(), "the daemon")
         host.ctl("rollback", "main")
+
+
+class KilledWhileCrlsComeIn(KillAnywhere):
+    """Anchors and CRLs go into a generation and into the settings, because a row asks for client certificates."""
+    last_event = "crl-proved"
+
+    def settled(self, host, daemon, before):
+        del before
+        try:
+            in_force = host.postgres.sql("SHOW ssl_crl_file").endswith("/current/root.crl")
+            return daemon.alive() and host.http_answers() and in_force and len(host.events("crl-proved")) > self.proved_before
+        except OSError:
+            return False   # it died while it answered
+
+    def test_at_each_call(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        self.assertEqual(host.ctl("client", "issue", "postgres", "-o", host.directory / "client").returncode, 0)
+        poll(lambda: host.events("crl-proved"), "CRLs in force", context=daemon.log)
+        daemon.stop()
+        self.proved_before = 1
+        (host.postgres.data / "pg_hba.conf").write_text("local all all trust\nhostssl all postgres 127.0.0.1/32 cert\n")
+        host.postgres.sql("ALTER SYSTEM RESET ssl_ca_file; ALTER SYSTEM RESET ssl_crl_file; SELECT pg_reload_conf()")
+        host.save()
+        self.everywhere("CRLs come in", host, lambda _: None, 6)
+
+    def assertVerifyFull(self, host):
+        """With the client's certificate, without which the row lets nobody in; before ssl_ca_file is set, nobody at all."""
+        if not host.postgres.sql("SHOW ssl_ca_file"):
+            return
+        client = host.directory / "client"
+        words = f"host=localhost hostaddr=127.0.0.1 port={host.postgres.port} user=postgres dbname=postgres sslmode=verify-full sslrootcert={client}/root.crt sslcert={client}/postgresql.crt sslkey={client}/postgresql.key"
+        done = host.postgres.psql(words, "SELECT 1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def lives_on(self, host):
+        super().lives_on(host)
+        daemon = host.start()
+        poll(lambda: self.settled(host, daemon, None), "CRLs in force", context=daemon.log)
+        self.assertVerifyFull(host)
+        self.assertEqual(daemon.stop(), 0)
