@@ -141,7 +141,7 @@ Result<TimePoint> next_this_update(const std::optional<x509::Crl>& published, co
 IssuingCa::IssuingCa(IssuingDirectory directory, x509::Certificate certificate, x509::Certificate root, x509::PrivateKey key,
                      store::Registry registry, Duration crl_lifetime, std::string crl_url)
     : directory_(std::move(directory)), certificate_(std::move(certificate)), root_(std::move(root)), key_(std::move(key)),
-      registry_(std::move(registry)), crl_lifetime_(crl_lifetime), crl_url_(std::move(crl_url)) {}
+      registry_(std::move(registry)), crl_lifetime_(crl_lifetime), crl_url_(std::move(crl_url)), crl_file_(directory_.crl()), root_crl_file_(directory_.root_crl()) {}
 
 Result<IssuingCa> IssuingCa::open(const std::string& path, const Secret* passphrase, Duration crl_lifetime, std::string crl_url) {
   IssuingDirectory directory{path};
@@ -237,10 +237,10 @@ Result<Issued> IssuingCa::issued_from(const x509::Certificate& leaf, TimePoint i
       .chain_pem = x509::to_pem({leaf, certificate_}), .root_pem = root_.pem(), .crl_pem = crl_set_pem(now), .issued_at = issued_at};
 }
 
-Result<std::optional<x509::Crl>> IssuingCa::root_crl() const { return read_crl(directory_.root_crl()); }
+Result<std::optional<x509::Crl>> IssuingCa::root_crl() { return root_crl_file_.read(); }
 
-Result<std::optional<x509::Crl>> IssuingCa::published_crl() const {
-  PGCERTD_TRY(auto crl, read_crl(directory_.crl()));
+Result<std::optional<x509::Crl>> IssuingCa::published_crl() {
+  PGCERTD_TRY(auto crl, crl_file_.read());
   // Of a former issuing CA in the same directory.
   if (crl && crl->facts().authority_key_id != certificate_.facts().subject_key_id) crl.reset();
   return crl;
@@ -250,22 +250,38 @@ Result<x509::Crl> IssuingCa::current_crl(TimePoint now) {
   PGCERTD_TRY(const auto published, published_crl().map_error([](Error error) {
     return with_remedy(std::move(error), "restore it from a backup of the CA's directory");
   }));
-  PGCERTD_TRY(const auto revoked, registry_.revoked());
-  const bool complete = published && std::all_of(revoked.begin(), revoked.end(), [&](const auto& entry) {
-                          return !is_listed(entry, now) || published->contains(entry.serial);
-                        });
+  bool complete = false;
+  if (published) {
+    PGCERTD_TRY(complete, holds_all_revocations(*published, now));
+  }
   const bool shown = !canaries_wanted_ || (canaries_ && published && published->facts().fingerprint_sha256 == canaries_->crl_fingerprint);
   if (complete && shown && !crl_is_due(published->facts(), crl_lifetime_, now)) return *published;
-  return canaries_wanted_ ? sign_crl_with_canary(published, now) : sign_crl(published, revoked, now);
+  return sign_next_crl(published, now);
+}
+
+// A revocation is final, and entries only leave: once complete, it is until a row is added.
+Result<bool> IssuingCa::holds_all_revocations(const x509::Crl& published, TimePoint now) {
+  PGCERTD_TRY(const std::uint64_t count, registry_.revoked_count());
+  Complete found{published.facts().fingerprint_sha256, count};
+  if (found == complete_) return true;
+  PGCERTD_TRY(const auto revoked, registry_.revoked());
+  const bool all = std::all_of(revoked.begin(), revoked.end(), [&](const auto& entry) { return !is_listed(entry, now) || published.contains(entry.serial); });
+  if (all) complete_ = std::move(found);
+  return all;
+}
+
+Result<x509::Crl> IssuingCa::sign_next_crl(const std::optional<x509::Crl>& published, TimePoint now) {
+  if (canaries_wanted_) return sign_crl_with_canary(published, now);
+  PGCERTD_TRY(const auto revoked, registry_.revoked());
+  return sign_crl(published, revoked, now);
 }
 
 Result<x509::Crl> IssuingCa::renew_crl(TimePoint now) {
   PGCERTD_TRY(const auto published, published_crl());
-  PGCERTD_TRY(const auto revoked, registry_.revoked());
-  return canaries_wanted_ ? sign_crl_with_canary(published, now) : sign_crl(published, revoked, now);
+  return sign_next_crl(published, now);
 }
 
-Result<void> IssuingCa::check_of_root(const x509::Crl& crl, TimePoint now) const {
+Result<void> IssuingCa::check_of_root(const x509::Crl& crl, TimePoint now) {
   const std::string name = fmt::format("CRL {} of the root CA", printable(crl.facts().number, 80));
   if (const std::string fault = crl_fault(crl.facts(), now); !fault.empty()) return fail(Errc::refused, name + " is not installed: " + fault);
   PGCERTD_TRY(const auto installed, root_crl());

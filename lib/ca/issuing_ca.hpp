@@ -13,6 +13,7 @@
 #include "base/secret.hpp"
 #include "base/time.hpp"
 #include "ca/ca_directory.hpp"
+#include "ca/crl_file.hpp"
 #include "core/issuing.hpp"
 #include "store/registry.hpp"
 #include "x509/certificate.hpp"
@@ -42,7 +43,7 @@ class IssuingCa {
   // lost or restored. Nothing is changed unless all of them are good. Says what was done.
   Result<std::string> import_crls(const std::string& bytes, TimePoint now);
   // As it lies on the disk; nullopt: none of this CA.
-  [[nodiscard]] Result<std::optional<x509::Crl>> published_crl() const;
+  [[nodiscard]] Result<std::optional<x509::Crl>> published_crl();
   // Durable in the registry first, then published. The first revocation of a serial stands. `reason` as RFC 5280 names it.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
 
@@ -59,7 +60,7 @@ class IssuingCa {
 
   [[nodiscard]] const x509::Certificate& certificate() const { return certificate_; }
   [[nodiscard]] const x509::Certificate& root() const { return root_; }
-  [[nodiscard]] Result<std::optional<x509::Crl>> root_crl() const;
+  [[nodiscard]] Result<std::optional<x509::Crl>> root_crl();
   // An error with its remedy when the CA cannot sign at `now`.
   [[nodiscard]] Result<void> check_usable(TimePoint now) const;
   // False when certificate, anchor or registry on disk are no longer those that were opened.
@@ -72,6 +73,7 @@ class IssuingCa {
   Result<x509::Certificate> sign(const LeafRequest& request, const std::string& profile, TimePoint now);
   Result<Issued> issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now);
   Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& entry, TimePoint now);
+  Result<x509::Crl> sign_next_crl(const std::optional<x509::Crl>& published, TimePoint now);
   Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
                              TimePoint now);
   struct KeyedLeaf {
@@ -83,7 +85,8 @@ class IssuingCa {
   Result<x509::Certificate> sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now);
   Canary canary_of(const KeyedLeaf& made) const;
   std::string crl_set_pem(TimePoint now);
-  Result<void> check_of_root(const x509::Crl& crl, TimePoint now) const;
+  Result<void> check_of_root(const x509::Crl& crl, TimePoint now);
+  Result<bool> holds_all_revocations(const x509::Crl& published, TimePoint now);
   Result<std::string> import_own(const x509::Crl& crl, TimePoint now);
 
   IssuingDirectory directory_;
@@ -92,6 +95,13 @@ class IssuingCa {
   store::Registry registry_;
   Duration crl_lifetime_;
   std::string crl_url_;
+  CrlFile crl_file_, root_crl_file_;
+  struct Complete {
+    std::string crl_fingerprint;
+    std::uint64_t revoked = 0;   // rows of the registry
+    bool operator==(const Complete&) const = default;
+  };
+  Complete complete_;            // what was last found to hold every revocation
   bool canaries_wanted_ = false;
   std::shared_ptr<const Canaries> canaries_;
 };

@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "base/shared_text.hpp"
 #include "base/time.hpp"
 #include "core/cert.hpp"
 
@@ -73,10 +74,10 @@ struct IssuerSeen {
   std::string issuing_pem;            // the issuing CA's certificate, for "signer changed" and trust checks
   std::optional<CrlFacts> crl;        // the issuing CA's own
   std::optional<CrlFacts> root_crl;
-  std::string crl_pem;                // the issuing CA's CRL, to see whether the leaf in use is revoked and to publish; or empty
-  std::string root_crl_pem;           // the root's, to publish; or empty
+  SharedText crl_pem;                 // the issuing CA's CRL, to see whether the leaf in use is revoked and to publish; or empty
+  SharedText root_crl_pem;            // the root's, to publish; or empty
   // A CRL of every CA in the path, the root's first, all of them good at the moment of looking; or empty, and why.
-  std::string crl_set_pem;
+  SharedText crl_set_pem;
   std::vector<CrlFacts> crl_set;
   std::string crl_set_why;
   std::string crl_fault, crl_remedy;  // why no new CRL of the issuing CA can be signed; empty: it can

@@ -432,7 +432,7 @@ Result<void> run(Step& s, const action::PutBack& a) {
 Result<void> check_nothing_dropped(Step& s, const GenerationContent& installed) {
   if (installed.crl_pem.empty()) return {};
   PGCERTD_TRY(const auto before, x509::parse_crls(installed.crl_pem, "the installed CRL"));
-  PGCERTD_TRY(const auto after, x509::parse_crls(s.seen.issuer.crl_set_pem, "the issuer's CRL"));
+  PGCERTD_TRY(const auto after, x509::parse_crls(s.seen.issuer.crl_set_pem.str(), "the issuer's CRL"));
   for (const x509::Crl& old : before)
     for (const x509::Crl& next : after) {
       if (old.facts().issuer != next.facts().issuer || old.facts().authority_key_id != next.facts().authority_key_id) continue;

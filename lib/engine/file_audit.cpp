@@ -64,6 +64,30 @@ void add_crls(std::vector<x509::Crl>& all, const std::string& pem, const char* n
   if (const auto parsed = x509::parse_crls(pem, name)) all.insert(all.end(), parsed->begin(), parsed->end());
 }
 
+std::optional<CrlSet> read_crls(ports::LiveFiles& files, const PostgresSeen& server) {
+  CrlSet out;
+  out.path = server.file_setting("ssl_crl_file");
+  if (out.path.empty()) return std::nullopt;
+  if (const auto looked = files.look(out.path)) {
+    if (looked->file.kind == FileSeen::Kind::missing) return std::nullopt;   // told as a file that is missing
+    out.modified = looked->file.modified;
+  }
+  const auto authorities = authorities_of(files, server);
+  for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
+  const auto bytes = read_named(files, server, "ssl_crl_file");
+  const auto crls = bytes ? x509::parse_crls(*bytes, "ssl_crl_file") : Result<std::vector<x509::Crl>>(fail(bytes.error()));
+  if (!crls || !x509::looks_like_pem(*bytes)) {
+    out.trouble = crls ? "it is not PEM" : crls.error().what;
+    return out;
+  }
+  for (const x509::Crl& crl : *crls) {
+    InstalledCrl& one = out.crls.emplace_back(InstalledCrl{crl.facts(), {}});
+    for (const x509::Certificate& authority : authorities)
+      if (x509::crl_signed_by(crl, authority)) one.signers.push_back(authority.facts().subject_key_id);
+  }
+  return out;
+}
+
 }  // namespace
 
 TlsFilesSeen look_into_files(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live) {
@@ -93,28 +117,16 @@ std::vector<LiveFileSeen> look_at_files(ports::LiveFiles& files, const PostgresS
   return out;
 }
 
-std::optional<CrlSet> look_into_crls(ports::LiveFiles& files, const PostgresSeen& server) {
-  CrlSet out;
-  out.path = server.file_setting("ssl_crl_file");
-  if (out.path.empty()) return std::nullopt;
-  if (const auto looked = files.look(out.path)) {
-    if (looked->file.kind == FileSeen::Kind::missing) return std::nullopt;   // told as a file that is missing
-    out.modified = looked->file.modified;
-  }
-  const auto authorities = authorities_of(files, server);
-  for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
-  const auto bytes = read_named(files, server, "ssl_crl_file");
-  const auto crls = bytes ? x509::parse_crls(*bytes, "ssl_crl_file") : Result<std::vector<x509::Crl>>(fail(bytes.error()));
-  if (!crls || !x509::looks_like_pem(*bytes)) {
-    out.trouble = crls ? "it is not PEM" : crls.error().what;
-    return out;
-  }
-  for (const x509::Crl& crl : *crls) {
-    InstalledCrl& one = out.crls.emplace_back(InstalledCrl{crl.facts(), {}});
-    for (const x509::Certificate& authority : authorities)
-      if (x509::crl_signed_by(crl, authority)) one.signers.push_back(authority.facts().subject_key_id);
-  }
-  return out;
+std::optional<CrlSet> CrlLook::look(ports::LiveFiles& files, const PostgresSeen& server) {
+  std::vector<FileSeen> stamps;
+  for (const char* setting : {"ssl_ca_file", "ssl_crl_file"})
+    if (const auto looked = files.look(server.file_setting(setting))) stamps.push_back(looked->file);
+  const bool unchanged = stamps.size() == 2 && stamps == stamps_;
+  if (unchanged && looks_ > 1) return known_;
+  looks_ = unchanged ? looks_ + 1 : 1;
+  stamps_ = std::move(stamps);
+  known_ = read_crls(files, server);
+  return known_;
 }
 
 std::optional<TimePoint> hba_modified(ports::LiveFiles& files, const PostgresSeen& server, const ServerDetail& detail) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/secret.hpp"
+#include "base/shared_text.hpp"
 #include "core/observation.hpp"
 #include "core/plan.hpp"
 
@@ -12,7 +13,7 @@ namespace pgcertd::engine {
 struct Anchors {
   std::string root_pem;     // trust anchors; empty: the chain cannot be judged and counts as good
   std::string issuing_pem;  // the issuing CA, to tell an incomplete chain from an untrusted one
-  std::string crl_pem;      // the issuer's CRL, or empty
+  SharedText crl_pem;       // the issuer's CRL, or empty
 };
 
 LeafJudgement judge_leaf(const std::string& chain_pem, const Secret& key_pem, const Anchors& anchors, const Names& wanted, TimePoint now);

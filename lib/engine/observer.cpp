@@ -166,7 +166,7 @@ void Observer::observe_audited(Observation& seen) {
     audited_->tls_files = look_into_files(ports_.live, seen.server, seen.live);
     audited_->live_files = look_at_files(ports_.live, seen.server, seen.live, seen.generations.directory);
     audited_->revoked_sessions = revoked_sessions(ports_.live, seen);
-    audited_->crl_set = look_into_crls(ports_.live, seen.server);
+    audited_->crl_set = crls_.look(ports_.live, seen.server);
   }
   seen.tls_files = audited_->tls_files;
   seen.live_files = audited_->live_files;

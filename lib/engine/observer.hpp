@@ -7,6 +7,7 @@
 
 #include "core/observation.hpp"
 #include "core/plan.hpp"
+#include "engine/file_audit.hpp"
 #include "engine/ports.hpp"
 
 namespace pgcertd::engine {
@@ -26,7 +27,8 @@ class Observer {
  private:
   struct CachedJudgement {
     GenerationSeen generation;
-    std::string anchors, crl;
+    std::string anchors;
+    SharedText crl;
     Names names;
     TimePoint at{};
     LeafJudgement judgement;
@@ -67,6 +69,7 @@ class Observer {
   };
   std::optional<ServerDetail> detail_;
   std::optional<Audited> audited_;
+  CrlLook crls_;
   std::optional<CachedJudgement> current_;
 };
 

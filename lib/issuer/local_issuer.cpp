@@ -32,6 +32,19 @@ void complain(const Error& error, IssuerSeen& seen) {
 
 }  // namespace
 
+// The texts of three sets at most are in use: the issuing CA's, the root's, both.
+SharedText CrlTexts::of(const std::vector<x509::Crl>& crls) {
+  std::string key;
+  for (const x509::Crl& crl : crls) key += crl.facts().fingerprint_sha256;
+  for (const auto& [known, text] : kept_)
+    if (known == key) return text;
+  std::string pem;
+  for (const x509::Crl& crl : crls) pem += crl.pem();
+  kept_.emplace_front(std::move(key), SharedText(std::move(pem)));
+  if (kept_.size() > 3) kept_.pop_back();
+  return kept_.front().second;
+}
+
 LocalIssuer::LocalIssuer(IssuerConfig config, SecretResolver resolve) : config_(std::move(config)), resolve_(std::move(resolve)) {}
 
 Result<ca::IssuingCa*> LocalIssuer::opened() {
@@ -77,35 +90,33 @@ Result<void> LocalIssuer::check_retired(const std::vector<std::string>& serials,
 
 namespace {
 
-void describe_crl_set(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
+void describe_crl_set(ca::IssuingCa& ca, IssuerSeen& seen, CrlTexts& texts, TimePoint now) {
   const auto set = ca.crl_set(now);
   if (!set) {
     seen.crl_set_why = set.error().text();
     return;
   }
-  for (const x509::Crl& crl : *set) {
-    seen.crl_set.push_back(crl.facts());
-    seen.crl_set_pem += crl.pem();
-  }
+  for (const x509::Crl& crl : *set) seen.crl_set.push_back(crl.facts());
+  seen.crl_set_pem = texts.of(*set);
 }
 
-void tell(const x509::Crl& crl, std::optional<CrlFacts>& facts, std::string& pem) {
+void tell(const x509::Crl& crl, std::optional<CrlFacts>& facts, SharedText& pem, CrlTexts& texts) {
   facts = crl.facts();
-  pem = crl.pem();
+  pem = texts.of({crl});
 }
 
 // One that cannot be renewed is still the one that clients have.
-void describe_crls(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
+void describe_crls(ca::IssuingCa& ca, IssuerSeen& seen, CrlTexts& texts, TimePoint now) {
   if (const auto crl = ca.current_crl(now)) {
-    tell(*crl, seen.crl, seen.crl_pem);
+    tell(*crl, seen.crl, seen.crl_pem, texts);
   } else {
     complain(crl.error(), seen);
     seen.crl_fault = crl.error().text();
     seen.crl_remedy = seen.remedy;
-    if (const auto published = ca.published_crl(); published && *published) tell(**published, seen.crl, seen.crl_pem);
+    if (const auto published = ca.published_crl(); published && *published) tell(**published, seen.crl, seen.crl_pem, texts);
   }
-  if (const auto crl = ca.root_crl(); crl && *crl) tell(**crl, seen.root_crl, seen.root_crl_pem);
-  describe_crl_set(ca, seen, now);
+  if (const auto crl = ca.root_crl(); crl && *crl) tell(**crl, seen.root_crl, seen.root_crl_pem, texts);
+  describe_crl_set(ca, seen, texts, now);
   seen.canaries = ca.canaries(now);
 }
 
@@ -116,7 +127,7 @@ void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
   seen.issuing_pem = ca.certificate().pem();
   seen.root = ca.root().facts();
   seen.root_pem = ca.root().pem();
-  describe_crls(ca, seen, now);
+  describe_crls(ca, seen, texts_, now);
   const auto usable = ca.check_usable(now);
   const auto counts = ca.counts();
   seen.available = usable && counts;

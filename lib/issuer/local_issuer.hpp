@@ -2,10 +2,13 @@
 // failure or when its files were replaced, so that it heals by itself. Thread-safe: one lock around the CA.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ca/issuing_ca.hpp"
 #include "core/config.hpp"
@@ -15,6 +18,15 @@ namespace pgcertd::issuer {
 
 // Reads a passphrase from where the configuration says.
 using SecretResolver = std::function<Result<Secret>(const SecretSource&)>;
+
+// CRLs as PEM, made once for each and not at each look.
+class CrlTexts {
+ public:
+  SharedText of(const std::vector<x509::Crl>& crls);
+
+ private:
+  std::deque<std::pair<std::string, SharedText>> kept_;   // by fingerprints, newest first
+};
 
 class LocalIssuer final : public ports::Issuer {
  public:
@@ -37,6 +49,7 @@ class LocalIssuer final : public ports::Issuer {
   const SecretResolver resolve_;
   std::mutex mutex_;
   std::optional<ca::IssuingCa> ca_;
+  CrlTexts texts_;
   bool canaries_wanted_ = false;
 };
 

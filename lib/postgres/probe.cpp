@@ -15,7 +15,6 @@
 #include "postgres/wire.hpp"
 #include "x509/asn1.hpp"
 #include "x509/certificate.hpp"
-#include "x509/openssl_ptr.hpp"
 
 namespace pgcertd::postgres {
 namespace {
@@ -116,14 +115,14 @@ class Tls {
   // Certificate and key of the client, before the handshake.
   bool present(const Canary& canary) {
     if (!ssl_) return false;
-    const x509::BioPtr chain(BIO_new_mem_buf(canary.chain_pem.data(), static_cast<int>(canary.chain_pem.size())));
+    const BioPtr chain(BIO_new_mem_buf(canary.chain_pem.data(), static_cast<int>(canary.chain_pem.size())));
     const auto secret = canary.key_pem.view();
-    const x509::BioPtr key_bytes(BIO_new_mem_buf(secret.data(), static_cast<int>(secret.size())));
-    const x509::KeyPtr key(key_bytes ? PEM_read_bio_PrivateKey(key_bytes.get(), nullptr, nullptr, nullptr) : nullptr);
-    const x509::X509Ptr leaf(chain ? PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr) : nullptr);
+    const BioPtr key_bytes(BIO_new_mem_buf(secret.data(), static_cast<int>(secret.size())));
+    const KeyPtr key(key_bytes ? PEM_read_bio_PrivateKey(key_bytes.get(), nullptr, nullptr, nullptr) : nullptr);
+    const CertificatePtr leaf(chain ? PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr) : nullptr);
     if (!leaf || !key || SSL_use_certificate(ssl_.get(), leaf.get()) != 1 || SSL_use_PrivateKey(ssl_.get(), key.get()) != 1) return false;
     for (;;) {
-      const x509::X509Ptr above(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+      const CertificatePtr above(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
       if (!above) break;
       if (SSL_add1_chain_cert(ssl_.get(), above.get()) != 1) return false;
     }

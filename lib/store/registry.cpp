@@ -157,7 +157,15 @@ Result<std::optional<RegistryEntry>> Registry::find_by_spki(const std::string& s
 Result<std::vector<RegistryEntry>> Registry::list() { return select("ORDER BY id", {}); }
 
 Result<std::vector<RegistryEntry>> Registry::revoked() {
-  return select("WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id", {});
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT serial, spki_sha256, profile, recorded_at, x'', issued_at, not_after, revoked_at, reason FROM certificate"
+                                                 " WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id"));
+  return rows(query);
+}
+
+Result<std::uint64_t> Registry::revoked_count() {
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"));
+  PGCERTD_CHECK(query.step());
+  return static_cast<std::uint64_t>(query.integer(0));
 }
 
 Result<std::vector<RegistryEntry>> Registry::clients(TimePoint now, std::size_t limit) {

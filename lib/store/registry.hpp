@@ -54,7 +54,8 @@ class Registry {
   Result<std::optional<RegistryEntry>> find(const std::string& spki_sha256, const std::string& profile);
   Result<std::optional<RegistryEntry>> find_by_spki(const std::string& spki_sha256);
   Result<std::vector<RegistryEntry>> list();           // oldest first
-  Result<std::vector<RegistryEntry>> revoked();        // oldest first, expired ones too
+  Result<std::vector<RegistryEntry>> revoked();        // oldest first, expired ones too; without their certificates
+  Result<std::uint64_t> revoked_count();               // of the same
   Result<RegistryCounts> counts();                     // without those whose profile begins with `uncounted_profile`
   Result<std::vector<RegistryEntry>> clients(TimePoint now, std::size_t limit);   // of profile "client …", not expired, newest first
 

@@ -205,7 +205,7 @@ class Events(unittest.TestCase):
         for folder in ("lib/engine", "daemon/pgcertd"):
             for source in (ROOT / folder).glob("*.cpp"):
                 code = source.read_text(encoding="utf-8")
-                found |= set(re.findall(r'(?:say\(|LogLevel::\w+, |kind = |[?:] )"([a-z]+-[a-z-]+|paused|resumed)"', code))
+                found |= set(re.findall(r'(?:say\(|log\(|LogLevel::\w+, |kind = |[?:] |: return )"([a-z]+-[a-z-]+|paused|resumed)"', code))
                 found |= set(re.findall(r'(?:rolled_back \? |, )"([a-z]+-[a-z-]+)"(?: :|, \{\{)', code))
         return found
 

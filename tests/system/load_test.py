@@ -9,8 +9,8 @@ import time
 
 from harness import BUILD, HostTest
 
-ROTATIONS = int(os.environ.get("PGCERTD_ROTATIONS", "200"))
-CONNECTIONS = 2000
+ROTATIONS = int(os.environ.get("PGCERTD_ROTATIONS", "80"))
+CONNECTIONS = 10 * ROTATIONS
 
 
 class Clients:

@@ -93,7 +93,7 @@ def main():
     parser.add_argument("--report", help="write the counts there as JSON")
     parser.add_argument("--soak", type=int, metavar="SECONDS", help="rotations without pause for so long, nothing else")
     parser.add_argument("-k", dest="patterns", action="append", help="only tests whose name holds this")
-    parser.add_argument("--jobs", type=int, default=2, help="classes of tests that run side by side (default 2)")
+    parser.add_argument("--jobs", type=int, default=3, help="classes of tests that run side by side (default 3)")
     parser.add_argument("--class", dest="chosen_class", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     os.environ["PGCERTD_BUILD"] = str(pathlib.Path(chosen.build).resolve())

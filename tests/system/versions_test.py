@@ -65,10 +65,29 @@ class Versions(unittest.TestCase):
             self.assertRegex(host.verify_full(), r"^TLSv1\.[23]$")
         self.each(judge)
 
+    def test_a_client_is_let_in_and_revoked(self):
+        def judge(host, major):
+            host.postgres.sql("CREATE ROLE alice LOGIN")
+            (host.postgres.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 cert\n")
+            host.postgres.sql("SELECT pg_reload_conf()")
+            daemon = host.start()
+            daemon.wait_proved()
+            client = host.directory / "client"
+            self.assertEqual(host.ctl("client", "issue", "alice", "-o", client).returncode, 0)
+            words = f"host=localhost hostaddr=127.0.0.1 port={host.postgres.port} user=alice dbname=postgres sslmode=verify-full sslrootcert={client}/root.crt " \
+                    f"sslcert={client}/postgresql.crt sslkey={client}/postgresql.key"
+            said = lambda: host.postgres.psql(words, "SELECT 1").stderr
+            poll(lambda: not said(), f"{major}: alice is let in", context=lambda: said() + daemon.log()[-3000:])
+            poll(lambda: host.events("crl-proved"), f"{major}: the canary's word", context=daemon.log)
+            self.assertEqual(host.ctl("revoke", "--role", "alice", "--reason", "keyCompromise").returncode, 0)
+            poll(lambda: "certificate revoked" in said(), f"{major}: alice is refused", context=lambda: said() + daemon.log()[-3000:])
+        self.each(judge)
+
     @unittest.skipUnless(AS_ROOT, "other owners need root")
     def test_permissions_audit_and_sessions(self):
         def judge(host, major):
             (host.postgres.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
+            host.configure(cluster='client_ca = "off"')
             daemon = host.start()
             daemon.wait_proved()
             self.assertEqual(self.audit(host) - {("tls-version-low", "ssl_min_protocol_version")} if major == 12 else self.audit(host), set())
