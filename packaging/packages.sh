@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libssl-dev libpq-dev nlohmann-json3-dev libcpp-httplib-dev libsystemd-dev
-  libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsqlite3-dev prometheus-cpp-dev)
+  libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsqlite3-dev libcurl4-openssl-dev prometheus-cpp-dev)
 RUN_PACKAGES=(postgresql-15 postgresql-client-15 openssl util-linux)
 TEST_PACKAGES=(libgtest-dev libgmock-dev python3 python3-cryptography chromium strace universal-ctags ssl-cert curl
   prometheus git faketime)

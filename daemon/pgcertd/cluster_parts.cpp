@@ -84,7 +84,7 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
 }
 
 struct ClusterParts::Impl {
-  Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, std::unique_ptr<store::StateStore> opened)
+  Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, engine::OtherCrlsOf other_crls, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
         pending(config.daemon.state_directory), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
         keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
@@ -96,7 +96,8 @@ struct ClusterParts::Impl {
                              [this](std::optional<TimePoint> known_past) { return look_at_clocks(clock, known_past); },
                              [windows = parse_weekly_windows(desired.cluster.restart_window)](TimePoint now) {
                                return windows ? service::intervals_of(*windows, now, windows_ahead) : std::vector<Interval>{};
-                             }};
+                             },
+                             std::move(other_crls)};
     if (faults.hook) traced = std::make_unique<engine::TracedPorts>(all, faults.hook);
     reconciler = std::make_unique<engine::Reconciler>(traced ? traced->ports() : all, log);
     reconciler->skip_preflight(faults.skip_preflight);
@@ -130,9 +131,9 @@ struct ClusterParts::Impl {
 ClusterParts::ClusterParts(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ClusterParts::~ClusterParts() = default;
 
-Result<std::unique_ptr<ClusterParts>> ClusterParts::make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log) {
+Result<std::unique_ptr<ClusterParts>> ClusterParts::make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log, engine::OtherCrlsOf other_crls) {
   PGCERTD_TRY(auto store, store::StateStore::open(config.daemon.state_directory + "/pgcertd.db"));
-  return std::unique_ptr<ClusterParts>(new ClusterParts(std::make_unique<Impl>(config, std::move(desired), issuer, log, std::move(store))));
+  return std::unique_ptr<ClusterParts>(new ClusterParts(std::make_unique<Impl>(config, std::move(desired), issuer, log, std::move(other_crls), std::move(store))));
 }
 
 engine::Reconciler& ClusterParts::reconciler() { return *impl_->reconciler; }

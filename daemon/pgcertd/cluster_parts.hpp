@@ -17,7 +17,7 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
 class ClusterParts {
  public:
   // `issuer` and `log` outlive it.
-  static Result<std::unique_ptr<ClusterParts>> make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log);
+  static Result<std::unique_ptr<ClusterParts>> make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log, engine::OtherCrlsOf other_crls);
   ~ClusterParts();
   ClusterParts(const ClusterParts&) = delete;
   ClusterParts& operator=(const ClusterParts&) = delete;

@@ -56,7 +56,7 @@ Result<void> Fleet::start_clusters(const ConfigPtr& config) {
   const std::string fqdn = host_fqdn();
   for (const auto& [name, cluster] : config->clusters) {
     if (find(name)) continue;
-    PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_));
+    PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_, [this] { return crls_.all(); }));
     auto worker = std::make_shared<ClusterWorker>(std::move(parts), WorkerHooks{publisher_, heartbeats_, ticked_});
     const std::lock_guard lock(mutex_);
     workers_[name] = std::move(worker);
@@ -67,6 +67,7 @@ Result<void> Fleet::start_clusters(const ConfigPtr& config) {
 Result<void> Fleet::apply(const ConfigPtr& config) {
   if (config_) end_changed(*config);
   config_ = config;
+  crls_.apply(*config);
   start_issuers(config);
   return start_clusters(config);
 }
@@ -120,6 +121,7 @@ void Fleet::stop() {
     workers.swap(workers_);
     issuers.swap(issuers_);
   }
+  crls_.stop();
   for (const auto& [name, worker] : workers) worker->stop();
   for (const auto& [name, issuer] : issuers) issuer->stop();
   workers.clear();

@@ -12,6 +12,7 @@
 
 #include "engine/publisher.hpp"
 #include "pgcertd/cluster_worker.hpp"
+#include "pgcertd/crl_sources.hpp"
 #include "pgcertd/queued_issuer.hpp"
 #include "pgcertd/settings.hpp"
 #include "service/heartbeat.hpp"
@@ -21,7 +22,7 @@ namespace pgcertd::daemon {
 class Fleet {
  public:
   Fleet(engine::Publisher& publisher, service::Heartbeats& heartbeats, LogSink& log, std::function<void(const ClusterView&)> ticked)
-      : publisher_(publisher), heartbeats_(heartbeats), log_(log), ticked_(std::move(ticked)) {}
+      : publisher_(publisher), heartbeats_(heartbeats), log_(log), ticked_(std::move(ticked)), crls_(heartbeats, log, [this] { wake_all(); }) {}
   ~Fleet() { stop(); }
 
   // On an error the workers that could be started run.
@@ -46,6 +47,7 @@ class Fleet {
   LogSink& log_;
   const std::function<void(const ClusterView&)> ticked_;
   ConfigPtr config_;
+  CrlSources crls_;
   mutable std::mutex mutex_;                        // guards the maps
   std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers_;
   std::map<std::string, std::shared_ptr<ClusterWorker>> workers_;

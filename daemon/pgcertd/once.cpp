@@ -8,6 +8,7 @@
 
 #include "pgcertd/clock.hpp"
 #include "pgcertd/cluster_parts.hpp"
+#include "pgcertd/crl_sources.hpp"
 #include "pgcertd/host.hpp"
 #include "pgcertd/issuers.hpp"
 #include "store/state_lock.hpp"
@@ -54,9 +55,12 @@ Result<int> run_once(const Config& config, LogSink& log) {
   PGCERTD_TRY(const store::StateLock lock, store::lock_state(config.daemon.state_directory));
   std::map<std::string, std::unique_ptr<ports::Issuer>> issuers;
   for (const auto& [name, issuer] : config.issuers) issuers[name] = real_issuer(config, issuer);
+  service::Heartbeats heartbeats;
+  CrlSources crls(heartbeats, log, [] {});
+  crls.fetch_all(config);
   Severity worst = Severity::ok;
   for (const auto& [name, cluster] : config.clusters) {
-    PGCERTD_TRY(const auto parts, ClusterParts::make(config, desired_of(config, cluster, host_fqdn()), *issuers.at(cluster.issuer), log));
+    PGCERTD_TRY(const auto parts, ClusterParts::make(config, desired_of(config, cluster, host_fqdn()), *issuers.at(cluster.issuer), log, [&crls] { return crls.all(); }));
     const ClusterView view = pass(*parts);
     report(view, log);
     worst = worse(worst, view.status);

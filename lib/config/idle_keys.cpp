@@ -8,12 +8,11 @@
 namespace pgcertd {
 namespace {
 
-constexpr std::array<std::string_view, 5> idle{
+constexpr std::array<std::string_view, 4> idle{
     "http.issuer",
     "http.client_ca",
     "issuer.NAME.root_certificate",
     "issuer.NAME.request_lead",
-    "crl.NAME.urls",
 };
 
 struct Section {

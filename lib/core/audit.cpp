@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hash.hpp"
 #include "base/text.hpp"
 #include "core/hba.hpp"
 #include "core/setting_value.hpp"
@@ -161,19 +162,15 @@ std::vector<Finding> audit(const Desired& desired, const Observation& seen) {
 bool written_since_load(const PostgresSeen& server, const ServerDetail& detail) { return detail.hba_modified && *detail.hba_modified > server.config_loaded; }
 
 std::uint64_t digest_of(const std::vector<HbaRule>& rules) noexcept {
-  std::uint64_t hash = 14695981039346656037ULL;   // FNV-1a
-  const auto mix = [&](std::string_view text) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    hash = (hash ^ 0x1fU) * 1099511628211ULL;
-  };
+  Fnv1a hash;
   for (const HbaRule& rule : rules) {
-    for (const std::string* text : {&rule.file, &rule.type, &rule.address, &rule.netmask, &rule.method, &rule.error}) mix(*text);
+    for (const std::string* text : {&rule.file, &rule.type, &rule.address, &rule.netmask, &rule.method, &rule.error}) hash.add(*text);
     for (const auto* list : {&rule.databases, &rule.users, &rule.options}) {
-      for (const std::string& one : *list) mix(one);
-      mix("");
+      for (const std::string& one : *list) hash.add(one);
+      hash.add("");
     }
   }
-  return hash;
+  return hash.value();
 }
 
 std::vector<std::string> pending_changes(const ClusterMemory& memory, const PostgresSeen& server, const ServerDetail& detail) {

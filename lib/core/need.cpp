@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hash.hpp"
 #include "base/text.hpp"
 #include "core/plan.hpp"
 
@@ -102,14 +103,6 @@ constexpr std::array<NeedRule, 12> need_rules{{
     {Need::signer_changed, signer_changed}, {Need::asked, asked}, {Need::due, due}, {Need::none, always},
 }};
 
-// FNV-1a: the same cluster and leaf always get the same jitter, over restarts and machines.
-std::uint64_t hash(std::string_view a, std::string_view b) {
-  std::uint64_t h = 14695981039346656037ULL;
-  for (const std::string_view part : {a, std::string_view{"\n"}, b})
-    for (const char c : part) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  return h;
-}
-
 }  // namespace
 
 TimePoint renewal_time(const CertFacts& leaf, const Desired& desired, TimePoint chain_not_after) {
@@ -121,7 +114,7 @@ TimePoint renewal_time(const CertFacts& leaf, const Desired& desired, TimePoint 
   const Duration life = std::max<Duration>(end - issued, 0ms);
   const auto until_renewal = Duration{static_cast<std::int64_t>(static_cast<double>(life.count()) * desired.cluster.renew_at)};
   const Duration most = std::min(life / 20, until_renewal / 4);
-  const auto jitter = Duration{static_cast<std::int64_t>(hash(desired.cluster.name, leaf.fingerprint_sha256) % 1000) * most.count() / 1000};
+  const auto jitter = Duration{static_cast<std::int64_t>(Fnv1a().add(desired.cluster.name).add(leaf.fingerprint_sha256).value() % 1000) * most.count() / 1000};
   return issued + until_renewal - jitter;
 }
 

@@ -107,6 +107,7 @@ struct Observation {
   std::vector<PendingSeen> pending;               // this cluster's
   std::vector<std::pair<std::string, IssuerAnswer>> answers;   // by SPKI of a pending key
   IssuerSeen issuer;
+  TrustSet trust_set;
   CanaryVerdict canary = CanaryVerdict::unknown;   // asked only while it is open whether the current generation's CRL is loaded
   std::string canary_text;                         // how the server refused the good one
   std::vector<ProbeSeen> probes;                  // newest of each endpoint; empty when nothing can be probed

@@ -224,7 +224,7 @@ std::optional<Decision> settings(const Walk& w) {
 std::optional<Decision> trust_settings(const Walk& w) {
   if (w.current == nullptr || !w.current->complete || !w.current_proved() || !w.seen.live.ours || trust_in_force(w.seen)) return std::nullopt;
   const TrustWish wish = trust_wish(w.desired, w.seen);
-  if (!wish.wanted || w.current->roots.empty() || w.current->crls.empty() || trust_step(w.desired, w.seen).wanted || w.seen.issuer.crl_set.empty()) return std::nullopt;
+  if (!wish.wanted || w.current->roots.empty() || w.current->crls.empty() || trust_step(w.desired, w.seen).wanted || w.seen.trust_set.crls.empty()) return std::nullopt;
   if (!w.seen.server.reachable() || w.paused() || !w.may_reload()) return std::nullopt;
   if (auto wait = wait_for_settings(w, Stage::proved)) return wait;
   if (w.guarded()) return rest(Stage::proved, "a reload would also apply what somebody is editing; it is awaited");

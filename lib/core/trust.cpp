@@ -46,14 +46,14 @@ std::uint64_t entries_of(const std::vector<CrlFacts>& crls) {
 }
 
 bool same_anchors(const Observation& seen, const GenerationSeen& current) {
-  return seen.issuer.root && current.roots.size() == 1 && current.roots.front().fingerprint_sha256 == seen.issuer.root->fingerprint_sha256;
+  return std::ranges::equal(current.roots, seen.trust_set.roots, {}, &CertFacts::fingerprint_sha256, &CertFacts::fingerprint_sha256);
 }
 
 std::optional<Finding> why_refused(const Desired& desired, const Observation& seen, const GenerationSeen& current) {
   const std::string path = path_in_current(seen, FileRole::crl);
-  if (const std::string why = crls_follow(current.crls, seen.issuer.crl_set); !why.empty())
+  if (const std::string why = crls_follow(current.crls, seen.trust_set.crls); !why.empty())
     return finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + why, "as root: pgcertctl crl import " + path + "; it takes over what is revoked there", path);
-  if (const std::uint64_t entries = entries_of(seen.issuer.crl_set); entries > desired.cluster.crl_max_entries)
+  if (const std::uint64_t entries = entries_of(seen.trust_set.crls); entries > desired.cluster.crl_max_entries)
     return finding(P::crl_oversize, fmt::format("the issuer's new CRL has {} entries and is not installed: crl_max_entries is {}", entries, desired.cluster.crl_max_entries),
                    "raise crl_max_entries, if the server's memory allows it", path);
   return std::nullopt;
@@ -65,7 +65,11 @@ TrustWish trust_wish(const Desired& desired, const Observation& seen) {
   if (trust_in_force(seen)) return {true, "ssl_ca_file and ssl_crl_file name pgcertd's files"};
   if (desired.cluster.client_ca == ClientCaPolicy::off) return {false, "client_ca is \"off\""};
   if (!seen.server.known || seen.issuer.root_pem.empty()) return {false, "the issuer has no root that clients' certificates could lead to"};
-  if (const char* setting = foreign_setting(seen)) return {false, fmt::format("{} names a file of somebody else", setting)};
+  const bool merges = desired.cluster.client_ca == ClientCaPolicy::merge && seen.server.setting("ssl_crl_dir").empty();
+  if (const char* setting = foreign_setting(seen)) {
+    if (merges) return {true, fmt::format("{} names a file of somebody else, and client_ca is \"merge\"", setting)};
+    return {false, fmt::format("{} names a file of somebody else", setting)};
+  }
   if (!seen.issuer.clients.empty()) return {true, fmt::format("the issuer has given out certificates for clients, the newest for {}", printable(seen.issuer.clients.front().role, 80))};
   if (const HbaRule* row = row_that_asks(seen)) return {true, place_of(*row) + " asks for a client certificate"};
   return {false, "no client certificate was issued, and pg_hba.conf asks for none"};
@@ -99,9 +103,9 @@ std::string crl_fault(const CrlFacts& crl, TimePoint now) {
 
 TrustStep trust_step(const Desired& desired, const Observation& seen) {
   const GenerationSeen* current = seen.generations.live();
-  if (current == nullptr || !current->complete || seen.issuer.crl_set.empty()) return {};
+  if (current == nullptr || !current->complete || seen.trust_set.crls.empty()) return {};
   const TrustWish wish = trust_wish(desired, seen);
-  if (!wish.wanted || (same_set(current->crls, seen.issuer.crl_set) && same_anchors(seen, *current))) return {};
+  if (!wish.wanted || (same_set(current->crls, seen.trust_set.crls) && same_anchors(seen, *current))) return {};
   if (auto refused = why_refused(desired, seen, *current)) return {false, {}, std::move(refused)};
   return {true, fmt::format("the issuer's CRLs are newer than the installed ones ({})", wish.why), std::nullopt};
 }
@@ -112,8 +116,8 @@ std::vector<Finding> judge_trust(const Desired& desired, const Observation& seen
   if (!wish.wanted) return out;
   const std::string path = path_in_current(seen, FileRole::crl);
   if (auto step = trust_step(desired, seen); step.refused) out.push_back(std::move(*step.refused));
-  if (seen.issuer.crl_set.empty())
-    out.push_back({P::crl_missing, Severity::warning, path, "no new set of CRLs can be installed: " + printable(seen.issuer.crl_set_why), "sign a CRL with the root's key, as pgcertd's OPERATING.md shows"});
+  if (seen.trust_set.crls.empty())
+    out.push_back({P::crl_missing, Severity::warning, path, "no new set of CRLs can be installed: " + printable(seen.trust_set.why), "sign a CRL with the root's key, as pgcertd's OPERATING.md shows"});
   if (const auto& trouble = seen.memory.trust_trouble) out.push_back(finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + trouble->message, trouble->remedy, path));
   if (seen.canary == CanaryVerdict::stale) out.push_back(finding(P::crl_not_loaded, "a handshake shows that the server lets in a certificate that the installed CRL revokes", "look for \"SSL configuration was not reloaded\" in the server's log", path));
   if (seen.canary == CanaryVerdict::locked_out) out.push_back(finding(P::crl_untrusted, "a handshake shows that every client with a certificate is refused: " + printable(seen.canary_text), "pgcertctl audit", path));

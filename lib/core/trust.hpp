@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/shared_text.hpp"
 #include "core/cert.hpp"
 #include "core/finding.hpp"
 
@@ -15,6 +16,25 @@ namespace pgcertd {
 
 struct Desired;
 struct Observation;
+
+// CRLs of another CA, as [crl.NAME] has them fetched.
+struct OtherCrls {
+  std::string name;
+  SharedText pem;
+  std::vector<CrlFacts> crls;
+  std::string trouble;             // why the last fetch brought nothing; what was kept may still be good
+  std::optional<TimePoint> fetched_at;
+};
+
+// What root.crt and root.crl of the next generation are to hold: the issuer's own, and with client_ca = "merge" the anchors of the
+// ssl_ca_file that was there before, too. A CRL for each CA, or none at all.
+struct TrustSet {
+  std::string root_pem;
+  std::vector<CertFacts> roots;
+  SharedText crl_pem;
+  std::vector<CrlFacts> crls;      // empty: the set is not complete
+  std::string why;                 // it is not
+};
 
 // What handshakes with two client certificates showed, of which the installed CRL revokes one.
 enum class CanaryVerdict : std::uint8_t {

@@ -121,11 +121,11 @@ Result<void> run(Step& s, const action::DropPending& a) {
 // newest; where it has none, what is installed stays, whatever its age.
 Result<void> add_trust(Step& s, GenerationContent& content) {
   const bool in_force = trust_in_force(s.seen);
-  if (!s.seen.issuer.crl_set_pem.empty() && (in_force || content.origin == Origin::refreshed)) {
+  if (!s.seen.trust_set.crls.empty() && (in_force || content.origin == Origin::refreshed)) {
     const GenerationSeen* current = s.seen.generations.live();
-    if (current == nullptr || crls_follow(current->crls, s.seen.issuer.crl_set).empty()) {
-      content.root_pem = s.seen.issuer.root_pem;
-      content.crl_pem = s.seen.issuer.crl_set_pem;
+    if (current == nullptr || crls_follow(current->crls, s.seen.trust_set.crls).empty()) {
+      content.root_pem = s.seen.trust_set.root_pem;
+      content.crl_pem = s.seen.trust_set.crl_pem;
       return {};
     }
   }
@@ -261,6 +261,8 @@ void count_reload(PublishAttempt& attempt, TimePoint now) {
 
 Result<void> run(Step& s, const action::ChangeSettings& a) {
   remember_originals(s);
+  for (const char* setting : {"ssl_ca_file", "ssl_crl_file"})
+    if (a.change.values.contains(setting)) s.memory.original_files.emplace(setting, s.seen.server.file_setting(setting));
   auto done = s.make_durable();
   if (done) done = change_and_reload(s, a.change);
   // Noted afterwards only: a crash in between makes the next tick simply change them again.
@@ -428,14 +430,20 @@ Result<void> run(Step& s, const action::PutBack& a) {
   return fail(staged.error());
 }
 
+// Other CAs know themselves what may leave their CRLs.
+bool of_issuer(const Step& s, const x509::Crl& crl) {
+  const auto& issuing = s.seen.issuer.issuing;
+  return issuing && crl.facts().issuer == issuing->subject && crl.facts().authority_key_id == issuing->subject_key_id;
+}
+
 // Entries leave a CRL when their certificates are over. Any other that is gone was forgotten: its registry was lost or restored.
 Result<void> check_nothing_dropped(Step& s, const GenerationContent& installed) {
   if (installed.crl_pem.empty()) return {};
   PGCERTD_TRY(const auto before, x509::parse_crls(installed.crl_pem, "the installed CRL"));
-  PGCERTD_TRY(const auto after, x509::parse_crls(s.seen.issuer.crl_set_pem.str(), "the issuer's CRL"));
+  PGCERTD_TRY(const auto after, x509::parse_crls(s.seen.trust_set.crl_pem.str(), "the new CRLs"));
   for (const x509::Crl& old : before)
     for (const x509::Crl& next : after) {
-      if (old.facts().issuer != next.facts().issuer || old.facts().authority_key_id != next.facts().authority_key_id) continue;
+      if (!of_issuer(s, old) || old.facts().issuer != next.facts().issuer || old.facts().authority_key_id != next.facts().authority_key_id) continue;
       const auto gone = x509::entries_missing(old, next);
       if (!gone.empty()) PGCERTD_CHECK(s.ports.issuer.check_retired(gone, s.now));
     }

@@ -80,8 +80,9 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   observe_in_place(seen, desired);
   observe_live(seen, desired, now);
   observe_current(seen, desired, now);
-  observe_candidates(seen, desired, now);
   observe_detail(seen);
+  seen.trust_set = trust_.look(ports_, desired, seen, now);
+  observe_candidates(seen, desired, now);
   observe_audited(seen);
   observe_canary(seen, desired);
   observe_restart(seen, desired, now);

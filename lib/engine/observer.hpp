@@ -9,6 +9,7 @@
 #include "core/plan.hpp"
 #include "engine/file_audit.hpp"
 #include "engine/ports.hpp"
+#include "engine/trust_look.hpp"
 
 namespace pgcertd::engine {
 
@@ -70,6 +71,7 @@ class Observer {
   std::optional<ServerDetail> detail_;
   std::optional<Audited> audited_;
   CrlLook crls_;
+  TrustLook trust_;
   std::optional<CachedJudgement> current_;
 };
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/clock_guard.hpp"
 #include "core/restart.hpp"
+#include "core/trust.hpp"
 #include "ports/files.hpp"
 #include "ports/issuer.hpp"
 #include "ports/keys.hpp"
@@ -15,6 +17,9 @@
 #include "ports/store.hpp"
 
 namespace pgcertd::engine {
+
+// The CRLs of other CAs, as they were last fetched.
+using OtherCrlsOf = std::function<std::vector<std::shared_ptr<const OtherCrls>>()>;
 
 // Which endpoints a server listens on, in the form that Probe takes.
 using EndpointsOf = std::function<std::vector<std::string>(const PostgresSeen&, const std::vector<std::string>& configured)>;
@@ -40,6 +45,7 @@ struct ClusterPorts {
   std::function<bool()> stopping = {};
   ClockDoubtOf clock_doubt = {};
   RestartWindowsOf restart_windows = {};
+  OtherCrlsOf other_crls = {};
 };
 
 }  // namespace pgcertd::engine

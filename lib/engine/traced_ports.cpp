@@ -146,6 +146,7 @@ struct TracedPorts::Impl {
   std::function<bool()> stopping;
   ClockDoubtOf clock_doubt;
   RestartWindowsOf restart_windows;
+  OtherCrlsOf other_crls;
   TracedGenerations generations;
   TracedPending pending;
   TracedLive live;
@@ -156,7 +157,7 @@ struct TracedPorts::Impl {
   TracedIssuer issuer;
   TracedStore store;
   Impl(const ClusterPorts& p, CallHook h)
-      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), in_place(p.in_place, hook), keys(p.keys, hook),
+      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), other_crls(p.other_crls), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), in_place(p.in_place, hook), keys(p.keys, hook),
         postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
 };
 
@@ -164,7 +165,7 @@ TracedPorts::TracedPorts(ClusterPorts inner, CallHook hook) : impl_(std::make_un
 TracedPorts::~TracedPorts() = default;
 
 ClusterPorts TracedPorts::ports() const {
-  return {impl_->generations, impl_->pending, impl_->live, impl_->in_place, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows};
+  return {impl_->generations, impl_->pending, impl_->live, impl_->in_place, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows, impl_->other_crls};
 }
 
 }  // namespace pgcertd::engine

@@ -39,6 +39,8 @@ constexpr std::array table{
     MessageRow{"takeover-granted", "42f6c18935b8493683a9e4067610365b", "An operator allowed the takeover of a cluster."},
     MessageRow{"certificate-revoked", "a2d1c4f0b6e74a4f9a3d1f1c5be0d7e3", "An operator had a certificate revoked."},
     MessageRow{"client-certificate-issued", "b4e1d7a60c3f4b28957ad1f3e6c0a814", "An operator had a certificate issued for a client."},
+    MessageRow{"crl-fetched", "19b7f0c4e2d84a6b95c3a8e1d06f7b24", "The CRLs of another CA were fetched again, after that had failed."},
+    MessageRow{"crl-fetch-failed", "c8d2a6f04b9e4173a5e7b1c0d3f86942", "The CRLs of another CA could not be fetched; what was kept of them stays."},
     MessageRow{"crl-imported", "5c9e0b7f2a6d4d13a8b0e4c1f7d35926", "An operator had CRLs imported."},
     MessageRow{"sessions-ended", "e3a7c05b1d6f4289b1f0c8d4a97e2563", "An operator had the sessions of a revoked client certificate ended."},
     MessageRow{"rollback-asked", "1d0ae6410ab1499cae1b9892c23bebb7", "An operator asked for the pair that was proved before."},

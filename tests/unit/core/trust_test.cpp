@@ -26,11 +26,12 @@ std::vector<CrlFacts> set_of(int number, TimePoint at = t0) { return {crl("root"
 // A client certificate was given out, the current generation holds the issuer's set, and nothing is set yet.
 struct TrustCase : Case {
   TrustCase() {
-    seen.issuer.root_pem = "root", seen.issuer.root->fingerprint_sha256 = "r";
-    seen.issuer.crl_set = set_of(5), seen.issuer.crl_set_pem = "crls";
+    seen.issuer.root_pem = "root";
+    seen.trust_set.crls = set_of(5), seen.trust_set.crl_pem = "crls", seen.trust_set.root_pem = "root";
     seen.issuer.clients = {{"alice", "40", t0 + days{90}, false}};
     CertFacts root;
     root.fingerprint_sha256 = "r";
+    seen.trust_set.roots = {root};
     this->current().roots = {root}, this->current().crls = set_of(5);
     seen.server.settings["ssl_ca_file"] = {"", "default", "", 0, false};
     seen.server.settings["ssl_crl_file"] = {"", "default", "", 0, false};
@@ -40,7 +41,7 @@ struct TrustCase : Case {
     seen.server.settings["ssl_crl_file"].value = trust_tests::current + "root.crl";
     seen.memory.crl_proved = "g1";
   }
-  void newer(int number = 6) { seen.issuer.crl_set = set_of(number, t0 + 1s * number); }
+  void newer(int number = 6) { seen.trust_set.crls = set_of(number, t0 + 1s * number); }
 };
 
 TrustCase bent(const std::function<void(TrustCase&)>& bend) {
@@ -64,6 +65,9 @@ TEST(TrustWish, NeedsSomebodyWithACertificate) {
   for (const char* setting : {"ssl_ca_file", "ssl_crl_file", "ssl_crl_dir"})
     EXPECT_FALSE(wanted([&](TrustCase& c) { c.seen.server.settings[setting].value = "theirs"; })) << setting;
   EXPECT_TRUE(wanted([](TrustCase& c) { c.in_force(), c.desired.cluster.client_ca = ClientCaPolicy::off; })) << "never switched off by itself";
+  const auto merge = [](TrustCase& c) { c.seen.server.settings["ssl_ca_file"].value = "theirs", c.desired.cluster.client_ca = ClientCaPolicy::merge; };
+  EXPECT_TRUE(wanted(merge));
+  EXPECT_FALSE(wanted([&](TrustCase& c) { merge(c), c.seen.server.settings["ssl_crl_dir"].value = "theirs"; })) << "a directory is not merged";
   const auto row = [](const char* method, std::vector<std::string> options) {
     return [=](TrustCase& c) {
       c.seen.issuer.clients.clear();
@@ -128,8 +132,8 @@ TEST(TrustWalk, SetsBothTogetherOnce) {
   const auto step = [](const std::function<void(TrustCase&)>& bend) { return bent(bend).step(); };
   EXPECT_EQ(step([](TrustCase& x) { x.in_force(); }), "rest");
   EXPECT_EQ(step([](TrustCase& x) { x.seen.issuer.clients.clear(); }), "rest");
-  EXPECT_EQ(step([](TrustCase& x) { x.seen.issuer.crl_set.clear(); }), "rest") << "complete or not at all";
-  EXPECT_EQ(step([](TrustCase& x) { x.current().crls.clear(), x.seen.issuer.crl_set.clear(); }), "rest");
+  EXPECT_EQ(step([](TrustCase& x) { x.seen.trust_set.crls.clear(); }), "rest") << "complete or not at all";
+  EXPECT_EQ(step([](TrustCase& x) { x.current().crls.clear(), x.seen.trust_set.crls.clear(); }), "rest");
   EXPECT_EQ(step([](TrustCase& x) { x.current().roots.clear(); }), "refresh-crls") << "the files come first";
   EXPECT_EQ(step([](TrustCase& x) { x.current().crls.clear(); }), "refresh-crls");
   EXPECT_EQ(step([](TrustCase& x) { x.seen.memory.pause = Pause{x.now + 1h, ""}; }), "rest") << "settings stop with a pause";
@@ -148,9 +152,9 @@ TEST(TrustWalk, ANewSetIsCarriedInByTheLivePair) {
   EXPECT_EQ(step([](TrustCase& c) { c.seen.memory.rotate_asked_at = c.now, c.seen.pending = {PendingSeen{"main", "p", "", c.now, KeyType::ecdsa_p256, c.desired.names}}, c.seen.answers = {{"p", Pending{}}}; }),
             "refresh-crls")
       << "nor does a request that waits";
-  EXPECT_EQ(step([](TrustCase& c) { c.seen.issuer.crl_set = set_of(4, t0 + days{1}); }), "rest") << "never back";
-  EXPECT_EQ(step([](TrustCase& c) { c.desired.cluster.crl_max_entries = 9, c.seen.issuer.crl_set.back().revoked = 10; }), "rest");
-  EXPECT_EQ(step([](TrustCase& c) { c.desired.cluster.crl_max_entries = 10, c.seen.issuer.crl_set.back().revoked = 10; }), "refresh-crls");
+  EXPECT_EQ(step([](TrustCase& c) { c.seen.trust_set.crls = set_of(4, t0 + days{1}); }), "rest") << "never back";
+  EXPECT_EQ(step([](TrustCase& c) { c.desired.cluster.crl_max_entries = 9, c.seen.trust_set.crls.back().revoked = 10; }), "rest");
+  EXPECT_EQ(step([](TrustCase& c) { c.desired.cluster.crl_max_entries = 10, c.seen.trust_set.crls.back().revoked = 10; }), "refresh-crls");
   EXPECT_EQ(step([](TrustCase& c) { c.seen.clock_doubt = ClockDoubt{}, c.seen.clock_doubt->until = c.now + 1h; }), "rest");
   EXPECT_EQ(step([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"why", "", c.now - 59s, 1}; }), "rest");
   EXPECT_EQ(step([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"why", "", c.now - 60s, 1}; }), "refresh-crls");
@@ -161,7 +165,7 @@ TEST(TrustWalk, ANewSetIsCarriedInByTheLivePair) {
 TEST(TrustWalk, AnotherRootComesWithItsCrls) {
   TrustCase c;
   c.in_force();
-  c.seen.issuer.root->fingerprint_sha256 = "r2";
+  c.seen.trust_set.roots.front().fingerprint_sha256 = "r2";
   c.newer();
   EXPECT_EQ(c.step(), "refresh-crls");
 }
@@ -171,7 +175,7 @@ TrustCase staged() {
   TrustCase c;
   c.in_force(), c.newer();
   GenerationSeen g = generation("g2", 2, leaf("f1"));
-  g.origin = Origin::refreshed, g.crls = c.seen.issuer.crl_set, g.roots = c.current().roots;
+  g.origin = Origin::refreshed, g.crls = c.seen.trust_set.crls, g.roots = c.current().roots;
   c.seen.generations.all.push_back(g);
   c.seen.candidates = {CandidateJudgement{"g2", good(), ""}};
   return c;
@@ -229,14 +233,14 @@ TEST(TrustFindings, EachOnce) {
   };
   using ::testing::ElementsAre;
   EXPECT_THAT(codes([](TrustCase&) {}), IsEmpty());
-  EXPECT_THAT(codes([](TrustCase& c) { c.seen.issuer.crl_set = set_of(4, t0 + days{1}); }), ElementsAre("crl-untrusted!"));
-  EXPECT_THAT(codes([](TrustCase& c) { c.newer(), c.seen.issuer.crl_set.back().revoked = 2'000'000; }), ElementsAre("crl-oversize"));
-  EXPECT_THAT(codes([](TrustCase& c) { c.seen.issuer.crl_set.clear(), c.seen.issuer.crl_set_why = "the root's CRL ended"; }), ElementsAre("crl-missing"));
+  EXPECT_THAT(codes([](TrustCase& c) { c.seen.trust_set.crls = set_of(4, t0 + days{1}); }), ElementsAre("crl-untrusted!"));
+  EXPECT_THAT(codes([](TrustCase& c) { c.newer(), c.seen.trust_set.crls.back().revoked = 2'000'000; }), ElementsAre("crl-oversize"));
+  EXPECT_THAT(codes([](TrustCase& c) { c.seen.trust_set.crls.clear(), c.seen.trust_set.why = "the root's CRL ended"; }), ElementsAre("crl-missing"));
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"dropped", "import", c.now, 1}; }), ElementsAre("crl-untrusted!"));
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.canary = CanaryVerdict::stale; }), ElementsAre("crl-not-loaded!"));
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.canary = CanaryVerdict::locked_out; }), ElementsAre("crl-untrusted!"));
   TrustCase nobody;
-  nobody.seen.issuer.clients.clear(), nobody.seen.issuer.crl_set.clear();
+  nobody.seen.issuer.clients.clear(), nobody.seen.trust_set.crls.clear();
   EXPECT_THAT(judge_trust(nobody.desired, nobody.seen), IsEmpty());
 }
 

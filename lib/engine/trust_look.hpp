@@ -1,0 +1,24 @@
+// TrustLook: the anchors and CRLs that the next generation is to hold. With client_ca = "merge" they are the issuer's and those of the
+// ssl_ca_file that was there before pgcertd, whose CAs each need a good CRL: from [crl.NAME], or from the former ssl_crl_file.
+// Parsed again only when something has changed. One thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/observation.hpp"
+#include "core/plan.hpp"
+#include "engine/ports.hpp"
+
+namespace pgcertd::engine {
+
+class TrustLook {
+ public:
+  TrustSet look(const ClusterPorts& ports, const Desired& desired, const Observation& seen, TimePoint now);
+
+ private:
+  std::string known_by_;               // what the merged set was made of
+  std::optional<TrustSet> known_;
+};
+
+}  // namespace pgcertd::engine
