@@ -45,11 +45,16 @@ void judge_dates(CrlJudge& j, const CertFacts& authority, const CrlFacts& crl) {
   if (left < life / 4) j.add(P::crl_expiring, left < life / 10 ? Severity::critical : Severity::warning, fmt::format("the CRL of {} ends {}", name(authority), end), renew);
 }
 
+void judge_missing(CrlJudge& j, const CertFacts& authority) {
+  const std::string lacks = fmt::format("{} stands in ssl_ca_file and has no CRL in {}: every client with a certificate below it is refused", name(authority), j.set.directory.empty() ? "ssl_crl_file" : "ssl_crl_dir");
+  if (j.set.directory.empty()) return j.add(P::crl_missing, lacks, "append the CA's CRL to the file, and SELECT pg_reload_conf();");
+  const auto why = j.set.astray.find(authority.subject_key_id);
+  j.add(P::crl_missing, why == j.set.astray.end() ? lacks : lacks + "; " + why->second, fmt::format("put the CA's CRL there, and name it by its hash: openssl rehash {}", printable(j.set.directory, 4096)));
+}
+
 void judge_authority(CrlJudge& j, const CertFacts& authority) {
   const InstalledCrl* crl = crl_of(j.set, authority);
-  if (crl == nullptr)
-    return j.add(P::crl_missing, fmt::format("{} stands in ssl_ca_file and has no CRL in ssl_crl_file: every client with a certificate below it is refused", name(authority)),
-                 "append the CA's CRL to the file, and SELECT pg_reload_conf();");
+  if (crl == nullptr) return judge_missing(j, authority);
   if (!is_signed_by(*crl, authority)) return j.add(P::crl_untrusted, fmt::format("the CRL in the name of {} is not signed by its key", name(authority)), renew);
   if (!authority.crl_sign) return j.add(P::crl_untrusted, fmt::format("{} may not sign CRLs: its keyUsage lacks cRLSign", name(authority)), "a CA certificate with cRLSign is needed in ssl_ca_file");
   if (crl->facts.unknown_critical) return j.add(P::crl_untrusted, fmt::format("the CRL of {} has a critical extension that OpenSSL does not know", name(authority)), renew);

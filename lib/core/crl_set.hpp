@@ -1,7 +1,8 @@
-// CrlSet: what ssl_crl_file holds, judged as the OpenSSL inside PostgreSQL uses it: CRL_CHECK_ALL, so that one CA without a
+// CrlSet: what ssl_crl_file and ssl_crl_dir hold, judged as the OpenSSL inside PostgreSQL uses it: CRL_CHECK_ALL, so that one CA without a
 // good CRL refuses every client that sends a certificate, and PostgreSQL itself never says why. Values; the judge is pure.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,12 +14,15 @@ namespace pgcertd {
 
 struct InstalledCrl {
   CrlFacts facts;
-  std::vector<std::string> signers;      // subject key ids of CAs in ssl_ca_file whose key signed it
+  std::vector<std::string> signers{};    // subject key ids of CAs in ssl_ca_file whose key signed it
+  std::string path{};                    // the file that it stands in
   bool operator==(const InstalledCrl&) const = default;
 };
 
 struct CrlSet {
-  std::string path;                      // ssl_crl_file, resolved
+  std::string path;                      // ssl_crl_file, resolved; or ssl_crl_dir where that is not set
+  std::string directory{};               // ssl_crl_dir, resolved; its CRLs are those that OpenSSL finds there, after those of the file
+  std::map<std::string, std::string> astray{};   // by a CA's subject key id: why its CRL in the directory is not found
   std::string trouble;                   // why it could not be read or parsed; empty: it could
   TimePoint modified{};
   std::vector<InstalledCrl> crls;        // in the file's order, which decides between two of equal thisUpdate

@@ -64,27 +64,86 @@ void add_crls(std::vector<x509::Crl>& all, const std::string& pem, const char* n
   if (const auto parsed = x509::parse_crls(pem, name)) all.insert(all.end(), parsed->begin(), parsed->end());
 }
 
-std::optional<CrlSet> read_crls(ports::LiveFiles& files, const PostgresSeen& server) {
-  CrlSet out;
-  out.path = server.file_setting("ssl_crl_file");
-  if (out.path.empty()) return std::nullopt;
-  if (const auto looked = files.look(out.path)) {
-    if (looked->file.kind == FileSeen::Kind::missing) return std::nullopt;   // told as a file that is missing
-    out.modified = looked->file.modified;
-  }
-  const auto authorities = authorities_of(files, server);
-  for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
+void add_installed(CrlSet& out, const x509::Crl& crl, const std::string& path, const std::vector<x509::Certificate>& authorities) {
+  InstalledCrl& one = out.crls.emplace_back(InstalledCrl{crl.facts(), {}, path});
+  for (const x509::Certificate& authority : authorities)
+    if (x509::crl_signed_by(crl, authority)) one.signers.push_back(authority.facts().subject_key_id);
+}
+
+void read_crl_file(CrlSet& out, ports::LiveFiles& files, const PostgresSeen& server, const std::vector<x509::Certificate>& authorities) {
   const auto bytes = read_named(files, server, "ssl_crl_file");
   const auto crls = bytes ? x509::parse_crls(*bytes, "ssl_crl_file") : Result<std::vector<x509::Crl>>(fail(bytes.error()));
   if (!crls || !x509::looks_like_pem(*bytes)) {
     out.trouble = crls ? "it is not PEM" : crls.error().what;
-    return out;
+    return;
   }
-  for (const x509::Crl& crl : *crls) {
-    InstalledCrl& one = out.crls.emplace_back(InstalledCrl{crl.facts(), {}});
-    for (const x509::Certificate& authority : authorities)
-      if (x509::crl_signed_by(crl, authority)) one.signers.push_back(authority.facts().subject_key_id);
+  for (const x509::Crl& crl : *crls) add_installed(out, crl, out.path, authorities);
+}
+
+// HASH.r0, HASH.r1 and so on, as far as there is no gap (OpenSSL's get_cert_by_subject in by_dir.c).
+class CrlDirectory {
+ public:
+  CrlDirectory(ports::LiveFiles& files, const PostgresSeen& server, std::string path) : files_(files), server_(server), path_(std::move(path)) {
+    if (auto names = files.list(path_, server.identity())) names_ = std::move(*names);
+    else trouble_ = printable(names.error().text());
   }
+
+  void add_to(CrlSet& out, const std::vector<x509::Certificate>& authorities) const {
+    for (const x509::Certificate& authority : authorities) {
+      const std::size_t before = out.crls.size();
+      const std::string hash = x509::name_hash(authority);
+      for (int i = 0; has(file_of(hash, i)); ++i)
+        for (const x509::Crl& crl : read(file_of(hash, i)))
+          if (crl.facts().issuer == authority.facts().subject) add_installed(out, crl, path_ + "/" + file_of(hash, i), authorities);
+      if (out.crls.size() == before) out.astray.emplace(authority.facts().subject_key_id, why_not(authority, hash));
+    }
+  }
+
+ private:
+  static std::string file_of(const std::string& hash, int number) { return hash + ".r" + std::to_string(number); }
+  [[nodiscard]] bool has(const std::string& name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
+
+  [[nodiscard]] std::vector<x509::Crl> read(const std::string& name) const {
+    const auto bytes = files_.read_public(path_ + "/" + name, server_.identity());
+    if (!bytes || !x509::looks_like_pem(*bytes)) return {};
+    return x509::parse_crls(*bytes, name).value_or(std::vector<x509::Crl>{});
+  }
+
+  [[nodiscard]] std::string why_not(const x509::Certificate& authority, const std::string& hash) const {
+    if (!trouble_.empty()) return trouble_;
+    if (has(file_of(hash, 0))) return file_of(hash, 0) + " holds no CRL of it in PEM";
+    for (const std::string& name : names_) {
+      if (name.starts_with(hash + ".r")) return name + " is passed over, as " + file_of(hash, 0) + " is missing";
+      for (const x509::Crl& crl : read(name))
+        if (crl.facts().issuer == authority.facts().subject) return printable(name, 80) + " holds it, and OpenSSL looks for " + file_of(hash, 0);
+    }
+    return {};
+  }
+
+  ports::LiveFiles& files_;
+  const PostgresSeen& server_;
+  const std::string path_;
+  std::vector<std::string> names_;
+  std::string trouble_;
+};
+
+std::optional<CrlSet> read_crls(ports::LiveFiles& files, const PostgresSeen& server) {
+  CrlSet out;
+  out.path = server.file_setting("ssl_crl_file");
+  out.directory = server.file_setting("ssl_crl_dir");
+  const bool file_is_set = !out.path.empty();
+  if (!file_is_set && out.directory.empty()) return std::nullopt;
+  const auto authorities = authorities_of(files, server);
+  for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
+  if (file_is_set) {
+    const auto looked = files.look(out.path);
+    if (looked && looked->file.kind == FileSeen::Kind::missing) return std::nullopt;   // told as a file that is missing
+    if (looked) out.modified = looked->file.modified;
+    read_crl_file(out, files, server, authorities);
+  } else {
+    out.path = out.directory;
+  }
+  if (!out.directory.empty()) CrlDirectory(files, server, out.directory).add_to(out, authorities);
   return out;
 }
 
@@ -121,7 +180,7 @@ std::optional<CrlSet> CrlLook::look(ports::LiveFiles& files, const PostgresSeen&
   std::vector<FileSeen> stamps;
   for (const char* setting : {"ssl_ca_file", "ssl_crl_file"})
     if (const auto looked = files.look(server.file_setting(setting))) stamps.push_back(looked->file);
-  const bool unchanged = stamps.size() == 2 && stamps == stamps_;
+  const bool unchanged = stamps.size() == 2 && stamps == stamps_ && server.setting("ssl_crl_dir").empty();
   if (unchanged && looks_ > 1) return known_;
   looks_ = unchanged ? looks_ + 1 : 1;
   stamps_ = std::move(stamps);

@@ -64,6 +64,9 @@ struct TracedLive final : ports::LiveFiles {
   Result<std::string> read_public(const std::string& path, const ServerIdentity& server) override {
     return traced(hook, "live.read_public", [&] { return inner.read_public(path, server); });
   }
+  Result<std::vector<std::string>> list(const std::string& path, const ServerIdentity& server) override {
+    return traced(hook, "live.list", [&] { return inner.list(path, server); });
+  }
   Result<GenerationContent> read_pair(const std::string& cert, const std::string& key) override {
     return traced(hook, "live.read_pair", [&] { return inner.read_pair(cert, key); });
   }

@@ -143,6 +143,20 @@ Result<std::string> LiveFileReader::read_public(const std::string& path, const S
   return read_all(fd.get(), file.path, crl_limit);
 }
 
+Result<std::vector<std::string>> LiveFileReader::list(const std::string& path, const ServerIdentity& server) {
+  constexpr std::size_t most = 1000;
+  PGCERTD_TRY(const Resolved found, locate(path));
+  if (!S_ISDIR(found.seen.st_mode)) return fail(Errc::invalid, fmt::format("\"{}\" is no directory", found.path));
+  PGCERTD_CHECK(check_way(server, found));
+  if (!can_search(server, file_seen(found.path, found.seen))) return fail(Errc::permission, fmt::format("\"{}\" cannot be searched by the server's user", found.path));
+  PGCERTD_TRY(const Directory directory, Directory::open(found.path));
+  struct stat opened {};
+  if (::fstat(directory.fd(), &opened) != 0 || !same_file(opened, found.seen)) return fail(Errc::busy, fmt::format("\"{}\" was replaced while it was opened", found.path));
+  PGCERTD_TRY(std::vector<std::string> names, directory.names());
+  if (names.size() > most) names.resize(most);
+  return names;
+}
+
 // We may read more than the server may. Were a key of another service copied for it, its superuser would have that key.
 Result<void> LiveFileReader::check_key(const Resolved& key) const {
   const FileSeen seen = file_seen(key.path, key.seen);

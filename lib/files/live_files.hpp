@@ -28,6 +28,7 @@ class LiveFileReader final : public ports::LiveFiles {
 
   Result<Read> read_certificate(const std::string& cert_path, const std::string& key_path) override;
   Result<PathSeen> look(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& path, const ServerIdentity& server) override;
   Result<std::string> read_public(const std::string& path, const ServerIdentity& server) override;
   Result<GenerationContent> read_pair(const std::string& cert_path, const std::string& key_path) override;
 

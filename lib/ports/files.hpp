@@ -65,6 +65,8 @@ class LiveFiles {
   // A foreign CA or CRL file that a reload would read too: its bytes, for parsing only. Under the same rules for paths, and
   // only when `server` could read it.
   virtual Result<std::string> read_public(const std::string& path, const ServerIdentity& server) = 0;
+  // Names in a directory that a setting names, in order, 1000 at most; under the same rules. What stands in it is read by read_public().
+  virtual Result<std::vector<std::string>> list(const std::string& path, const ServerIdentity& server) = 0;
   // The live pair, as PEM. Whether key and certificate belong together is for the caller to judge.
   virtual Result<GenerationContent> read_pair(const std::string& cert_path, const std::string& key_path) = 0;
 };

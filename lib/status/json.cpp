@@ -118,7 +118,7 @@ json installed_crls(const ClusterView& c) {
   json out = json::array();
   if (!c.crl_set) return out;
   for (const InstalledCrl& crl : c.crl_set->crls)
-    out.push_back({{"path", text(c.crl_set->path)},
+    out.push_back({{"path", text(crl.path.empty() ? c.crl_set->path : crl.path)},
                    {"issuer", text(crl.facts.issuer)},
                    {"number", text_or_null(crl.facts.number)},
                    {"this_update", time(crl.facts.this_update)},

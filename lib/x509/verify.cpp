@@ -97,6 +97,11 @@ bool crl_signed_by(const Crl& crl, const Certificate& authority) {
   return key != nullptr && X509_CRL_verify(crl.handle().crl.get(), key) == 1;
 }
 
+std::string name_hash(const Certificate& authority) {
+  const CleanErrorQueue clean;
+  return fmt::format("{:08x}", X509_subject_name_hash(authority.handle().x509.get()));
+}
+
 std::vector<std::string> entries_missing(const Crl& before, const Crl& after) {
   const CleanErrorQueue clean;
   std::vector<std::string> out;

@@ -40,6 +40,9 @@ std::string weakness(const std::vector<Certificate>& chain);
 // By its signature alone: names, dates and keyUsage are the caller's to judge.
 bool crl_signed_by(const Crl& crl, const Certificate& authority);
 
+// Of the CA's subject, as OpenSSL looks for its CRLs in a directory: HASH.r0, HASH.r1, … (X509_LOOKUP_hash_dir).
+std::string name_hash(const Certificate& authority);
+
 // Serials that `before` revokes and `after` does not.
 std::vector<std::string> entries_missing(const Crl& before, const Crl& after);
 

@@ -159,6 +159,7 @@ struct FakePending final : ports::PendingKeys {
 struct FakeLive final : ports::LiveFiles {
   World& w;
   explicit FakeLive(World& world) : w(world) {}
+  Result<std::vector<std::string>> list(const std::string& path, const ServerIdentity&) override { return fail(Errc::not_found, path + " is not there"); }
   [[nodiscard]] std::optional<PairOnDisk> pair_at(const std::string& cert) const {
     if (w.links.contains(cert)) return std::nullopt;   // as the real one: not through a link into STATE
     if (cert == std::string{World::directory} + "/current/server.crt") {

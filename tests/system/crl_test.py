@@ -1,9 +1,10 @@
 """The CRLs that a server has installed, whoever put them there: pgcertd's verdict is what real clients with certificates meet."""
+import os
 import subprocess
 import unittest
 
 import pki
-from harness import HostTest, poll
+from harness import HostTest, poll, quiet_run
 
 HOUR = pki.DAY / 24
 HBA = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n"
@@ -98,6 +99,49 @@ class InstalledCrls(HostTest):
                 self.assertTrue(host.enters(self.app), "the running server keeps what it has loaded")
         self.install(host, good)
         host.daemons[-1].wait_no_problem("crl-untrusted")
+
+    def hashed(self, authority):
+        return subprocess.run(["openssl", "x509", "-noout", "-subject_hash"], input=authority.leaf_pem(), capture_output=True, check=True).stdout.decode().strip()
+
+    def test_a_directory(self):
+        """ssl_crl_dir is read at each handshake, by names that openssl rehash gives."""
+        host = self.host()
+        (host.postgres.data / "pg_hba.conf").write_text(HBA)
+        host.postgres.put("clients.crt", self.root.leaf_pem() + self.issuing.leaf_pem())
+        directory = host.postgres.data / "crls"
+        directory.mkdir()
+        os.chown(directory, host.postgres.user.pw_uid, host.postgres.user.pw_gid)
+        host.postgres.configure("ssl_ca_file = 'clients.crt'\nssl_crl_dir = 'crls'")
+        host.postgres.restart()
+        host.start().wait_proved()
+        root, issuing = self.hashed(self.root), self.hashed(self.issuing)
+        good = {f"{root}.r0": self.root.crl(), f"{issuing}.r0": self.issuing.crl()}
+        revoking = self.issuing.crl([self.app.certificate.serial_number], number=2, start=-HOUR)
+
+        def verdict(files):
+            for path in directory.iterdir():
+                path.unlink()
+            for name, content in files.items():
+                host.postgres.put(f"crls/{name}", content, 0o644)
+            host.ctl("audit", "main")
+            return self.codes(host), host.enters(self.app)
+        for what, files, codes, lets_in in (("empty", {}, {"crl-missing"}, False), ("whole", good, set(), True), ("one missing", {f"{root}.r0": good[f"{root}.r0"]}, {"crl-missing"}, False),
+                                            ("unhashed", {"root.pem": good[f"{root}.r0"], "issuing.pem": good[f"{issuing}.r0"]}, {"crl-missing"}, False),
+                                            ("a gap", {f"{root}.r0": good[f"{root}.r0"], f"{issuing}.r1": good[f"{issuing}.r0"]}, {"crl-missing"}, False),
+                                            ("an expired one", good | {f"{issuing}.r0": self.issuing.crl(start=-9 * pki.DAY, life=8 * pki.DAY)}, {"crl-expired"}, False),
+                                            ("a newer one beside it", good | {f"{issuing}.r1": revoking}, set(), False), ("garbage", good | {f"{issuing}.r0": b"garbage"}, {"crl-missing"}, False)):
+            with self.subTest(what):
+                self.assertEqual(verdict(files), (codes, lets_in), host.daemons[-1].cluster()["problems"])
+        verdict({f"{root}.r0": good[f"{root}.r0"], f"{issuing}.r1": good[f"{issuing}.r0"]})
+        problem = next(p for p in host.daemons[-1].cluster()["problems"] if p["code"] == "crl-missing")
+        self.assertIn(f"{issuing}.r0 is missing", problem["message"])
+        with self.subTest("the remedy helps"):
+            verdict({"root.pem": good[f"{root}.r0"], "issuing.pem": good[f"{issuing}.r0"]})
+            problem = next(p for p in host.daemons[-1].cluster()["problems"] if p["code"] == "crl-missing")
+            quiet_run(*problem["remedy"].split(": ")[1].split())
+            host.ctl("audit", "main")
+            self.assertEqual((self.codes(host), host.enters(self.app)), (set(), True))
+            self.assertEqual({os.path.basename(c["path"]) for c in host.daemons[-1].cluster()["crl"]}, {f"{root}.r0", f"{issuing}.r0"})
 
     def test_one_that_was_never_loaded(self):
         host = self.managed([self.root, self.issuing], [self.root.crl(), self.issuing.crl()])
