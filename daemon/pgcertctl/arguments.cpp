@@ -232,6 +232,45 @@ void add_looking(CLI::App& app, Command& command) {
   certificate->needs(key);
 }
 
+void add_root_use(CLI::App& app, RootUse& root) {
+  add_text(app, "--root-dir", root.root_dir, "DIR", "the root's directory, on the medium that was brought")->required();
+  add_text(app, "--passphrase", root.passphrase, "SOURCE", "file:PATH or credential:NAME; else it is asked for");
+}
+
+CLI::Option* add_days(CLI::App& app, const std::string& name, long& into, const std::string& help) { return app.add_option(name, into, help)->check(CLI::Range(1L, 36500L))->type_name("N"); }
+
+void add_root_uses(CLI::App& ca, Command& command) {
+  CLI::App& sign = *ca.add_subcommand("sign", "sign requests with the root's key");
+  const auto signing = bind<CaSign>(sign, command);
+  add_root_use(sign, signing->root);
+  sign.add_option("REQUEST", signing->requests, "files with a PKCS#10 request each, PEM or DER")->required()->type_name("");
+  add_text(sign, "-o,--output", signing->output, "FILE", "certificates, root and its CRL")->required();
+  add_text(sign, "--profile", signing->profile, "PROFILE", "server (default) or issuing")->check(CLI::IsMember({"server", "issuing"}))->type_name("PROFILE");
+  sign.add_option("--names", signing->names, "instead of the request's, comma-separated")->delimiter(',')->type_name("NAMES");
+  add_days(sign, "--days", signing->days, "life; default 90, of an issuing CA 730");
+  CLI::App& crl = *ca.add_subcommand("crl", "sign the root's next CRL");
+  const auto listing = bind<CaCrl>(crl, command);
+  add_root_use(crl, listing->root);
+  add_text(crl, "-o,--output", listing->output, "FILE", "a copy to carry away");
+  add_days(crl, "--days", listing->days, "its life, default 396");
+  CLI::App& visit = *ca.add_subcommand("session", "one visit: sign what waits, and the next CRL");
+  const auto visiting = bind<CaSession>(visit, command);
+  add_root_use(visit, visiting->root);
+  visit.add_option("REQUEST", visiting->requests, "what was carried here, of servers and issuing CAs")->type_name("");
+  add_text(visit, "-o,--output", visiting->output, "FILE", "what is carried back")->required();
+  add_text(visit, "--record", visiting->record, "FILE", "what was done, to be printed and filed");
+  add_days(visit, "--days", visiting->days, "life of a server's certificate, default 90");
+  add_days(visit, "--issuing-days", visiting->issuing_days, "life of an issuing CA, default 730");
+  add_days(visit, "--crl-days", visiting->crl_days, "life of the root's CRL, default 396");
+  CLI::App& passwd = *ca.add_subcommand("passwd", "change the passphrase of the root's key");
+  const auto changing = bind<CaPasswd>(passwd, command);
+  add_root_use(passwd, changing->root);
+  CLI::Option* none = passwd.add_flag("--no-passphrase", changing->no_passphrase, "leave the root's key unencrypted");
+  add_text(passwd, "--new-passphrase", changing->new_passphrase, "SOURCE", "file:PATH or credential:NAME")->excludes(none);
+  CLI::App& verify = *ca.add_subcommand("verify-log", "what the root's key was used for, verified");
+  add_text(verify, "--root-dir", bind<CaVerifyLog>(verify, command)->root_dir, "DIR", "the root's directory")->required();
+}
+
 void add_ca(CLI::App& app, Command& command) {
   CLI::App& ca = *app.add_subcommand("ca", "root and issuing CA");
   ca.require_subcommand(1);
@@ -254,6 +293,23 @@ void add_ca(CLI::App& app, Command& command) {
 
   CLI::App& show = *ca.add_subcommand("show", "what lies in a CA's directory");
   add_text(show, "DIR", bind<CaShow>(show, command)->directory, "", "directory of a root or of an issuing CA")->required();
+  add_root_uses(ca, command);
+}
+
+void add_requests(CLI::App& app, Command& command) {
+  CLI::App& request = *app.add_subcommand("request", "what waits for the root's key");
+  request.require_subcommand(1);
+  bind<RequestList>(*request.add_subcommand("list", "each issuing CA, and when the root is needed"), command);
+  CLI::App& show = *request.add_subcommand("show", "the request, and its fingerprint to read aloud");
+  add_text(show, "--issuer", bind<RequestShow>(show, command)->issuer, "NAME", "whose, where there are several");
+  CLI::App& exported = *request.add_subcommand("export", "write it to a file, to be carried to the root");
+  const auto exporting = bind<RequestExport>(exported, command);
+  add_text(exported, "-o,--output", exporting->output, "FILE", "default ISSUER-FINGERPRINT.csr");
+  add_text(exported, "--issuer", exporting->issuer, "NAME", "whose, where there are several");
+  CLI::App& import = *request.add_subcommand("import", "what came back: certificate and CRL");
+  const auto importing = bind<RequestImport>(import, command);
+  add_text(import, "FILE", importing->file, "", "PEM; - for standard input")->required();
+  add_text(import, "--issuer", importing->issuer, "NAME", "whose, where there are several");
 }
 
 // "setup" is a command and has one: its own callback comes last, and must leave what that one chose.
@@ -372,6 +428,7 @@ std::variant<Invocation, Ending> parse_arguments(int argc, const char* const* ar
   add_judging(app, invocation.command);
   add_looking(app, invocation.command);
   add_ca(app, invocation.command);
+  add_requests(app, invocation.command);
   add_setting_up(app, invocation.command);
   set_footers(app);
   try {

@@ -103,6 +103,46 @@ struct CaInit {
   long days = 15 * 365, issuing_days = 2 * 365;
   bool no_passphrase = false;
 };
+// Each use of the root's key names its directory and where its passphrase is; empty: asked at the terminal.
+struct RootUse {
+  std::string root_dir, passphrase;
+};
+struct CaSign {
+  RootUse root;
+  std::vector<std::string> requests;
+  std::string output, profile = "server";
+  std::vector<std::string> names;              // empty: those of the request
+  long days = 0;                               // 0: by profile
+};
+struct CaCrl {
+  RootUse root;
+  std::string output;
+  long days = 396;
+};
+struct CaSession {
+  RootUse root;
+  std::vector<std::string> requests;
+  std::string output, record;
+  long days = 90, issuing_days = 730, crl_days = 396;
+};
+struct CaPasswd {
+  RootUse root;
+  std::string new_passphrase;
+  bool no_passphrase = false;
+};
+struct CaVerifyLog {
+  std::string root_dir;
+};
+struct RequestList {};
+struct RequestShow {
+  std::string issuer;
+};
+struct RequestExport {
+  std::string issuer, output;
+};
+struct RequestImport {
+  std::string file, issuer;
+};
 struct CaShow {
   std::string directory;
 };
@@ -110,7 +150,7 @@ struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
 using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Revoke, Audit, Permissions, Events, Runway, Inspect, Probe,
-                             ClientIssue, ClientList, TrustExport, CrlShow, CrlRefresh, CrlImport, Setup, SetupSql, CaInit, CaShow, ConfigCheck, ConfigShow, Version>;
+                             ClientIssue, ClientList, TrustExport, CrlShow, CrlRefresh, CrlImport, Setup, SetupSql, CaInit, CaSign, CaCrl, CaSession, CaPasswd, CaVerifyLog, RequestList, RequestShow, RequestExport, RequestImport, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {
   Globals globals;

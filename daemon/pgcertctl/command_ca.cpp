@@ -1,7 +1,6 @@
 // ca init, ca show: work without a daemon, so that the machine which holds the root needs no network.
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -9,23 +8,17 @@
 #include "ca/ca_directory.hpp"
 #include "ca/ceremony.hpp"
 #include "cli/layout.hpp"
-#include "cli/secret_input.hpp"
 #include "cli/terminal.hpp"
 #include "pgcertctl/ca_init.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/facts_text.hpp"
+#include "pgcertctl/named_secret.hpp"
 
 namespace pgcertd::ctl {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Result<Secret> named_secret(const std::string& text) {
-  PGCERTD_TRY(const SecretSource source, cli::parse_secret_source(text));
-  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
-  return cli::read_secret(source, directory == nullptr ? std::string{} : directory);
-}
 
 Result<std::optional<Secret>> root_passphrase(const CaInit& command) {
   if (command.no_passphrase) return std::optional<Secret>{};

@@ -4,14 +4,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "ca/durable_file.hpp"
-#include "cli/secret_input.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
+#include "pgcertctl/named_secret.hpp"
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
 #include "x509/request.hpp"
@@ -82,9 +81,7 @@ Result<std::vector<OutputFile>> jdbc_files(const ClientIssue&, const x509::Priva
 Result<Secret> passphrase_of(const ClientIssue& command) {
   if (command.passphrase.empty())
     return fail(Errc::invalid, "a PKCS#12 file needs a passphrase", "--passphrase file:PATH, a file of mode 0600 with the passphrase");
-  PGCERTD_TRY(const SecretSource source, cli::parse_secret_source(command.passphrase));
-  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
-  return cli::read_secret(source, directory == nullptr ? "" : directory);
+  return named_secret(command.passphrase);
 }
 
 Result<std::vector<OutputFile>> pkcs12_files(const ClientIssue& command, const x509::PrivateKey& key, const json& reply) {

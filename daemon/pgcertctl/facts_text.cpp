@@ -46,4 +46,10 @@ void add_rows(cli::Table& table, const CrlFacts& facts, TimePoint now) {
   add_row(table, "SHA-256", facts.fingerprint_sha256);
 }
 
+std::string aloud(const std::string& hex) {
+  std::string out;
+  for (std::size_t i = 0; i < hex.size(); i += 4) out += (i == 0 ? "" : " ") + hex.substr(i, 4);
+  return out;
+}
+
 }  // namespace pgcertd::ctl

@@ -9,6 +9,9 @@
 
 namespace pgcertd::ctl {
 
+// A hash in groups of four digits, as two people read it to each other.
+std::string aloud(const std::string& hex);
+
 // "2026-01-01T00:00:00Z (in 3 days)"; "never" for no_expiry.
 std::string moment_text(TimePoint at, TimePoint now);
 std::string names_text(const Names& names);

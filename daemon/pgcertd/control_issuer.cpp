@@ -180,11 +180,27 @@ http::ControlReply import_crl(IssuerCall& call) {
   return done(*imported);
 }
 
+http::ControlReply export_request(IssuerCall& call) {
+  const auto request = perform(*call.issuer, [](ports::Issuer& issuer, TimePoint) { return issuer.own_request(); });
+  if (!request) return refusal(request.error());
+  const auto facts = x509::parse_request(*request, "request");
+  if (!facts) return problem(facts.error());
+  return {200, json{{"issuer", call.name}, {"request", *request}, {"spki_sha256", facts->spki_sha256}, {"subject", facts->subject}}.dump()};
+}
+
+http::ControlReply import_answer(IssuerCall& call) {
+  const auto imported = perform(*call.issuer, [bytes = call.text("bundle")](ports::Issuer& issuer, TimePoint now) { return issuer.import_answer(bytes, now); });
+  if (!imported) return refusal(imported.error());
+  call.log("issuing-ca-renewed", fmt::format("issuer {}: {}", call.name, *imported));
+  return done(*imported);
+}
+
 struct Row {
   std::string_view path;
   http::ControlReply (*answer)(IssuerCall& call);
 };
-constexpr std::array rows{Row{"/v1/revoke", revoke}, Row{"/v1/clients", issue_client}, Row{"/v1/crl/refresh", refresh_crl}, Row{"/v1/crl/import", import_crl}};
+constexpr std::array rows{Row{"/v1/revoke", revoke}, Row{"/v1/clients", issue_client}, Row{"/v1/crl/refresh", refresh_crl}, Row{"/v1/crl/import", import_crl},
+                          Row{"/v1/requests/export", export_request}, Row{"/v1/requests/import", import_answer}};
 
 }  // namespace
 

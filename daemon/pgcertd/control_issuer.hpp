@@ -3,6 +3,8 @@
 //   POST /v1/clients       {"role", "request", "lifetime", "issuer"}: a certificate for a client; its key never comes here
 //   POST /v1/crl/refresh   {"issuer"}
 //   POST /v1/crl/import    {"crl", "issuer"}
+//   POST /v1/requests/export  {"issuer"}: the request for its own certificate
+//   POST /v1/requests/import  {"bundle", "issuer"}: what came back from the root
 // Without "issuer" it is the only one there is.
 #pragma once
 

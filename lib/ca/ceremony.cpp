@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ca/ca_directory.hpp"
+#include "ca/chained_log.hpp"
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
 #include "ca/new_directory.hpp"
@@ -122,10 +123,12 @@ Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& reg
   PGCERTD_CHECK(write_key(directory.key(), key, options.root_passphrase));
   PGCERTD_CHECK(write_new_file(directory.certificate(), root.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.crl(), crl.pem(), 0644));
+  PGCERTD_TRY(ChainedLog log, ChainedLog::open(directory.path + "/log"));
+  PGCERTD_CHECK(log.append(now, fmt::format("made the root {} (SHA-256 {}) and its CRL 1", root.facts().subject, root.facts().fingerprint_sha256)));
   return MadeCa{.key = std::move(key), .certificate = std::move(root), .crl = std::move(crl)};
 }
 
-Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& root_registry, const MadeCa& root,
+Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& root_registry, ChainedLog& root_log, const MadeCa& root,
                             const InitOptions& options, TimePoint now) {
   PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(options.issuing_key_type));
   const std::string name = common_name(options.issuing_common_name, "pgcertd issuing CA", key);
@@ -133,6 +136,8 @@ Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& 
   PGCERTD_TRY(x509::Certificate issuing, sign_recorded(root_registry, key, "issuing-ca", now, [&](const std::string& serial) {
                 return x509::make_issuing_ca(root.key, root.certificate, key, name, serial, validity);
               }));
+  PGCERTD_CHECK(root_log.append(now, fmt::format("signed an issuing CA serial {} for key {} of \"{}\" until {}", issuing.facts().serial, issuing.facts().spki_sha256, issuing.facts().subject,
+                                                 to_rfc3339(issuing.facts().not_after))));
   PGCERTD_TRY(store::Registry registry, store::Registry::create(directory.registry()));
   PGCERTD_TRY(x509::Crl crl, first_crl(registry, key, issuing, options.issuing_crl_lifetime, now));
   PGCERTD_CHECK(write_key(directory.key(), key, options.issuing_passphrase));
@@ -178,7 +183,8 @@ Result<InitReport> init_ca(const InitOptions& options, TimePoint now) {
     PGCERTD_TRY(const MadeCa root, make_root_ca(directory, registry, options, now));
     std::optional<MadeCa> issuing;
     if (issuing_place) {
-      PGCERTD_TRY(MadeCa made, make_issuing(IssuingDirectory{issuing_place->path()}, registry, root, options, now));
+      PGCERTD_TRY(ChainedLog log, ChainedLog::open(directory.path + "/log"));
+      PGCERTD_TRY(MadeCa made, make_issuing(IssuingDirectory{issuing_place->path()}, registry, log, root, options, now));
       issuing.emplace(std::move(made));
     }
     report = report_of(options, root_dir, root, issuing);

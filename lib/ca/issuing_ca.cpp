@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
+#include "ca/read_key.hpp"
 #include "core/trust.hpp"
 #include "base/text.hpp"
 #include "x509/request.hpp"
@@ -21,7 +21,7 @@
 namespace pgcertd::ca {
 namespace {
 
-constexpr std::string_view renew_remedy = "renew the issuing CA with the root's key, as pgcertd's OPERATING.md shows";
+constexpr std::string_view renew_remedy = "pgcertctl request export; pgcertctl ca session where the root's key is; pgcertctl request import";
 
 // RFC 5280 5.3.1, as far as a leaf may be revoked for it; a hold could be lifted again, which a CRL of ours never does.
 constexpr std::array<std::string_view, 7> reasons{"",           "unspecified",          "keyCompromise",     "affiliationChanged",
@@ -65,20 +65,6 @@ Result<void> check_certificate(const IssuingDirectory& directory, const x509::Ce
   return {};
 }
 
-Result<x509::PrivateKey> read_key(const std::string& path, const Secret* passphrase) {
-  PGCERTD_TRY(const Secret pem, read_secret_file(path));
-  const bool encrypted = x509::is_encrypted_key(pem.view());
-  if (encrypted && (passphrase == nullptr || passphrase->empty()))
-    return fail(Errc::crypto, fmt::format("\"{}\" is encrypted, and no passphrase is configured", path),
-                "set passphrase in the issuer's section: file:PATH or credential:NAME");
-  auto key = x509::PrivateKey::parse(pem.view(), path, encrypted ? passphrase : nullptr);
-  if (!key && encrypted)
-    return fail(Errc::crypto, fmt::format("\"{}\" cannot be decrypted: the passphrase is wrong, or the file is damaged", path),
-                "compare the configured passphrase with the one given to `pgcertctl ca init`");
-  if (!key) return fail(with_remedy(std::move(key).error(), "restore issuing.key from a backup of the CA's directory"));
-  return key;
-}
-
 Result<x509::RequestFacts> check_request(const LeafRequest& request) {
   PGCERTD_TRY(const auto facts, x509::parse_request(request.request_pem, "request"));
   if (!facts.signature_ok) return fail(Errc::invalid, "the request's signature is wrong: it proves no possession of the key");
@@ -103,15 +89,6 @@ std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
 // RFC 5280 3.3: an entry stays until a CRL after the certificate's end has carried it.
 bool is_listed(const store::RegistryEntry& entry, TimePoint now) {
   return !entry.not_after || now < *entry.not_after + std::chrono::days{2};
-}
-
-Result<std::uint64_t> number_of(const x509::Crl& crl, const std::string& path) {
-  const std::string& text = crl.facts().number;
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && number < INT64_MAX) return number;
-  return fail(Errc::invalid, fmt::format("\"{}\" has the CRL number \"{}\", which pgcertd never gave", path, text),
-              "restore it from a backup");
 }
 
 // Entries of a published CRL that the registry does not know are of a registry that was lost or restored.
@@ -150,7 +127,7 @@ Result<IssuingCa> IssuingCa::open(const std::string& path, const Secret* passphr
   PGCERTD_TRY(x509::Certificate root, read_certificate(directory.root_certificate()));
   PGCERTD_CHECK(check_certificate(directory, certificate, root));
   PGCERTD_TRY(store::Registry registry, store::Registry::open(directory.registry()));
-  PGCERTD_TRY(x509::PrivateKey key, read_key(directory.key(), passphrase));
+  PGCERTD_TRY(x509::PrivateKey key, read_key(directory.key(), passphrase, "set passphrase in the issuer's section: file:PATH or credential:NAME"));
   if (!x509::key_matches(key, certificate))
     return fail(Errc::invalid, fmt::format("\"{}\" and \"{}\" do not belong together", directory.key(), directory.certificate()),
                 "restore both from the same backup of the CA's directory");
@@ -327,6 +304,35 @@ Result<std::string> IssuingCa::import_crls(const std::string& bytes, TimePoint n
     done.push_back(fmt::format("CRL {} of the root CA is published, valid until {}", printable(crl->facts().number, 80), to_rfc3339(*crl->facts().next_update)));
   }
   return fmt::format("{}", fmt::join(done, "; "));
+}
+
+Result<std::string> IssuingCa::own_request() const { return x509::make_ca_request_pem(key_, certificate_.facts().common_name); }
+
+Result<void> IssuingCa::check_answer(const x509::Certificate& answer, TimePoint now) const {
+  const CertFacts &facts = answer.facts(), &mine = certificate_.facts();
+  if (!facts.is_ca || !facts.crl_sign) return fail(Errc::refused, "the certificate that came back is no CA's");
+  if (facts.subject != mine.subject) return fail(Errc::refused, fmt::format("the certificate that came back is for \"{}\", this CA is \"{}\"", printable(facts.subject, 200), printable(mine.subject, 200)));
+  const auto verdict = x509::verify_chain({answer}, {root_}, x509::Purpose::any, now);
+  if (!verdict.ok) return fail(Errc::refused, "the certificate that came back does not lead to this issuer's root: " + verdict.error, "compare the root's SHA-256: pgcertctl trust export");
+  if (facts.fingerprint_sha256 != mine.fingerprint_sha256 && facts.not_after <= mine.not_after)
+    return fail(Errc::refused, fmt::format("the certificate that came back ends at {}, no later than the one in use: it is an old one", to_rfc3339(facts.not_after)), "take the file of the last visit");
+  return {};
+}
+
+Result<std::string> IssuingCa::import_answer(const std::string& bytes, TimePoint now) {
+  PGCERTD_TRY(const auto certificates, x509::parse_certificates(bytes, "what came back"));
+  const auto answer = std::find_if(certificates.begin(), certificates.end(), [this](const x509::Certificate& one) { return one.facts().spki_sha256 == key_.spki_sha256(); });
+  if (answer == certificates.end())
+    return fail(Errc::refused, fmt::format("none of the {} certificates that came back is for this CA's key ({})", certificates.size(), key_.spki_sha256()), "pgcertctl request show tells what was asked for");
+  PGCERTD_CHECK(check_answer(*answer, now));
+  std::string done = fmt::format("the issuing CA's certificate {} is in force, until {}", answer->facts().serial, to_rfc3339(answer->facts().not_after));
+  if (bytes.find("-----BEGIN X509 CRL-----") != std::string::npos) {
+    PGCERTD_TRY(const std::string crls, import_crls(bytes, now));
+    done += "; " + crls;
+  }
+  PGCERTD_CHECK(replace_file(directory_.certificate(), answer->pem(), 0644));
+  certificate_ = *answer;
+  return done;
 }
 
 // Made anew for each CRL: that a server refuses it shows that it has loaded just this one, or one after it.

@@ -39,6 +39,11 @@ class IssuingCa {
   Result<x509::Crl> current_crl(TimePoint now);
   // Signs a new one, whatever the age of the published one.
   Result<x509::Crl> renew_crl(TimePoint now);
+  // For a new certificate of its own, by the same key and name.
+  Result<std::string> own_request() const;
+  // What the root's side sent back: a certificate that answers own_request(), under the same root, that ends later than the one in
+  // use; and CRLs, as import_crls() takes them. Nothing is changed unless all of it is good.
+  Result<std::string> import_answer(const std::string& bytes, TimePoint now);
   // Of the root: checked as the CRL gate says, then published. Of this CA: its entries are taken over into a registry that was
   // lost or restored. Nothing is changed unless all of them are good. Says what was done.
   Result<std::string> import_crls(const std::string& bytes, TimePoint now);
@@ -85,6 +90,7 @@ class IssuingCa {
   Result<x509::Certificate> sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now);
   Canary canary_of(const KeyedLeaf& made) const;
   std::string crl_set_pem(TimePoint now);
+  Result<void> check_answer(const x509::Certificate& answer, TimePoint now) const;
   Result<void> check_of_root(const x509::Crl& crl, TimePoint now);
   Result<bool> holds_all_revocations(const x509::Crl& published, TimePoint now);
   Result<std::string> import_own(const x509::Crl& crl, TimePoint now);

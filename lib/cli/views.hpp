@@ -32,4 +32,8 @@ std::string clients_view(const nlohmann::json& status, TimePoint now, const Styl
 nlohmann::json crls_of(const nlohmann::json& status);
 std::string crls_view(const nlohmann::json& status, TimePoint now, const Style& style);
 
+// Issuing CAs and when each needs the root: `request list`.
+nlohmann::json requests_of(const nlohmann::json& status);
+std::string requests_view(const nlohmann::json& status, TimePoint now, const Style& style);
+
 }  // namespace pgcertd::cli

@@ -1,4 +1,4 @@
-// Certificates of clients and CRLs, out of the daemon's status.
+// Certificates of clients, CRLs and what waits for the root, out of the daemon's status.
 #include <nlohmann/json.hpp>
 
 #include "cli/json_fields.hpp"
@@ -56,6 +56,24 @@ std::string crls_view(const json& status, TimePoint now, const Style& style) {
   for (const json& cluster : array_at(status, "clusters"))
     for (const json& crl : array_at(cluster, "crl")) add_crl(table, "cluster " + text_at(cluster, "name"), text_at(crl, "issuer"), crl, now);
   return table.render(style);
+}
+
+json requests_of(const json& status) {
+  json out = json::array();
+  for (const json& issuer : array_at(status, "issuers")) {
+    if (!at(issuer, "certificate").is_object()) continue;
+    out.push_back({{"issuer", text_at(issuer, "name")}, {"not_after", at(issuer, {"certificate", "not_after"})}, {"renew_at", at(issuer, {"certificate", "renew_at"})}, {"root_crl_next_update", at(issuer, {"root_crl", "next_update"})}});
+  }
+  return out;
+}
+
+std::string requests_view(const json& status, TimePoint now, const Style& style) {
+  Table table({"ISSUING CA OF", "RENEW FROM", "ENDS", "ROOT'S CRL ENDS"});
+  for (const json& one : requests_of(status)) {
+    const auto from = time_at(one, "renew_at");
+    table.add({text_at(one, "issuer"), {moment_at(one, "renew_at", now), from && *from <= now ? Tone::warning : Tone::plain}, moment_at(one, "not_after", now), moment_at(one, "root_crl_next_update", now)});
+  }
+  return table.empty() ? std::string("no issuer of this host has a CA that a root signs\n") : table.render(style);
 }
 
 }  // namespace pgcertd::cli

@@ -353,7 +353,7 @@ std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& 
                    remedy});
   };
   ends_soon(seen.issuing, P::issuing_ca_expiring, 2 * longest_leaf, "the issuing CA's certificate",
-            "renew it with the root's key, as pgcertd's OPERATING.md shows; pgcertctl runway tells what else is due");
+            "pgcertctl request export; pgcertctl ca session where the root's key is; pgcertctl request import");
   if (seen.root && seen.issuing)
     ends_soon(seen.root, P::root_ca_expiring, seen.issuing->not_after - seen.issuing->not_before, "the root CA's certificate",
               "make a new root beside it with pgcertctl ca init, and let clients trust both, as pgcertd's OPERATING.md shows");
@@ -361,7 +361,7 @@ std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& 
     const Duration left = *seen.root_crl->next_update - now, life = *seen.root_crl->next_update - seen.root_crl->this_update;
     if (left < life / 4)
       out.push_back({P::root_crl_expiring, left < life / 10 ? Severity::critical : Severity::warning, config.name,
-                     fmt::format("the root's CRL ends {}", relative_text(*seen.root_crl->next_update, now)), "sign a new one with the root's key, as pgcertd's OPERATING.md shows"});
+                     fmt::format("the root's CRL ends {}", relative_text(*seen.root_crl->next_update, now)), "pgcertctl ca crl where the root's key is, then pgcertctl crl import FILE"});
   }
   return out;
 }

@@ -69,6 +69,18 @@ void LocalIssuer::want_canaries() {
   if (ca_) ca_->want_canaries();
 }
 
+Result<std::string> LocalIssuer::own_request() {
+  const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(ca::IssuingCa* const ca, opened());
+  return ca->own_request();
+}
+
+Result<std::string> LocalIssuer::import_answer(const std::string& bytes, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(ca::IssuingCa* const ca, opened());
+  return ca->import_answer(bytes, now);
+}
+
 Result<void> LocalIssuer::renew_crl(TimePoint now) {
   const std::lock_guard lock(mutex_);
   PGCERTD_TRY(ca::IssuingCa* const ca, opened());

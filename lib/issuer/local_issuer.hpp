@@ -36,6 +36,8 @@ class LocalIssuer final : public ports::Issuer {
   IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
   void want_canaries() override;
+  Result<std::string> own_request() override;
+  Result<std::string> import_answer(const std::string& bytes, TimePoint now) override;
   Result<void> renew_crl(TimePoint now) override;
   Result<std::string> import_crls(const std::string& bytes, TimePoint now) override;
   Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now) override;

@@ -28,6 +28,13 @@ class Issuer {
     (void)now;
     return fail(Errc::refused, "this issuer publishes no CRL", "give the cluster an issuer of type \"local\"");
   }
+  // A request for its own certificate, by the key that it has: PEM. Errc::refused: it has no CA that a root signs.
+  virtual Result<std::string> own_request() { return fail(Errc::refused, "this issuer has no CA that a root signs", "give the cluster an issuer of type \"local\""); }
+  // What came back from the root: a new certificate for that key, and CRLs; PEM. Says what was done.
+  virtual Result<std::string> import_answer(const std::string& bytes, TimePoint now) {
+    (void)bytes, (void)now;
+    return fail(Errc::refused, "this issuer has no CA that a root signs", "give the cluster an issuer of type \"local\"");
+  }
   // CRLs of its root, or of itself after a loss of its registry; PEM or DER. Says what was done.
   virtual Result<std::string> import_crls(const std::string& bytes, TimePoint now) {
     (void)bytes, (void)now;

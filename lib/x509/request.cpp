@@ -39,6 +39,17 @@ Result<std::string> signed_pem(X509_REQ* request, const PrivateKey& key) {
   return bio_text(bio.get());
 }
 
+Result<void> ask_for_ca(X509_REQ* request) {
+  const BasicConstraintsPtr constraints(BASIC_CONSTRAINTS_new());
+  if (!constraints) return fail(openssl_error("BASIC_CONSTRAINTS_new", "request"));
+  constraints->ca = 1;
+  STACK_OF(X509_EXTENSION)* extensions = nullptr;
+  const int added = X509V3_add1_i2d(&extensions, NID_basic_constraints, constraints.get(), 1, X509V3_ADD_DEFAULT);
+  const ExtensionsPtr owner(extensions);
+  if (added != 1 || X509_REQ_add_extensions(request, extensions) != 1) return fail(openssl_error("X509_REQ_add_extensions", "request"));
+  return {};
+}
+
 void read_extensions(RequestFacts& facts, X509_REQ* request) {
   const ExtensionsPtr extensions(X509_REQ_get_extensions(request));
   if (!extensions) return;
@@ -90,6 +101,14 @@ Result<std::string> make_client_request_pem(const PrivateKey& key, std::string_v
   const CleanErrorQueue clean;
   PGCERTD_TRY(const X509NamePtr subject, client_subject(role));
   PGCERTD_TRY(const X509ReqPtr request, begin_request(subject.get(), key));
+  return signed_pem(request.get(), key);
+}
+
+Result<std::string> make_ca_request_pem(const PrivateKey& key, std::string_view common_name) {
+  const CleanErrorQueue clean;
+  PGCERTD_TRY(const X509NamePtr subject, ca_subject(common_name));
+  PGCERTD_TRY(const X509ReqPtr request, begin_request(subject.get(), key));
+  PGCERTD_CHECK(ask_for_ca(request.get()));
   return signed_pem(request.get(), key);
 }
 

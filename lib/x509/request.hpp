@@ -25,6 +25,8 @@ struct RequestFacts {
 Result<std::string> make_request_pem(const PrivateKey& key, const Names& names);
 // For a client's certificate: CN is the role.
 Result<std::string> make_client_request_pem(const PrivateKey& key, std::string_view role);
+// For an issuing CA's: asks for CA:TRUE, so that who signs sees what it is.
+Result<std::string> make_ca_request_pem(const PrivateKey& key, std::string_view common_name);
 Result<RequestFacts> parse_request(std::string_view bytes, std::string_view name);
 
 }  // namespace pgcertd::x509

@@ -87,6 +87,15 @@ Result<void> check_signer(const PrivateKey& key, const Certificate& ca, Validity
   return {};
 }
 
+Result<Certificate> issuing_ca_for(const PrivateKey& root_key, const Certificate& root, EVP_PKEY* key, std::string_view common_name, std::string_view serial, Validity validity) {
+  PGCERTD_CHECK(check_signer(root_key, root, validity));
+  PGCERTD_TRY(const X509NamePtr subject, ca_subject(common_name));
+  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(), .issuer = X509_get_subject_name(root.handle().x509.get()), .key = key, .serial = serial, .validity = validity}));
+  PGCERTD_CHECK(add_ca_extensions(x509.get(), true));
+  PGCERTD_CHECK(add_authority_key_id(x509.get(), root));
+  return finish(std::move(x509), root_key);
+}
+
 Result<void> add_leaf_extensions(X509* x509, const LeafProfile& profile) {
   const bool has_subject = X509_NAME_entry_count(X509_get_subject_name(x509)) > 0;
   PGCERTD_CHECK(add_basic_constraints_leaf(x509));
@@ -149,17 +158,16 @@ Result<Certificate> make_root(const PrivateKey& key, std::string_view common_nam
 Result<Certificate> make_issuing_ca(const PrivateKey& root_key, const Certificate& root, const PrivateKey& issuing_key, std::string_view common_name,
                                     std::string_view serial, Validity validity) {
   const CleanErrorQueue clean;
-  PGCERTD_CHECK(check_signer(root_key, root, validity));
   PGCERTD_CHECK(check_ca_key(issuing_key.type()));
-  PGCERTD_TRY(const X509NamePtr subject, ca_subject(common_name));
-  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(),
-                                   .issuer = X509_get_subject_name(root.handle().x509.get()),
-                                   .key = issuing_key.handle().key.get(),
-                                   .serial = serial,
-                                   .validity = validity}));
-  PGCERTD_CHECK(add_ca_extensions(x509.get(), true));
-  PGCERTD_CHECK(add_authority_key_id(x509.get(), root));
-  return finish(std::move(x509), root_key);
+  return issuing_ca_for(root_key, root, issuing_key.handle().key.get(), common_name, serial, validity);
+}
+
+Result<Certificate> sign_issuing_ca(const PrivateKey& root_key, const Certificate& root, std::string_view request_pem, std::string_view common_name,
+                                    std::string_view serial, Validity validity) {
+  const CleanErrorQueue clean;
+  PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
+  PGCERTD_CHECK(check_ca_key(request_facts(request.get()).key_type));
+  return issuing_ca_for(root_key, root, X509_REQ_get0_pubkey(request.get()), common_name, serial, validity);
 }
 
 Result<Certificate> sign_leaf(const PrivateKey& ca_key, const Certificate& ca, std::string_view request_pem, const LeafProfile& profile) {

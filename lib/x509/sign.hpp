@@ -36,6 +36,10 @@ Result<Certificate> make_root(const PrivateKey& key, std::string_view common_nam
 Result<Certificate> make_issuing_ca(const PrivateKey& root_key, const Certificate& root, const PrivateKey& issuing_key,
                                     std::string_view common_name, std::string_view serial, Validity validity);
 
+// For a key that is elsewhere: the request proves that its sender holds it, and has no other say.
+Result<Certificate> sign_issuing_ca(const PrivateKey& root_key, const Certificate& root, std::string_view request_pem, std::string_view common_name,
+                                    std::string_view serial, Validity validity);
+
 struct LeafProfile {
   std::string serial;
   Names names;

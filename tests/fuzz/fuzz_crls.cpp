@@ -32,6 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(again && again->facts() == crl.facts());
     const auto from_pem = x509::parse_crls(crl.pem(), "again");
     require(from_pem && from_pem->size() == 1 && from_pem->front().facts() == crl.facts());
+    require(x509::entries_of(crl).size() == crl.facts().revoked);
+    require(x509::entries_missing(crl, crl).size() <= crl.facts().revoked);
     require(!crl.contains("4a") || crl.facts().revoked > 0);
   }
   const auto verdict = x509::verify_chain(root(), root(), x509::Purpose::any, now, *crls);

@@ -30,7 +30,7 @@ if "--build" in sys.argv:
 PROGRAM = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")).resolve() / "daemon" / "pgcertctl"
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "revoke", "client issue", "client list", "trust export", "crl show", "crl refresh", "crl import", "audit", "permissions check", "permissions fix", "inspect", "probe",
-            "setup", "setup sql", "ca init", "ca show", "config check", "config show", "version"]
+            "setup", "setup sql", "ca init", "ca sign", "ca crl", "ca session", "ca passwd", "ca verify-log", "request list", "request show", "request export", "request import", "ca show", "config check", "config show", "version"]
 
 
 def run(*arguments, stdin=b"", env=None, cwd=None, preexec_fn=None):
@@ -111,7 +111,7 @@ class Help(unittest.TestCase):
         cls.general = run("--help")
         man = (ROOT / "docs/man/pgcertctl.1").read_text()
         cls.man_options = {name.replace("\\", "") for name in re.findall(r"\\-\\-(?:[a-z]+(?:\\-)?)+", man)}
-        cls.man_commands = set(re.findall(r"^\.SS ([a-z]+(?: [a-z]+)?)", man, re.M))
+        cls.man_commands = set(re.findall(r"^\.SS ([a-z]+(?: [a-z][a-z-]*)?)", man.replace("\\-", "-"), re.M))
         cls.completion = (ROOT / "packaging/completion/pgcertctl").read_text()
 
     @staticmethod
@@ -121,8 +121,8 @@ class Help(unittest.TestCase):
     def test_each_command_is_listed_and_has_help(self):
         listed = set(re.findall(r"^  ([a-z]+) ", self.general.out.split("Subcommands:")[1], re.M))
         self.assertEqual(listed, {command.split()[0] for command in COMMANDS})
-        for group in ("ca", "setup", "config"):
-            under = set(re.findall(r"^  ([a-z]+) ", run(group, "--help").out.split("Subcommands:")[1], re.M))
+        for group in ("ca", "setup", "config", "client", "trust", "crl", "request"):
+            under = set(re.findall(r"^  ([a-z-]+) ", run(group, "--help").out.split("Subcommands:")[1], re.M))
             self.assertEqual(under, {c.split()[1] for c in COMMANDS if c.startswith(group + " ")})
         for command, done in self.help.items():
             self.assertEqual(done.returncode, 0)

@@ -114,7 +114,7 @@ class NamedCommands(unittest.TestCase):
         return found
 
     def test_a_command_that_is_missing_is_noticed(self):
-        for wrong in ("ca session --root-dir D", "request list", "rotate main --soon"):
+        for wrong in ("ca sessions --root-dir D", "request lost", "rotate main --soon"):
             self.assertIsNotNone(self.commands.complaint(wrong.split()), wrong)
         for right in ("ca init --root-dir D", "--json probe db1:5432 --root root.crt", "check main -w 14d -c 3d"):
             self.assertIsNone(self.commands.complaint(right.split()), right)
@@ -299,7 +299,7 @@ class CaSteps(HostTest):
 
     def shell(self, host, script, *more):
         root = host.directory / "offline" / "root"
-        for old, new in [*more, ("/root/pg-root", root), ("/var/lib/pgcertd/ca", host.ca), ("-o pgcertd -g pgcertd ", ""), ("pgcertctl ", f"{PGCERTCTL} ")]:
+        for old, new in [*more, ("/root/pg-root", root), ("/media/A/pg-root", root), ("/var/lib/pgcertd/ca", host.ca), ("-o pgcertd -g pgcertd ", ""), ("pgcertctl ", f"{PGCERTCTL} --yes --config {host.config} ")]:
             script = script.replace(str(old), str(new))
         place = host.directory / "visit"
         host.own(place, directory=True)

@@ -17,7 +17,7 @@ class Commands:
         text = subprocess.run([self.program, *command, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
         options, _, below = text.partition("Subcommands:")
         below = below.partition("Global options:")[0]
-        return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", options)), re.findall(r"^  ([a-z]+) ", below, re.M)
+        return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", options)), re.findall(r"^  ([a-z-]+) ", below, re.M)
 
     def _add(self, command):
         options, below = self._help(*command.split())

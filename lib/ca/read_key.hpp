@@ -1,0 +1,19 @@
+// A CA's private key, and the number of its CRL, out of their files. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "x509/certificate.hpp"
+#include "x509/private_key.hpp"
+
+namespace pgcertd::ca {
+
+// `passphrase` may be null; `where_from` is the remedy when one is needed.
+Result<x509::PrivateKey> read_key(const std::string& path, const Secret* passphrase, const std::string& where_from);
+// Ours are numbers that SQLite can hold; `path` is for the error.
+Result<std::uint64_t> number_of(const x509::Crl& crl, const std::string& path);
+
+}  // namespace pgcertd::ca

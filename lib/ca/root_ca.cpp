@@ -1,0 +1,122 @@
+#include "ca/root_ca.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "ca/crl_times.hpp"
+#include "ca/durable_file.hpp"
+#include "ca/read_key.hpp"
+#include "x509/sign.hpp"
+#include "x509/verify.hpp"
+
+namespace pgcertd::ca {
+namespace {
+
+constexpr const char* root_key_remedy = "bring the medium that holds the root's directory, and name that directory with --root-dir";
+
+std::string log_path(const std::string& directory) { return directory + "/log"; }
+
+Result<void> check_directory(const std::string& directory) {
+  PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
+  if (seen.kind != CaDirectorySeen::Kind::root)
+    return fail(Errc::invalid, fmt::format("\"{}\" is an issuing CA's directory, not a root's", printable(directory, 4096)), root_key_remedy);
+  if (!seen.key_present) return fail(Errc::not_found, fmt::format("\"{}\" has no root.key: it was taken away, as it should be", printable(directory, 4096)), root_key_remedy);
+  return {};
+}
+
+// A clock that was set back would sign what has ended already, or CRLs that nobody takes.
+Result<void> check_clock(const ChainedLog& log, TimePoint now) {
+  if (log.entries().empty() || now >= log.entries().back().at) return {};
+  return fail(Errc::refused, fmt::format("this machine's clock says {}, and the root was used at {}", to_rfc3339(now), to_rfc3339(log.entries().back().at)),
+              "set the clock of this machine; date -u shows it");
+}
+
+Result<void> check_wish(const x509::RequestFacts& facts, const SigningWish& wish) {
+  if (!facts.signature_ok) return fail(Errc::refused, "the request's signature is wrong: its sender does not prove that it holds the key", "make the request again");
+  if (wish.lifetime <= Duration::zero()) return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(wish.lifetime)));
+  if (wish.issuing) return {};
+  if (facts.asks_for_ca) return fail(Errc::refused, "the request asks for a CA's certificate, and a server's was to be signed", "look who made it; an issuing CA's is signed with --profile issuing");
+  if (wish.names.dns.empty() && wish.names.ip.empty()) return fail(Errc::invalid, "a server's certificate needs a name", "name them with --names, or let the request carry them");
+  return x509::check_names(wish.names);
+}
+
+std::string said(const x509::Certificate& made, const SigningWish& wish) {
+  const CertFacts& facts = made.facts();
+  return fmt::format("signed {} serial {} for key {} of \"{}\" until {}", wish.issuing ? "an issuing CA" : "a server", facts.serial, facts.spki_sha256, facts.subject, to_rfc3339(facts.not_after));
+}
+
+}  // namespace
+
+RootCa::RootCa(RootDirectory directory, x509::Certificate certificate, x509::PrivateKey key, store::Registry registry, ChainedLog log)
+    : directory_(std::move(directory)), certificate_(std::move(certificate)), key_(std::move(key)), registry_(std::move(registry)), log_(std::move(log)) {}
+
+Result<RootCa> RootCa::open(const std::string& path, const Secret* passphrase, TimePoint now) {
+  PGCERTD_CHECK(check_directory(path));
+  RootDirectory directory{path};
+  PGCERTD_TRY(ChainedLog log, ChainedLog::open(log_path(path)));
+  PGCERTD_CHECK(check_clock(log, now));
+  PGCERTD_TRY(x509::Certificate certificate, read_certificate(directory.certificate()));
+  PGCERTD_TRY(store::Registry registry, store::Registry::open(directory.registry()));
+  PGCERTD_TRY(x509::PrivateKey key, read_key(directory.key(), passphrase, "give it with --passphrase, or type it at a terminal"));
+  if (!x509::key_matches(key, certificate))
+    return fail(Errc::invalid, fmt::format("\"{}\" and \"{}\" do not belong together", directory.key(), directory.certificate()), "restore both from the other medium");
+  return RootCa(std::move(directory), std::move(certificate), std::move(key), std::move(registry), std::move(log));
+}
+
+Result<x509::Certificate> RootCa::sign(const std::string& request_pem, const SigningWish& wish, TimePoint now) {
+  PGCERTD_TRY(const x509::RequestFacts facts, x509::parse_request(request_pem, "request"));
+  PGCERTD_CHECK(check_wish(facts, wish));
+  const x509::Validity validity = x509::leaf_validity(now, wish.lifetime, {certificate_.facts()});
+  PGCERTD_TRY(const std::string serial, x509::new_serial());
+  PGCERTD_CHECK(registry_.record_serial(serial, facts.spki_sha256, wish.issuing ? "issuing-ca" : fmt::format("server dns={} ip={}", fmt::join(wish.names.dns, ","), fmt::join(wish.names.ip, ",")), now));
+  const auto signed_one = [&] {
+    if (wish.issuing) return x509::sign_issuing_ca(key_, certificate_, request_pem, wish.common_name, serial, validity);
+    return x509::sign_leaf(key_, certificate_, request_pem, {.serial = serial, .names = wish.names, .validity = validity, .crl_url = {}, .client_auth = false});
+  };
+  PGCERTD_TRY(x509::Certificate made, signed_one());
+  PGCERTD_CHECK(registry_.record_certificate(serial, made.der(), made.facts().not_after, now));
+  PGCERTD_CHECK(log_.append(now, said(made, wish)));
+  return made;
+}
+
+Result<x509::Crl> RootCa::renew_crl(Duration lifetime, TimePoint now) {
+  PGCERTD_TRY(const auto before, crl());
+  PGCERTD_TRY(const auto revoked, registry_.revoked());
+  std::vector<x509::RevokedEntry> entries;
+  for (const auto& entry : revoked) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});
+  PGCERTD_TRY(const std::uint64_t at_least, before ? number_of(*before, directory_.crl()) : Result<std::uint64_t>(0));
+  PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(at_least + 1));
+  const TimePoint wanted = crl_this_update(now, lifetime);
+  const TimePoint this_update = before ? std::max(wanted, before->facts().this_update + std::chrono::seconds{1}) : wanted;
+  if (this_update > now) return fail(Errc::refused, fmt::format("the CRL in \"{}\" begins at {}, which lies ahead", directory_.crl(), to_rfc3339(before->facts().this_update)), "set the clock of this machine");
+  PGCERTD_TRY(x509::Crl made, x509::make_crl(key_, certificate_, fmt::to_string(number), this_update, now + lifetime, entries));
+  PGCERTD_CHECK(log_.append(now, fmt::format("signed CRL {} with {} entries until {}", number, entries.size(), to_rfc3339(now + lifetime))));
+  PGCERTD_CHECK(replace_file(directory_.crl(), made.pem(), 0644));
+  return made;
+}
+
+Result<ChainedLog> open_log(const std::string& directory) {
+  PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
+  if (seen.kind != CaDirectorySeen::Kind::root) return fail(Errc::invalid, fmt::format("\"{}\" is an issuing CA's directory: it has no such log", printable(directory, 4096)), root_key_remedy);
+  return ChainedLog::open(log_path(directory));
+}
+
+Result<void> change_passphrase(const std::string& directory, const Secret* old_passphrase, const Secret* new_passphrase, TimePoint now) {
+  PGCERTD_CHECK(check_directory(directory));
+  const RootDirectory place{directory};
+  PGCERTD_TRY(ChainedLog log, ChainedLog::open(log_path(directory)));
+  PGCERTD_CHECK(check_clock(log, now));
+  PGCERTD_TRY(const x509::PrivateKey key, read_key(place.key(), old_passphrase, "give the passphrase that it has now"));
+  if (new_passphrase == nullptr) {
+    PGCERTD_CHECK(replace_file(place.key(), key.to_pem().view(), 0600));
+  } else {
+    PGCERTD_TRY(const Secret pem, key.to_encrypted_pem(*new_passphrase));
+    PGCERTD_CHECK(replace_file(place.key(), pem.view(), 0600));
+  }
+  return log.append(now, new_passphrase == nullptr ? "took the passphrase of the root's key away" : "changed the passphrase of the root's key");
+}
+
+}  // namespace pgcertd::ca
