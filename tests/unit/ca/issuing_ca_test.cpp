@@ -123,7 +123,7 @@ TEST(IssuingCa, ClampsToItsChainAndRefusesOnlyWhatWouldNotOutlive) {
   const auto refused = issuing.issue(renewal.request, start + days{60});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::refused);
-  EXPECT_THAT(refused.error().remedy, HasSubstr("renew the issuing CA"));
+  EXPECT_THAT(refused.error().remedy, HasSubstr("pgcertctl request export"));
   renewal.request.outlive = end - seconds{1};
   EXPECT_TRUE(issuing.issue(renewal.request, start + days{60}));
   TestRequest shorter({{"a.example"}, {}}, days{1});
