@@ -9,6 +9,8 @@
 #include "core/file_judge.hpp"
 #include "engine/file_audit.hpp"
 #include "engine/preflight.hpp"
+#include "engine/step.hpp"
+#include "engine/trust_steps.hpp"
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
 #include "x509/verify.hpp"
@@ -21,26 +23,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t proofs_remembered = 8;
 constexpr std::size_t refusals_remembered = 16;
 
-struct Step {
-  ClusterPorts& ports;
-  const Desired& desired;
-  const Observation& seen;
-  ClusterMemory& memory;
-  TimePoint now;
-  std::vector<Event> events;
-
-  void say(std::string kind, std::string message, std::map<std::string, std::string> fields = {}) {
-    events.push_back({0, now, desired.cluster.name, std::move(kind), std::move(message), std::move(fields)});
-  }
-  // An intent without which the way back would be lost: no store, no act.
-  Result<void> make_durable() { return within(ports.store.save(desired.cluster.name, memory, {}), "recording the intent"); }
-  [[nodiscard]] ServerIdentity server() const { return seen.server.identity(); }
-  [[nodiscard]] std::uint64_t next_number() const {
-    std::uint64_t number = memory.generation_number;
-    for (const GenerationSeen& g : seen.generations.all) number = std::max(number, g.number);
-    return number + 1;
-  }
-};
+Result<void> run(Step& s, const action::Refresh&) { return refresh(s); }
 
 void note_failure(Step& s, std::string_view stage, const std::string& message, const std::string& remedy, bool rolled_back) {
   ClusterMemory& m = s.memory;
@@ -50,11 +33,6 @@ void note_failure(Step& s, std::string_view stage, const std::string& message, c
   m.last_failure = Failure{std::string{stage}, printable(message), remedy, rolled_back, s.now};
   m.retry_at = s.now + backoff(m.consecutive_failures, s.desired.check_interval);
   s.say(rolled_back ? "rolled-back" : "rotation-failed", fmt::format("stage {}: {}", stage, printable(message)), {{"stage", std::string{stage}}});
-}
-
-void note_trust_trouble(Step& s, const std::string& message, const std::string& remedy) {
-  const std::uint32_t tries = s.memory.trust_trouble ? s.memory.trust_trouble->tries + 1 : 1;
-  s.memory.trust_trouble = TrustTrouble{printable(message), remedy, s.now, tries};
 }
 
 void refuse(Step& s, const std::string& generation, const std::string& reason) {
@@ -115,34 +93,6 @@ Result<void> run(Step& s, const action::DropPending& a) {
       note_failure(s, "sign", std::get<Refused>(answer).why.text(), std::get<Refused>(answer).why.remedy, false);
   s.say("request-dropped", printable(a.reason), {{"spki_sha256", a.spki_sha256}});
   return {};
-}
-
-// Once the server's settings name our anchors and CRLs, no generation may lack them: it would not load. The issuer's set is the
-// newest; where it has none, what is installed stays, whatever its age.
-Result<void> add_trust(Step& s, GenerationContent& content) {
-  const bool in_force = trust_in_force(s.seen);
-  if (!s.seen.trust_set.crls.empty() && (in_force || content.origin == Origin::refreshed)) {
-    const GenerationSeen* current = s.seen.generations.live();
-    if (current == nullptr || crls_follow(current->crls, s.seen.trust_set.crls).empty()) {
-      content.root_pem = s.seen.trust_set.root_pem;
-      content.crl_pem = s.seen.trust_set.crl_pem;
-      return {};
-    }
-  }
-  if (!in_force) return {};
-  PGCERTD_TRY(const GenerationContent installed, s.ports.generations.load(s.seen.generations.current));
-  content.crl_pem = installed.crl_pem;
-  if (content.root_pem.empty() || content.origin != Origin::issued) content.root_pem = installed.root_pem;
-  return {};
-}
-
-Result<std::string> stage(Step& s, GenerationContent content) {
-  PGCERTD_CHECK(add_trust(s, content));
-  const std::uint64_t number = s.next_number();
-  PGCERTD_TRY(std::string id, s.ports.generations.stage(content, number, s.server(), s.now));
-  s.memory.generation_number = number;
-  s.say("generation-staged", fmt::format("generation {} is complete on disk", id), {{"generation", id}, {"number", std::to_string(number)}, {"origin", std::string{to_string(content.origin)}}});
-  return id;
 }
 
 const Issued* issued_answer(const Step& s, const std::string& spki) {
@@ -338,12 +288,6 @@ void hold(Step& s) {
   if (!s.memory.pause) s.memory.pause = Pause{no_expiry, "an operator rolled back"};
 }
 
-std::string crl_numbers(const GenerationSeen& generation) {
-  std::vector<std::string> numbers;
-  for (const CrlFacts& crl : generation.crls) numbers.push_back(printable(crl.number, 80));
-  return fmt::format("{}", fmt::join(numbers, ", "));
-}
-
 std::string_view proof_kind(Origin origin) {
   switch (origin) {
     case Origin::issued: return "rotation-proved";
@@ -430,41 +374,6 @@ Result<void> run(Step& s, const action::PutBack& a) {
   return fail(staged.error());
 }
 
-// Other CAs know themselves what may leave their CRLs.
-bool of_issuer(const Step& s, const x509::Crl& crl) {
-  const auto& issuing = s.seen.issuer.issuing;
-  return issuing && crl.facts().issuer == issuing->subject && crl.facts().authority_key_id == issuing->subject_key_id;
-}
-
-// Entries leave a CRL when their certificates are over. Any other that is gone was forgotten: its registry was lost or restored.
-Result<void> check_nothing_dropped(Step& s, const GenerationContent& installed) {
-  if (installed.crl_pem.empty()) return {};
-  PGCERTD_TRY(const auto before, x509::parse_crls(installed.crl_pem, "the installed CRL"));
-  PGCERTD_TRY(const auto after, x509::parse_crls(s.seen.trust_set.crl_pem.str(), "the new CRLs"));
-  for (const x509::Crl& old : before)
-    for (const x509::Crl& next : after) {
-      if (!of_issuer(s, old) || old.facts().issuer != next.facts().issuer || old.facts().authority_key_id != next.facts().authority_key_id) continue;
-      const auto gone = x509::entries_missing(old, next);
-      if (!gone.empty()) PGCERTD_CHECK(s.ports.issuer.check_retired(gone, s.now));
-    }
-  return {};
-}
-
-Result<void> refresh(Step& s) {
-  PGCERTD_TRY(GenerationContent content, s.ports.generations.load(s.seen.generations.current));
-  PGCERTD_CHECK(check_nothing_dropped(s, content));
-  content.origin = Origin::refreshed;
-  PGCERTD_TRY(const std::string id, stage(s, std::move(content)));
-  (void)id;
-  return {};
-}
-
-Result<void> run(Step& s, const action::Refresh&) {
-  auto done = refresh(s);
-  if (!done) note_trust_trouble(s, done.error().text(), done.error().remedy);
-  return done;
-}
-
 const FileSeen* file_of(const Step& s, const action::RepairFile& a) {
   const GenerationSeen* generation = s.seen.generations.find(a.generation);
   if (generation == nullptr) return nullptr;
@@ -534,6 +443,15 @@ Result<void> run(Step& s, const action::Collect& a) {
 }
 
 }  // namespace
+
+Result<std::string> stage(Step& s, GenerationContent content) {
+  PGCERTD_CHECK(add_trust(s, content));
+  const std::uint64_t number = s.next_number();
+  PGCERTD_TRY(std::string id, s.ports.generations.stage(content, number, s.server(), s.now));
+  s.memory.generation_number = number;
+  s.say("generation-staged", fmt::format("generation {} is complete on disk", id), {{"generation", id}, {"number", std::to_string(number)}, {"origin", std::string{to_string(content.origin)}}});
+  return id;
+}
 
 Outcome Executor::run(const Action& action, const Desired& desired, const Observation& seen, ClusterMemory& memory, TimePoint now) {
   Step step{ports_, desired, seen, memory, now, {}};

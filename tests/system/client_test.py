@@ -25,6 +25,16 @@ class Clients(HostTest):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return directory, json.loads(done.stdout)
 
+    def with_two_let_in(self):
+        """A host whose CRLs are in force, with the directories of alice and bob, who may both connect."""
+        host = self.with_clients()
+        daemon = host.start()
+        daemon.wait_proved()
+        alice, bob = (self.issue(host, role)[0] for role in ("alice", "bob"))
+        self.wait_in(host, "alice", alice, daemon)
+        poll(lambda: host.events("crl-proved"), "the canary's word", context=daemon.log)
+        return host, daemon, alice, bob
+
     def connect(self, host, role, directory, mode="verify-full"):
         """None when it is let in, else what psql says."""
         words = f"host=localhost hostaddr=127.0.0.1 port={host.postgres.port} user={role} dbname=postgres sslmode={mode} sslrootcert={directory}/root.crt " \
@@ -95,12 +105,7 @@ class Life(Clients):
             poll(lambda: "certificate revoked" in (self.connect(host, "bob", bob) or ""), "bob is refused", context=daemon.log)
 
     def test_sessions_of_a_revoked_certificate_are_ended_when_asked(self):
-        host = self.with_clients()
-        daemon = host.start()
-        daemon.wait_proved()
-        alice, _ = self.issue(host, "alice")
-        bob, _ = self.issue(host, "bob")
-        self.wait_in(host, "alice", alice, daemon)
+        host, daemon, alice, bob = self.with_two_let_in()
         words = lambda role, d: f"host=localhost hostaddr=127.0.0.1 port={host.postgres.port} user={role} dbname=postgres sslmode=verify-full sslrootcert={d}/root.crt sslcert={d}/postgresql.crt sslkey={d}/postgresql.key"
         sleepers = {role: subprocess.Popen(["psql", "-X", words(role, d), "-c", "SELECT pg_sleep(600)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for role, d in (("alice", alice), ("bob", bob))}
         for process in sleepers.values():
@@ -150,13 +155,7 @@ class Life(Clients):
                 self.assertEqual(host.postgres.sql("SHOW ssl_ca_file"), "theirs.crt" if state == "foreign" else "")
 
     def test_a_refused_rotation_after_a_revocation_keeps_it_refused(self):
-        host = self.with_clients()
-        daemon = host.start()
-        daemon.wait_proved()
-        alice, _ = self.issue(host, "alice")
-        bob, _ = self.issue(host, "bob")
-        self.wait_in(host, "alice", alice, daemon)
-        poll(lambda: host.events("crl-proved"), "the canary's word", context=daemon.log)
+        host, daemon, alice, bob = self.with_two_let_in()
         served = host.served_serial()
         daemon.stop()
         # A directive that the server refuses at the next reload, in a place where no preflight looks.

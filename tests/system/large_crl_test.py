@@ -29,13 +29,7 @@ class LargeCrl(Clients):
         return time.monotonic() - begun
 
     def test_the_whole_way(self):
-        host = self.with_clients()
-        daemon = host.start()
-        daemon.wait_proved()
-        alice, _ = self.issue(host, "alice")
-        bob, _ = self.issue(host, "bob")
-        self.wait_in(host, "alice", alice, daemon)
-        poll(lambda: host.events("crl-proved"), "the canary's word", context=daemon.log)
+        host, daemon, alice, bob = self.with_two_let_in()
         daemon.stop()
         self.revoke_many(host)
         daemon = host.start()
