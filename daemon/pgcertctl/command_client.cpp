@@ -140,6 +140,10 @@ std::string issued_text(const Written& written, const ClientIssue& command) {
   std::string out = fmt::format("role        {}\nserial      {}\nvalid until {}\nroot        {} (SHA-256)\n", printable(command.role, 80), text_of(written.reply, "serial"),
                                 text_of(written.reply, "not_after"), text_of(written.reply, "root_sha256"));
   for (const std::string& path : written.paths) out += fmt::format("            {}\n", printable(path, 4096));
+  if (command.format == "libpq")
+    out += fmt::format("\nThe client connects with\n  psql 'host=HOST dbname=DB user={0} sslmode=verify-full sslrootcert={1}/root.crt sslcert={1}/postgresql.crt sslkey={1}/postgresql.key'\n", printable(command.role, 80),
+                       printable(command.directory, 4096));
+  out += fmt::format("\npg_hba.conf asks for the certificate with\n  hostssl  DB  {}  ADDRESS  cert\n", printable(command.role, 80));
   if (command.with_crl) out += "root.crl ends: libpq refuses every server then, so renew it in time (pgcertctl crl show)\n";
   return out;
 }

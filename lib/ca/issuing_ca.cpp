@@ -314,8 +314,8 @@ Result<void> IssuingCa::check_answer(const x509::Certificate& answer, TimePoint 
   if (facts.subject != mine.subject) return fail(Errc::refused, fmt::format("the certificate that came back is for \"{}\", this CA is \"{}\"", printable(facts.subject, 200), printable(mine.subject, 200)));
   const auto verdict = x509::verify_chain({answer}, {root_}, x509::Purpose::any, now);
   if (!verdict.ok) return fail(Errc::refused, "the certificate that came back does not lead to this issuer's root: " + verdict.error, "compare the root's SHA-256: pgcertctl trust export");
-  if (facts.fingerprint_sha256 != mine.fingerprint_sha256 && facts.not_after <= mine.not_after)
-    return fail(Errc::refused, fmt::format("the certificate that came back ends at {}, no later than the one in use: it is an old one", to_rfc3339(facts.not_after)), "take the file of the last visit");
+  if (facts.fingerprint_sha256 != mine.fingerprint_sha256 && facts.not_after < mine.not_after)
+    return fail(Errc::refused, fmt::format("the certificate that came back ends at {}, before the one in use: it is an old one", to_rfc3339(facts.not_after)), "take the file of the last visit");
   return {};
 }
 
@@ -381,7 +381,7 @@ Result<std::vector<ClientCertSeen>> IssuingCa::clients(TimePoint now) {
   std::vector<ClientCertSeen> out;
   for (const auto& entry : entries) {
     PGCERTD_TRY(const auto leaf, x509::Certificate::from_der(entry.der));
-    out.push_back({leaf.facts().common_name, entry.serial, leaf.facts().not_after, entry.revoked_at.has_value()});
+    out.push_back({leaf.facts().common_name, entry.serial, leaf.facts().not_before, leaf.facts().not_after, entry.revoked_at.has_value()});
   }
   return out;
 }

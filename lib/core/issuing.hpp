@@ -30,7 +30,7 @@ struct LeafRequest {
 struct ClientCertSeen {
   std::string role;
   std::string serial;                 // hex, lower case
-  TimePoint not_after{};
+  TimePoint not_before{}, not_after{};
   bool revoked = false;
   bool operator==(const ClientCertSeen&) const = default;
 };

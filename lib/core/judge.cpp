@@ -340,6 +340,23 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   return std::move(j.out);
 }
 
+namespace {
+
+// The newest of each role, as they come newest first; who has a newer one needs the older no more.
+std::vector<Finding> judge_clients(const IssuerSeen& seen, TimePoint now) {
+  std::vector<Finding> out;
+  std::set<std::string> roles;
+  for (const ClientCertSeen& client : seen.clients) {
+    if (client.revoked || !roles.insert(client.role).second || !expires_soon(client.not_after - now, client.not_after - client.not_before)) continue;
+    const std::string role = printable(client.role, 80);
+    out.push_back(finding(P::client_cert_expiring, fmt::format("the client certificate {} of the role {} ends {} ({})", client.serial, role, relative_text(client.not_after, now), to_rfc3339(client.not_after)),
+                          fmt::format("pgcertctl client issue {} -o DIR, and give the client the new files", role), role));
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
   std::vector<Finding> out;
   if (!seen.available) out.push_back(finding(P::issuer_failed, printable(seen.why), seen.remedy, config.name));
@@ -363,6 +380,7 @@ std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& 
       out.push_back({P::root_crl_expiring, left < life / 10 ? Severity::critical : Severity::warning, config.name,
                      fmt::format("the root's CRL ends {}", relative_text(*seen.root_crl->next_update, now)), "pgcertctl ca crl where the root's key is, then pgcertctl crl import FILE"});
   }
+  std::ranges::move(judge_clients(seen, now), std::back_inserter(out));
   return out;
 }
 

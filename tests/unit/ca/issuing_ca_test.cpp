@@ -385,7 +385,7 @@ TEST(IssuingCa, GivesARoleACertificateForClientsAlone) {
   ASSERT_TRUE(issuing.revoke(leaf.facts().serial, "keyCompromise", start + days{1}));
   auto clients = issuing.clients(start).value();
   ASSERT_EQ(clients.size(), 2U);
-  EXPECT_EQ(clients.back(), (ClientCertSeen{"alice", leaf.facts().serial, leaf.facts().not_after, true})) << "newest first";
+  EXPECT_EQ(clients.back(), (ClientCertSeen{"alice", leaf.facts().serial, leaf.facts().not_before, leaf.facts().not_after, true})) << "newest first";
   EXPECT_TRUE(issuing.clients(start + days{31}).value().empty()) << "over";
 }
 

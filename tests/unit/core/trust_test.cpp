@@ -28,7 +28,7 @@ struct TrustCase : Case {
   TrustCase() {
     seen.issuer.root_pem = "root";
     seen.trust_set.crls = set_of(5), seen.trust_set.crl_pem = "crls", seen.trust_set.root_pem = "root";
-    seen.issuer.clients = {{"alice", "40", t0 + days{90}, false}};
+    seen.issuer.clients = {{"alice", "40", t0, t0 + days{90}, false}};
     CertFacts root;
     root.fingerprint_sha256 = "r";
     seen.trust_set.roots = {root};
