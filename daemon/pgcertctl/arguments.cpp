@@ -342,6 +342,7 @@ void add_setting_up(CLI::App& app, Command& command) {
   sql.add_option("--postgresql", values->postgresql, "major version of the server, default 15")
       ->check(CLI::Range(10, 99))
       ->type_name("N");
+  bind<DoctorCommand>(*app.add_subcommand("doctor", "every check there is, and what to do"), command);
   CLI::App& config = *app.add_subcommand("config", "the configuration");
   config.require_subcommand(1);
   bind<ConfigCheck>(*config.add_subcommand("check", "validate it and print what is wrong, with file and line"), command);

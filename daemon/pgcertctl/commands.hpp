@@ -20,6 +20,7 @@ int run(const Events& command, const Session& session);
 int run(const Runway& command, const Session& session);
 int run(const Inspect& command, const Session& session);
 int run(const Probe& command, const Session& session);
+int run(const DoctorCommand& command, const Session& session);
 int run(const ClientIssue& command, const Session& session);
 int run(const ClientList& command, const Session& session);
 int run(const TrustExport& command, const Session& session);

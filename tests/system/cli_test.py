@@ -30,7 +30,7 @@ if "--build" in sys.argv:
 PROGRAM = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")).resolve() / "daemon" / "pgcertctl"
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "revoke", "client issue", "client list", "trust export", "crl show", "crl refresh", "crl import", "audit", "permissions check", "permissions fix", "inspect", "probe",
-            "setup", "setup sql", "ca init", "ca sign", "ca crl", "ca session", "ca passwd", "ca verify-log", "request list", "request show", "request export", "request import", "ca show", "config check", "config show", "version"]
+            "doctor", "setup", "setup sql", "ca init", "ca sign", "ca crl", "ca session", "ca passwd", "ca verify-log", "request list", "request show", "request export", "request import", "ca show", "config check", "config show", "version"]
 
 
 def run(*arguments, stdin=b"", env=None, cwd=None, preexec_fn=None):
