@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 #include "core/hba.hpp"
@@ -25,13 +26,14 @@ const char* foreign_setting(const Observation& seen) {
 }
 
 const HbaRule* row_that_asks(const Observation& seen) {
-  if (!seen.detail || !seen.detail->hba) return nullptr;
+  if (!seen.detail) return nullptr;
+  if (!seen.detail->hba) return nullptr;
   const auto found = std::ranges::find_if(*seen.detail->hba, asks_for_certificate);
   return found == seen.detail->hba->end() ? nullptr : &*found;
 }
 
 // Decimal numbers of any length.
-bool is_higher(const std::string& number, const std::string& than) { return number.size() != than.size() ? number.size() > than.size() : number > than; }
+bool is_higher(const std::string& number, const std::string& than) { return std::pair(number.size(), number) > std::pair(than.size(), than); }
 
 bool of_one_ca(const CrlFacts& a, const CrlFacts& b) { return a.issuer == b.issuer && a.authority_key_id == b.authority_key_id; }
 
@@ -103,7 +105,8 @@ std::string crl_fault(const CrlFacts& crl, TimePoint now) {
 
 TrustStep trust_step(const Desired& desired, const Observation& seen) {
   const GenerationSeen* current = seen.generations.live();
-  if (current == nullptr || !current->complete || seen.trust_set.crls.empty()) return {};
+  if (current == nullptr) return {};
+  if (!current->complete || seen.trust_set.crls.empty()) return {};
   const TrustWish wish = trust_wish(desired, seen);
   if (!wish.wanted || (same_set(current->crls, seen.trust_set.crls) && same_anchors(seen, *current))) return {};
   if (auto refused = why_refused(desired, seen, *current)) return {false, {}, std::move(refused)};

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DECISIONS = ("plan.cpp", "plan_live.cpp", "walk.cpp", "need.cpp", "judge.cpp", "runway.cpp", "permissions.cpp", "sslmode.cpp", "action.cpp", "hba.cpp", "client_auth.cpp", "audit.cpp", "file_judge.cpp",
+DECISIONS = ("plan.cpp", "plan_live.cpp", "walk.cpp", "need.cpp", "judge.cpp", "runway.cpp", "permissions.cpp", "sslmode.cpp", "action.cpp", "hba.cpp", "client_auth.cpp", "trust.cpp", "audit.cpp", "file_judge.cpp",
              "setting_value.cpp", "clock_guard.cpp", "foreign_pair.cpp", "crl_set.cpp", "restart.cpp", "weekly_window.cpp")
 SURVIVORS = pathlib.Path(__file__).with_name("mutation_survivors.txt")
 FLAGS = ["-std=c++20", "-O0", "-w", '-DPGCERTD_VERSION="mutant"', f'-DPGCERTD_SOURCE_DIR="{ROOT}"', f"-I{ROOT}/lib", f"-I{ROOT}/tests"]

@@ -79,6 +79,7 @@ TEST(TrustWish, NeedsSomebodyWithACertificate) {
   EXPECT_TRUE(wanted(row("cert", {})));
   EXPECT_TRUE(wanted(row("trust", {"clientcert=verify-full"})));
   EXPECT_FALSE(wanted(row("trust", {})));
+  EXPECT_FALSE(wanted([](TrustCase& c) { c.seen.issuer.clients.clear(), c.seen.detail.emplace(); })) << "rows that may not be read";
 }
 
 TEST(TrustInForce, TakesBoth) {
@@ -160,6 +161,16 @@ TEST(TrustWalk, ANewSetIsCarriedInByTheLivePair) {
   EXPECT_EQ(step([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"why", "", c.now - 60s, 1}; }), "refresh-crls");
   EXPECT_EQ(step([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"why", "", c.now + 1h, 1}; }), "refresh-crls") << "the clock was set back";
   EXPECT_EQ(step([](TrustCase& c) { c.seen.memory.proved.clear(), c.seen.memory.publish = PublishAttempt{"g1", "", c.now, 1, c.now, c.now}; }), "mark-proved") << "the rotation that is open comes first";
+}
+
+TEST(TrustWalk, NothingIsBuiltOnWhatIsNotWhole) {
+  const auto wanted = [](const std::function<void(TrustCase&)>& bend) {
+    const TrustCase c = bent([&](TrustCase& x) { x.in_force(), x.newer(), bend(x); });
+    return trust_step(c.desired, c.seen).wanted;
+  };
+  EXPECT_TRUE(wanted([](TrustCase&) {}));
+  EXPECT_FALSE(wanted([](TrustCase& c) { c.current().complete = false; }));
+  EXPECT_FALSE(wanted([](TrustCase& c) { c.seen.generations.current.clear(); }));
 }
 
 TEST(TrustWalk, AnotherRootComesWithItsCrls) {
