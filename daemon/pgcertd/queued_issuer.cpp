@@ -12,6 +12,12 @@ using namespace std::chrono_literals;
 constexpr auto patience = 2s;
 constexpr std::size_t answers_kept = 64;
 
+// What a cluster acts on, beside answers to its requests.
+bool concerns_clusters(const IssuerSeen& before, const IssuerSeen& now) {
+  return before.available != now.available || before.clients != now.clients || before.crl_set != now.crl_set || before.canaries != now.canaries || before.root_pem != now.root_pem ||
+         before.issuing_pem != now.issuing_pem;
+}
+
 }  // namespace
 
 QueuedIssuer::QueuedIssuer(IssuerSettings settings, std::unique_ptr<ports::Issuer> inner, engine::Publisher& publisher, service::Heartbeats& heartbeats,
@@ -110,9 +116,14 @@ void QueuedIssuer::look() {
   problems_.clear();
   for (const StandingProblem& p : view.problems) problems_.push_back({p.finding.code, p.finding.object, p.since});
   publisher_.publish(std::move(view), TaskView{task_, now, settings_.check_interval, 0}, now);
-  const std::lock_guard lock(mutex_);
-  seen_ = std::move(seen);
-  changed_.notify_all();
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    news = seen_ && concerns_clusters(*seen_, seen);
+    seen_ = std::move(seen);
+    changed_.notify_all();
+  }
+  if (news) answered_();   // they would see it at their next pass only
 }
 
 void QueuedIssuer::answer(const LeafRequest& request) {

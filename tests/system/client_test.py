@@ -127,6 +127,18 @@ class Life(Clients):
         daemon.wait_no_problem("session-revoked")
         self.assertEqual(len(host.events("sessions-ended")), 1)
 
+    def test_nobody_waits_for_the_next_pass(self):
+        host = self.with_clients()
+        host.configure(daemon='check_interval = "1h"')
+        daemon = host.start()
+        daemon.wait_proved()
+        alice, _ = self.issue(host, "alice")
+        self.wait_in(host, "alice", alice, daemon)
+        poll(lambda: host.events("crl-proved"), "the canary's word", context=daemon.log)
+        self.assertEqual(host.ctl("revoke", "--role", "alice", "--reason", "superseded").returncode, 0)
+        poll(lambda: "certificate revoked" in (self.connect(host, "alice", alice) or ""), "she is refused", context=daemon.log)
+        poll(lambda: len(host.events("crl-proved")) > 1, "the canary's word again", context=daemon.log)
+
     def test_nothing_is_set_without_a_reason(self):
         host = self.host()
         daemon = host.start()
