@@ -254,8 +254,9 @@ class Daemon:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
-        if self.alive():
-            self.process.kill()
+        # The whole group: a tracer that is killed leaves the traced daemon behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         return self.wait_end()
 
     def wait_end(self, deadline=None):
