@@ -56,7 +56,7 @@ Result<void> Fleet::start_clusters(const ConfigPtr& config) {
   const std::string fqdn = host_fqdn();
   for (const auto& [name, cluster] : config->clusters) {
     if (find(name)) continue;
-    PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_, [this] { return crls_.all(); }));
+    PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_, [this] { return other_crls(); }));
     auto worker = std::make_shared<ClusterWorker>(std::move(parts), WorkerHooks{publisher_, heartbeats_, ticked_});
     const std::lock_guard lock(mutex_);
     workers_[name] = std::move(worker);
@@ -103,6 +103,19 @@ std::vector<std::string> Fleet::issuer_names() const {
   std::vector<std::string> names;
   for (const auto& [name, issuer] : issuers_) names.push_back(name);
   return names;
+}
+
+// What is fetched, and what each issuer of this host publishes: a cluster that has changed its issuer still needs the former one's.
+std::vector<std::shared_ptr<const OtherCrls>> Fleet::other_crls() const {
+  auto out = crls_.all();
+  std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers;
+  {
+    const std::lock_guard lock(mutex_);
+    issuers = issuers_;
+  }
+  for (const auto& [name, issuer] : issuers)
+    if (auto published = issuer->published()) out.push_back(std::move(published));
+  return out;
 }
 
 std::vector<std::string> Fleet::clusters_of(const std::string& issuer) const {

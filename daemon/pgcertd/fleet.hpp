@@ -38,6 +38,7 @@ class Fleet {
   [[nodiscard]] LogSink& log() const { return log_; }
 
  private:
+  [[nodiscard]] std::vector<std::shared_ptr<const OtherCrls>> other_crls() const;
   void end_changed(const Config& next);
   void start_issuers(const ConfigPtr& config);
   Result<void> start_clusters(const ConfigPtr& config);

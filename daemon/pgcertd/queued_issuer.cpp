@@ -18,6 +18,11 @@ bool concerns_clusters(const IssuerSeen& before, const IssuerSeen& now) {
          before.issuing_pem != now.issuing_pem;
 }
 
+std::shared_ptr<const OtherCrls> published_by(const IssuerSeen& seen) {
+  if (seen.crl_set.empty()) return nullptr;
+  return std::make_shared<const OtherCrls>(OtherCrls{"issuer " + seen.name, seen.crl_set_pem, seen.crl_set, {}, {}});
+}
+
 }  // namespace
 
 QueuedIssuer::QueuedIssuer(IssuerSettings settings, std::unique_ptr<ports::Issuer> inner, engine::Publisher& publisher, service::Heartbeats& heartbeats,
@@ -77,6 +82,11 @@ IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
   return known(request.spki_sha256, now).value_or(IssuerAnswer{Unknown{}});
 }
 
+std::shared_ptr<const OtherCrls> QueuedIssuer::published() const {
+  const std::lock_guard lock(mutex_);
+  return published_;
+}
+
 // Asked at each look of each cluster: the issuer is woken for the first one only.
 void QueuedIssuer::want_canaries() {
   if (canaries_wanted_.exchange(true)) return;
@@ -120,6 +130,7 @@ void QueuedIssuer::look() {
   {
     const std::lock_guard lock(mutex_);
     news = seen_ && concerns_clusters(*seen_, seen);
+    if (!published_ || published_->crls != seen.crl_set) published_ = published_by(seen);
     seen_ = std::move(seen);
     changed_.notify_all();
   }

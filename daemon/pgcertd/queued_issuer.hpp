@@ -17,6 +17,7 @@
 
 #include "core/clock_guard.hpp"
 #include "core/config.hpp"
+#include "core/trust.hpp"
 #include "engine/publisher.hpp"
 #include "ports/issuer.hpp"
 #include "service/heartbeat.hpp"
@@ -47,6 +48,9 @@ class QueuedIssuer final : public ports::Issuer {
   using Order = std::function<Result<std::string>(ports::Issuer& issuer, TimePoint now)>;
   std::future<Result<std::string>> start(Order order);
 
+  // Its CRLs, for clusters of other issuers; nullptr before the first look, and where it has none.
+  [[nodiscard]] std::shared_ptr<const OtherCrls> published() const;
+
   void poke();
   void stop();
 
@@ -74,6 +78,7 @@ class QueuedIssuer final : public ports::Issuer {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<IssuerSeen> seen_;
+  std::shared_ptr<const OtherCrls> published_;
   std::map<std::string, TimePoint> queued_;         // SPKI → since when
   std::deque<LeafRequest> queue_;
   std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look

@@ -1,6 +1,7 @@
-// TrustLook: the anchors and CRLs that the next generation is to hold. With client_ca = "merge" they are the issuer's and those of the
-// ssl_ca_file that was there before pgcertd, whose CAs each need a good CRL: from [crl.NAME], or from the former ssl_crl_file.
-// Parsed again only when something has changed. One thread.
+// TrustLook: the anchors and CRLs that the next generation is to hold: the issuer's; those that are installed, as an anchor is never
+// taken away while its clients could connect (a new root comes beside the old one); with client_ca = "merge" also those of the
+// ssl_ca_file that was there before pgcertd, whose CAs each need a good CRL: from [crl.NAME], another issuer, or the former
+// ssl_crl_file. Parsed again only when something has changed. One thread.
 #pragma once
 
 #include <optional>

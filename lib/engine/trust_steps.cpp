@@ -54,7 +54,7 @@ Result<void> add_trust(Step& s, GenerationContent& content) {
   if (!in_force) return {};
   PGCERTD_TRY(const GenerationContent installed, s.ports.generations.load(s.seen.generations.current));
   content.crl_pem = installed.crl_pem;
-  if (content.root_pem.empty() || content.origin != Origin::issued) content.root_pem = installed.root_pem;
+  content.root_pem = installed.root_pem;
   return {};
 }
 

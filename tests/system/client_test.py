@@ -127,6 +127,32 @@ class Life(Clients):
         daemon.wait_no_problem("session-revoked")
         self.assertEqual(len(host.events("sessions-ended")), 1)
 
+    def test_another_root_comes_beside_the_old_one(self):
+        """A CA whose clients connect is only ever added to, as whoever replaces ssl_ca_file by hand learns (case 38)."""
+        host, daemon, alice, bob = self.with_two_let_in()
+        self.assertEqual(host.ctl("revoke", "--role", "bob", "--reason", "superseded").returncode, 0)
+        poll(lambda: "certificate revoked" in (self.connect(host, "bob", bob) or ""), "bob is refused", context=daemon.log)
+        old, old_ca = host.served_serial(), host.ca
+        new_ca = host.ca.parent / "ca-2"
+        quiet_run(*as_user(host.daemon_user), PGCERTCTL, "ca", "init", "--root-dir", host.directory / "offline" / "root-2", "--issuing-dir", new_ca, "--no-passphrase")
+        host.configure(issuer=f'type = "local"\ndirectory = "{new_ca}"', more=f'[issuer.old]\ntype = "local"\ndirectory = "{old_ca}"')
+        host.ca = new_ca
+        daemon.hangup()
+        daemon.wait_proved(but=old)
+        poll(lambda: (host.state / "clusters" / "main" / "current" / "root.crt").read_text().count("BEGIN CERT") == 2, "both roots", context=daemon.log)
+        carol, _ = self.issue(host, "alice", "--issuer", "local")
+        for directory in (alice, bob):   # the server's certificate is the new root's
+            (directory / "root.crt").write_bytes((carol / "root.crt").read_bytes())
+        self.wait_in(host, "alice", carol, daemon)
+        self.assertIsNone(self.connect(host, "alice", alice), "of the old root")
+        self.assertIn("certificate revoked", self.connect(host, "bob", bob))
+        with self.subTest("the old one's revocations still come in"):
+            done = host.ctl("revoke", alice / "postgresql.crt", "--issuer", "old", "--reason", "superseded")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            poll(lambda: "certificate revoked" in (self.connect(host, "alice", alice) or ""), "alice's old one is refused", context=daemon.log)
+            self.assertIsNone(self.connect(host, "alice", carol))
+        self.assertEqual([p for p in daemon.cluster()["problems"] if p["code"].startswith("crl-")], [])
+
     def test_nobody_waits_for_the_next_pass(self):
         host = self.with_clients()
         host.configure(daemon='check_interval = "1h"')
