@@ -15,6 +15,7 @@
 #include "postgres/discovery.hpp"
 #include "postgres/postmaster.hpp"
 #include "postgres/privileges.hpp"
+#include "postgres/rows.hpp"
 
 namespace pgcertd::postgres {
 namespace {
