@@ -34,6 +34,12 @@ struct IssuerCall {
     const auto found = body.find(key);
     return found != body.end() && found->is_string() ? found->get<std::string>() : std::string{};
   }
+  [[nodiscard]] Result<bool> flag(const char* key) const {
+    const auto found = body.find(key);
+    if (found == body.end()) return false;
+    if (found->is_boolean()) return found->get<bool>();
+    return fail(Errc::invalid, fmt::format("\"{}\" is neither true nor false", key));
+  }
   void log(const char* event, const std::string& message, const std::string& serial = {}) const {
     fleet.log().write({LogLevel::notice, fmt::format("{}; asked for by uid {}", message, request.uid), event, {{"PGCERTD_ISSUER", name}, {"PGCERTD_SERIAL", serial}}});
   }
@@ -110,6 +116,8 @@ std::string end_sessions_of(IssuerCall& call, const std::string& cluster, const 
 http::ControlReply revoke(IssuerCall& call) {
   const auto serials = serials_wanted(call);
   if (!serials) return refusal(serials.error());
+  const auto terminate = call.flag("terminate");
+  if (!terminate) return refusal(terminate.error());
   const std::string reason = call.text("reason");
   const auto revoked = perform(*call.issuer, [serials = *serials, reason](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
     for (const std::string& serial : serials) PGCERTD_CHECK(issuer.revoke(serial, reason, now));
@@ -120,7 +128,7 @@ http::ControlReply revoke(IssuerCall& call) {
   for (const std::string& serial : *serials) call.log("certificate-revoked", fmt::format("serial {} of issuer {} is revoked ({})", serial, call.name, reason), serial);
   json ended = json::object();
   std::string words = message;
-  if (call.body.value("terminate", false))
+  if (*terminate)
     for (const std::string& cluster : call.fleet.clusters_of(call.name)) {
       const std::string told = end_sessions_of(call, cluster, *serials);
       ended[cluster] = told;

@@ -78,10 +78,12 @@ class Revoke(HostTest):
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertIn(words, done.stderr)
         self.assertEqual(self.crl(host).count("serial number"), 0)
-        for body in (b"", b"[]", b'{"serial":7}', b'{"serial":"zz","reason":"superseded"}', b'{"serial":"' + serial.encode() + b'","reason":"certificateHold"}'):
+        for body in (b"", b"[]", b'{"serial":7}', b'{"serial":"zz","reason":"superseded"}', b'{"serial":"' + serial.encode() + b'","reason":"certificateHold"}',
+                     b'{"serial":"' + serial.encode() + b'","reason":"superseded","terminate":"yes"}'):
             shown = quiet_run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", host.run / "control.sock", "-d", body.decode(), "-H", "Content-Type: application/json",
                               "http://localhost/v1/revoke")
             self.assertEqual(shown, "400", body)
+        self.assertEqual(self.crl(host).count("serial number"), 0)
         daemon.kill()
         self.assertEqual(self.revoke(host, serial, "--reason", "superseded").returncode, 4)
 
