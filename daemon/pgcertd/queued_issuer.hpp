@@ -1,5 +1,5 @@
 // QueuedIssuer: an issuer with a thread of its own. Clusters submit and look; a CA that hangs holds up none of them.
-// It alone calls the issuer behind it, so that serials and CRL numbers have one writer. Thread-safe.
+// Only its thread has the issuer behind it sign, so that serials and CRL numbers have one writer. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -69,7 +69,7 @@ class QueuedIssuer final : public ports::Issuer {
   [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
 
   const IssuerSettings settings_;
-  const std::unique_ptr<ports::Issuer> inner_;      // the thread's alone
+  const std::unique_ptr<ports::Issuer> inner_;      // others than the thread only ask it, and say that canaries are wanted
   engine::Publisher& publisher_;
   service::Heartbeats& heartbeats_;
   const std::function<void()> answered_;

@@ -19,6 +19,7 @@ struct RootDirectory {
   [[nodiscard]] std::string key() const { return path + "/root.key"; }
   [[nodiscard]] std::string crl() const { return path + "/root.crl"; }
   [[nodiscard]] std::string registry() const { return path + "/registry.db"; }
+  [[nodiscard]] std::string log() const { return path + "/log"; }
 };
 
 struct IssuingDirectory {

@@ -112,7 +112,7 @@ Result<x509::Crl> first_crl(store::Registry& registry, const x509::PrivateKey& k
   return x509::make_crl(key, ca, fmt::to_string(number), crl_this_update(now, lifetime), now + lifetime, {});
 }
 
-Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& registry, const InitOptions& options, TimePoint now) {
+Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& registry, ChainedLog& log, const InitOptions& options, TimePoint now) {
   PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(options.root_key_type));
   const std::string name = common_name(options.root_common_name, "pgcertd root CA", key);
   const x509::Validity validity = x509::leaf_validity(now, options.root_lifetime, {});
@@ -123,7 +123,6 @@ Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& reg
   PGCERTD_CHECK(write_key(directory.key(), key, options.root_passphrase));
   PGCERTD_CHECK(write_new_file(directory.certificate(), root.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.crl(), crl.pem(), 0644));
-  PGCERTD_TRY(ChainedLog log, ChainedLog::open(directory.path + "/log"));
   PGCERTD_CHECK(log.append(now, fmt::format("made the root {} (SHA-256 {}) and its CRL 1", root.facts().subject, root.facts().fingerprint_sha256)));
   return MadeCa{.key = std::move(key), .certificate = std::move(root), .crl = std::move(crl)};
 }
@@ -136,8 +135,7 @@ Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& 
   PGCERTD_TRY(x509::Certificate issuing, sign_recorded(root_registry, key, "issuing-ca", now, [&](const std::string& serial) {
                 return x509::make_issuing_ca(root.key, root.certificate, key, name, serial, validity);
               }));
-  PGCERTD_CHECK(root_log.append(now, fmt::format("signed an issuing CA serial {} for key {} of \"{}\" until {}", issuing.facts().serial, issuing.facts().spki_sha256, issuing.facts().subject,
-                                                 to_rfc3339(issuing.facts().not_after))));
+  PGCERTD_CHECK(root_log.append(now, signed_entry("an issuing CA", issuing.facts())));
   PGCERTD_TRY(store::Registry registry, store::Registry::create(directory.registry()));
   PGCERTD_TRY(x509::Crl crl, first_crl(registry, key, issuing, options.issuing_crl_lifetime, now));
   PGCERTD_CHECK(write_key(directory.key(), key, options.issuing_passphrase));
@@ -180,10 +178,10 @@ Result<InitReport> init_ca(const InitOptions& options, TimePoint now) {
     // In a scope of its own: the registry is closed before its directory moves.
     const RootDirectory directory{root_place.path()};
     PGCERTD_TRY(store::Registry registry, store::Registry::create(directory.registry()));
-    PGCERTD_TRY(const MadeCa root, make_root_ca(directory, registry, options, now));
+    PGCERTD_TRY(ChainedLog log, ChainedLog::open(directory.log()));
+    PGCERTD_TRY(const MadeCa root, make_root_ca(directory, registry, log, options, now));
     std::optional<MadeCa> issuing;
     if (issuing_place) {
-      PGCERTD_TRY(ChainedLog log, ChainedLog::open(directory.path + "/log"));
       PGCERTD_TRY(MadeCa made, make_issuing(IssuingDirectory{issuing_place->path()}, registry, log, root, options, now));
       issuing.emplace(std::move(made));
     }

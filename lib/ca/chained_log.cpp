@@ -81,4 +81,8 @@ Result<void> ChainedLog::append(TimePoint at, const std::string& text) {
   return {};
 }
 
+std::string signed_entry(std::string_view what, const CertFacts& certificate) {
+  return fmt::format("signed {} serial {} for key {} of \"{}\" until {}", what, certificate.serial, certificate.spki_sha256, certificate.subject, to_rfc3339(certificate.not_after));
+}
+
 }  // namespace pgcertd::ca

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "core/cert.hpp"
 
 namespace pgcertd::ca {
 
@@ -33,5 +35,8 @@ class ChainedLog {
   std::string path_;
   std::vector<LogEntry> entries_;
 };
+
+// What is entered when the root has signed `what` ("an issuing CA").
+std::string signed_entry(std::string_view what, const CertFacts& certificate);
 
 }  // namespace pgcertd::ca

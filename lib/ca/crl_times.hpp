@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "base/time.hpp"
 #include "core/cert.hpp"
@@ -13,6 +14,12 @@ namespace pgcertd::ca {
 constexpr Duration crl_backdate(Duration lifetime) { return std::min<Duration>(std::chrono::minutes{10}, lifetime / 2); }
 
 constexpr TimePoint crl_this_update(TimePoint now, Duration lifetime) { return std::chrono::floor<std::chrono::seconds>(now - crl_backdate(lifetime)); }
+
+// Of the CRL after the one that began at `before`. Later than `now` only where the clock was ahead when that one was signed.
+constexpr TimePoint next_this_update(std::optional<TimePoint> before, TimePoint now, Duration lifetime) {
+  const TimePoint wanted = crl_this_update(now, lifetime);
+  return before ? std::max(wanted, *before + std::chrono::seconds{1}) : wanted;
+}
 
 // Each day, or at half its life where that is shorter.
 constexpr bool crl_is_due(const CrlFacts& crl, Duration lifetime, TimePoint now) {

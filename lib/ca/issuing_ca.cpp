@@ -9,11 +9,11 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "base/text.hpp"
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
 #include "ca/read_key.hpp"
 #include "core/trust.hpp"
-#include "base/text.hpp"
 #include "x509/request.hpp"
 #include "x509/sign.hpp"
 #include "x509/verify.hpp"
@@ -104,9 +104,8 @@ Result<void> check_nothing_unrevoked(const x509::Crl& published, const std::vect
       "restore registry.db from the newest backup of the CA's directory");
 }
 
-Result<TimePoint> next_this_update(const std::optional<x509::Crl>& published, const std::string& path, TimePoint now, Duration lifetime) {
-  const TimePoint wanted = crl_this_update(now, lifetime);
-  const TimePoint at = published ? std::max(wanted, published->facts().this_update + std::chrono::seconds{1}) : wanted;
+Result<TimePoint> this_update_after(const std::optional<x509::Crl>& published, const std::string& path, TimePoint now, Duration lifetime) {
+  const TimePoint at = next_this_update(published ? std::optional(published->facts().this_update) : std::nullopt, now, lifetime);
   if (at <= now) return at;
   return fail(Errc::busy,
               fmt::format("\"{}\" was signed at {}, which lies ahead", path, to_rfc3339(published->facts().this_update)),
@@ -395,7 +394,7 @@ Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published,
     PGCERTD_TRY(const std::uint64_t before, number_of(*published, directory_.crl()));
     at_least = before + 1;
   }
-  PGCERTD_TRY(const TimePoint this_update, next_this_update(published, directory_.crl(), now, crl_lifetime_));
+  PGCERTD_TRY(const TimePoint this_update, this_update_after(published, directory_.crl(), now, crl_lifetime_));
   std::vector<x509::RevokedEntry> entries;
   for (const auto& entry : revoked)
     if (is_listed(entry, now)) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
@@ -16,8 +14,6 @@ namespace pgcertd::ca {
 namespace {
 
 constexpr const char* root_key_remedy = "bring the medium that holds the root's directory, and name that directory with --root-dir";
-
-std::string log_path(const std::string& directory) { return directory + "/log"; }
 
 Result<void> check_directory(const std::string& directory) {
   PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
@@ -43,11 +39,6 @@ Result<void> check_wish(const x509::RequestFacts& facts, const SigningWish& wish
   return x509::check_names(wish.names);
 }
 
-std::string said(const x509::Certificate& made, const SigningWish& wish) {
-  const CertFacts& facts = made.facts();
-  return fmt::format("signed {} serial {} for key {} of \"{}\" until {}", wish.issuing ? "an issuing CA" : "a server", facts.serial, facts.spki_sha256, facts.subject, to_rfc3339(facts.not_after));
-}
-
 }  // namespace
 
 RootCa::RootCa(RootDirectory directory, x509::Certificate certificate, x509::PrivateKey key, store::Registry registry, ChainedLog log)
@@ -56,7 +47,7 @@ RootCa::RootCa(RootDirectory directory, x509::Certificate certificate, x509::Pri
 Result<RootCa> RootCa::open(const std::string& path, const Secret* passphrase, TimePoint now) {
   PGCERTD_CHECK(check_directory(path));
   RootDirectory directory{path};
-  PGCERTD_TRY(ChainedLog log, ChainedLog::open(log_path(path)));
+  PGCERTD_TRY(ChainedLog log, ChainedLog::open(directory.log()));
   PGCERTD_CHECK(check_clock(log, now));
   PGCERTD_TRY(x509::Certificate certificate, read_certificate(directory.certificate()));
   PGCERTD_TRY(store::Registry registry, store::Registry::open(directory.registry()));
@@ -78,7 +69,7 @@ Result<x509::Certificate> RootCa::sign(const std::string& request_pem, const Sig
   };
   PGCERTD_TRY(x509::Certificate made, signed_one());
   PGCERTD_CHECK(registry_.record_certificate(serial, made.der(), made.facts().not_after, now));
-  PGCERTD_CHECK(log_.append(now, said(made, wish)));
+  PGCERTD_CHECK(log_.append(now, signed_entry(wish.issuing ? "an issuing CA" : "a server", made.facts())));
   return made;
 }
 
@@ -89,8 +80,7 @@ Result<x509::Crl> RootCa::renew_crl(Duration lifetime, TimePoint now) {
   for (const auto& entry : revoked) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});
   PGCERTD_TRY(const std::uint64_t at_least, before ? number_of(*before, directory_.crl()) : Result<std::uint64_t>(0));
   PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(at_least + 1));
-  const TimePoint wanted = crl_this_update(now, lifetime);
-  const TimePoint this_update = before ? std::max(wanted, before->facts().this_update + std::chrono::seconds{1}) : wanted;
+  const TimePoint this_update = next_this_update(before ? std::optional(before->facts().this_update) : std::nullopt, now, lifetime);
   if (this_update > now) return fail(Errc::refused, fmt::format("the CRL in \"{}\" begins at {}, which lies ahead", directory_.crl(), to_rfc3339(before->facts().this_update)), "set the clock of this machine");
   PGCERTD_TRY(x509::Crl made, x509::make_crl(key_, certificate_, fmt::to_string(number), this_update, now + lifetime, entries));
   PGCERTD_CHECK(log_.append(now, fmt::format("signed CRL {} with {} entries until {}", number, entries.size(), to_rfc3339(now + lifetime))));
@@ -101,13 +91,13 @@ Result<x509::Crl> RootCa::renew_crl(Duration lifetime, TimePoint now) {
 Result<ChainedLog> open_log(const std::string& directory) {
   PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
   if (seen.kind != CaDirectorySeen::Kind::root) return fail(Errc::invalid, fmt::format("\"{}\" is an issuing CA's directory: it has no such log", printable(directory, 4096)), root_key_remedy);
-  return ChainedLog::open(log_path(directory));
+  return ChainedLog::open(RootDirectory{directory}.log());
 }
 
 Result<void> change_passphrase(const std::string& directory, const Secret* old_passphrase, const Secret* new_passphrase, TimePoint now) {
   PGCERTD_CHECK(check_directory(directory));
   const RootDirectory place{directory};
-  PGCERTD_TRY(ChainedLog log, ChainedLog::open(log_path(directory)));
+  PGCERTD_TRY(ChainedLog log, ChainedLog::open(place.log()));
   PGCERTD_CHECK(check_clock(log, now));
   PGCERTD_TRY(const x509::PrivateKey key, read_key(place.key(), old_passphrase, "give the passphrase that it has now"));
   if (new_passphrase == nullptr) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/file_stamp.hpp"
 #include "files/file_io.hpp"
 #include "files/manifest.hpp"
 #include "x509/certificate.hpp"
@@ -17,14 +18,7 @@ constexpr std::array roles{FileRole::certificate, FileRole::key, FileRole::root,
 // escape, for that comes later.
 constexpr int looks_until_trusted = 2;
 
-bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
-
-bool same_stamp(const std::optional<struct stat>& a, const std::optional<struct stat>& b) {
-  if (!a || !b) return !a && !b;
-  return same_file(*a, *b) && a->st_size == b->st_size && a->st_mode == b->st_mode && a->st_uid == b->st_uid &&
-         a->st_gid == b->st_gid && a->st_nlink == b->st_nlink && same_time(a->st_mtim, b->st_mtim) &&
-         same_time(a->st_ctim, b->st_ctim);
-}
+bool same_or_both_missing(const std::optional<struct stat>& a, const std::optional<struct stat>& b) { return a && b ? same_stamp(*a, *b) : !a && !b; }
 
 // One reading of one generation; the first thing that is wrong is what is told.
 struct Reading {
@@ -134,7 +128,7 @@ GenerationSeen GenerationReader::read(const Directory& generations, const std::s
     return unknown;
   }
   Known& known = known_[id];
-  const bool unchanged = known.looks > 0 && std::equal(stamps.begin(), stamps.end(), known.stamps.begin(), same_stamp);
+  const bool unchanged = known.looks > 0 && std::equal(stamps.begin(), stamps.end(), known.stamps.begin(), same_or_both_missing);
   if (unchanged && known.looks >= looks_until_trusted) return known.seen;
   ++contents_read_;
   known = {stamps, read_contents(*directory, id, stamps.data()), unchanged ? known.looks + 1 : 1};

@@ -55,6 +55,10 @@ Result<X509Ptr> begin(const Frame& frame) {
   return x509;
 }
 
+Result<X509Ptr> begin_under(const Certificate& ca, const X509_NAME* subject, EVP_PKEY* key, std::string_view serial, Validity validity) {
+  return begin({.subject = subject, .issuer = X509_get_subject_name(ca.handle().x509.get()), .key = key, .serial = serial, .validity = validity});
+}
+
 Result<Certificate> finish(X509Ptr x509, const PrivateKey& signer) {
   EVP_PKEY* key = signer.handle().key.get();
   if (X509_sign(x509.get(), key, signing_digest(key)) <= 0) return fail(openssl_error("X509_sign", signer.key_name()));
@@ -90,7 +94,7 @@ Result<void> check_signer(const PrivateKey& key, const Certificate& ca, Validity
 Result<Certificate> issuing_ca_for(const PrivateKey& root_key, const Certificate& root, EVP_PKEY* key, std::string_view common_name, std::string_view serial, Validity validity) {
   PGCERTD_CHECK(check_signer(root_key, root, validity));
   PGCERTD_TRY(const X509NamePtr subject, ca_subject(common_name));
-  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(), .issuer = X509_get_subject_name(root.handle().x509.get()), .key = key, .serial = serial, .validity = validity}));
+  PGCERTD_TRY(X509Ptr x509, begin_under(root, subject.get(), key, serial, validity));
   PGCERTD_CHECK(add_ca_extensions(x509.get(), true));
   PGCERTD_CHECK(add_authority_key_id(x509.get(), root));
   return finish(std::move(x509), root_key);
@@ -177,11 +181,7 @@ Result<Certificate> sign_leaf(const PrivateKey& ca_key, const Certificate& ca, s
   PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
   PGCERTD_TRY(const X509NamePtr subject, leaf_subject(profile.names));
   EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
-  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(),
-                                   .issuer = X509_get_subject_name(ca.handle().x509.get()),
-                                   .key = key,
-                                   .serial = profile.serial,
-                                   .validity = profile.validity}));
+  PGCERTD_TRY(X509Ptr x509, begin_under(ca, subject.get(), key, profile.serial, profile.validity));
   PGCERTD_CHECK(add_leaf_extensions(x509.get(), profile));
   PGCERTD_CHECK(add_leaf_key_usage(x509.get(), key));
   PGCERTD_CHECK(add_authority_key_id(x509.get(), ca));
@@ -194,11 +194,7 @@ Result<Certificate> sign_client(const PrivateKey& ca_key, const Certificate& ca,
   PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
   PGCERTD_TRY(const X509NamePtr subject, client_subject(profile.role));
   EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
-  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(),
-                                   .issuer = X509_get_subject_name(ca.handle().x509.get()),
-                                   .key = key,
-                                   .serial = profile.serial,
-                                   .validity = profile.validity}));
+  PGCERTD_TRY(X509Ptr x509, begin_under(ca, subject.get(), key, profile.serial, profile.validity));
   PGCERTD_CHECK(add_basic_constraints_leaf(x509.get()));
   PGCERTD_CHECK(add_extended_key_usage(x509.get(), KeyPurpose::client));
   PGCERTD_CHECK(add_crl_url(x509.get(), profile.crl_url));
