@@ -239,6 +239,8 @@ void add_root_use(CLI::App& app, RootUse& root) {
 
 CLI::Option* add_days(CLI::App& app, const std::string& name, long& into, const std::string& help) { return app.add_option(name, into, help)->check(CLI::Range(1L, 36500L))->type_name("N"); }
 
+void add_policy(CLI::App& app, std::string& policy) { add_text(app, "--policy", policy, "FILE", "default policy.toml in the root's directory"); }
+
 void add_root_uses(CLI::App& ca, Command& command) {
   CLI::App& sign = *ca.add_subcommand("sign", "sign requests with the root's key");
   const auto signing = bind<CaSign>(sign, command);
@@ -247,7 +249,8 @@ void add_root_uses(CLI::App& ca, Command& command) {
   add_text(sign, "-o,--output", signing->output, "FILE", "certificates, root and its CRL")->required();
   add_text(sign, "--profile", signing->profile, "PROFILE", "server (default) or issuing")->check(CLI::IsMember({"server", "issuing"}))->type_name("PROFILE");
   sign.add_option("--names", signing->names, "instead of the request's, comma-separated")->delimiter(',')->type_name("NAMES");
-  add_days(sign, "--days", signing->days, "life; default 90, of an issuing CA 730");
+  add_days(sign, "--days", signing->days, "life; default as asked for, or by policy");
+  add_policy(sign, signing->policy);
   CLI::App& crl = *ca.add_subcommand("crl", "sign the root's next CRL");
   const auto listing = bind<CaCrl>(crl, command);
   add_root_use(crl, listing->root);
@@ -256,11 +259,12 @@ void add_root_uses(CLI::App& ca, Command& command) {
   CLI::App& visit = *ca.add_subcommand("session", "one visit: sign what waits, and the next CRL");
   const auto visiting = bind<CaSession>(visit, command);
   add_root_use(visit, visiting->root);
-  visit.add_option("REQUEST", visiting->requests, "what was carried here, of servers and issuing CAs")->type_name("");
+  visit.add_option("REQUEST", visiting->requests, "what was carried here: files, or a directory")->type_name("");
   add_text(visit, "-o,--output", visiting->output, "FILE", "what is carried back")->required();
   add_text(visit, "--record", visiting->record, "FILE", "what was done, to be printed and filed");
-  add_days(visit, "--days", visiting->days, "life of a server's certificate, default 90");
-  add_days(visit, "--issuing-days", visiting->issuing_days, "life of an issuing CA, default 730");
+  add_days(visit, "--days", visiting->days, "life of a server's, default as asked for");
+  add_days(visit, "--issuing-days", visiting->issuing_days, "life of an issuing CA, default by policy");
+  add_policy(visit, visiting->policy);
   add_days(visit, "--crl-days", visiting->crl_days, "life of the root's CRL, default 396");
   CLI::App& passwd = *ca.add_subcommand("passwd", "change the passphrase of the root's key");
   const auto changing = bind<CaPasswd>(passwd, command);
@@ -299,16 +303,16 @@ void add_ca(CLI::App& app, Command& command) {
 void add_requests(CLI::App& app, Command& command) {
   CLI::App& request = *app.add_subcommand("request", "what waits for the root's key");
   request.require_subcommand(1);
-  bind<RequestList>(*request.add_subcommand("list", "each issuing CA, and when the root is needed"), command);
-  CLI::App& show = *request.add_subcommand("show", "the request, and its fingerprint to read aloud");
-  add_text(show, "--issuer", bind<RequestShow>(show, command)->issuer, "NAME", "whose, where there are several");
-  CLI::App& exported = *request.add_subcommand("export", "write it to a file, to be carried to the root");
+  bind<RequestList>(*request.add_subcommand("list", "what waits, and when the root is needed"), command);
+  CLI::App& show = *request.add_subcommand("show", "what waits, with fingerprints to read aloud");
+  add_text(show, "--issuer", bind<RequestShow>(show, command)->issuer, "NAME", "this one's only, default all");
+  CLI::App& exported = *request.add_subcommand("export", "write what waits to files, for the root");
   const auto exporting = bind<RequestExport>(exported, command);
-  add_text(exported, "-o,--output", exporting->output, "FILE", "default ISSUER-FINGERPRINT.csr");
-  add_text(exported, "--issuer", exporting->issuer, "NAME", "whose, where there are several");
-  CLI::App& import = *request.add_subcommand("import", "what came back: certificate and CRL");
+  add_text(exported, "-o,--output", exporting->output, "PATH", "a directory, or the one request's file");
+  add_text(exported, "--issuer", exporting->issuer, "NAME", "this one's only, default all");
+  CLI::App& import = *request.add_subcommand("import", "what came back: certificates and CRLs");
   const auto importing = bind<RequestImport>(import, command);
-  add_text(import, "FILE", importing->file, "", "PEM; - for standard input")->required();
+  add_text(import, "FILE", importing->file, "", "PEM or PKCS#7; - for standard input")->required();
   add_text(import, "--issuer", importing->issuer, "NAME", "whose, where there are several");
 }
 

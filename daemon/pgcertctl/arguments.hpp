@@ -113,7 +113,8 @@ struct CaSign {
   std::vector<std::string> requests;
   std::string output, profile = "server";
   std::vector<std::string> names;              // empty: those of the request
-  long days = 0;                               // 0: by profile
+  std::string policy;                          // empty: policy.toml in the root's directory
+  long days = 0;                               // 0: as asked for, or by policy
 };
 struct CaCrl {
   RootUse root;
@@ -123,8 +124,8 @@ struct CaCrl {
 struct CaSession {
   RootUse root;
   std::vector<std::string> requests;
-  std::string output, record;
-  long days = 90, issuing_days = 730, crl_days = 396;
+  std::string output, record, policy;
+  long days = 0, issuing_days = 0, crl_days = 396;   // 0: as asked for, or by policy
 };
 struct CaPasswd {
   RootUse root;

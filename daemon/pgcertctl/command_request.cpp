@@ -1,5 +1,6 @@
-// request list, show, export, import: what an issuing CA on this host wants of the root, and what comes back.
+// request list, show, export, import: what this host wants of the root, and what comes back.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -10,7 +11,6 @@
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_text.hpp"
 #include "pgcertctl/read_input.hpp"
-#include "x509/certificate.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -18,12 +18,51 @@ namespace {
 using nlohmann::json;
 
 struct Asked {
-  std::string issuer, pem, spki_sha256, subject;
+  std::string issuer, cluster, pem, spki_sha256, subject, since;
 };
 
-Result<Asked> ask_for_request(const std::string& issuer, const Session& session) {
-  PGCERTD_TRY(const json reply, session.client().post("/v1/requests/export", {{"issuer", issuer}}));
-  return Asked{reply.value("issuer", ""), reply.value("request", ""), reply.value("spki_sha256", ""), reply.value("subject", "")};
+// Issuers that have a root elsewhere; or the one that is named.
+Result<std::vector<std::string>> issuers_with_a_root(const std::string& named, const Session& session) {
+  if (!named.empty()) return std::vector{named};
+  PGCERTD_TRY(const json status, session.client().get("/v1/status"));
+  std::vector<std::string> out;
+  for (const json& issuer : status.value("issuers", json::array()))
+    if (issuer.value("type", "") != "self-signed") out.push_back(issuer.value("name", ""));
+  if (out.empty()) return fail(Errc::not_found, "no issuer of this host has a root elsewhere");
+  return out;
+}
+
+Result<std::vector<Asked>> ask_for_requests(const std::string& named, const Session& session) {
+  PGCERTD_TRY(const auto issuers, issuers_with_a_root(named, session));
+  std::vector<Asked> out;
+  for (const std::string& issuer : issuers) {
+    PGCERTD_TRY(const json reply, session.client().post("/v1/requests/export", {{"issuer", issuer}}));
+    for (const json& one : reply.value("requests", json::array()))
+      out.push_back({issuer, one.value("cluster", ""), one.value("request", ""), one.value("spki_sha256", ""), one.value("subject", ""), one.value("since", "")});
+  }
+  if (out.empty()) return fail(Errc::not_found, "no request waits for a root", "pgcertctl runway tells when the next one will");
+  return out;
+}
+
+std::string file_name(const Asked& one) {
+  return fmt::format("{}{}{}-{}.csr", one.issuer, one.cluster.empty() ? "" : "-", one.cluster, one.spki_sha256.substr(0, 16));
+}
+
+bool is_directory(const std::string& path) {
+  struct stat seen {};
+  return ::stat(path.c_str(), &seen) == 0 && S_ISDIR(seen.st_mode);
+}
+
+Result<std::string> path_for(const Asked& one, const RequestExport& command, std::size_t count) {
+  if (command.output.empty()) return file_name(one);
+  if (is_directory(command.output)) return command.output + "/" + file_name(one);
+  if (count == 1) return command.output;
+  return fail(Errc::invalid, fmt::format("{} requests wait, and \"{}\" is no directory", count, printable(command.output, 4096)), "name a directory, or one issuer with --issuer");
+}
+
+std::string shown(const Asked& one) {
+  return fmt::format("issuer         {}\n{}subject        {}\nwaits since    {}\nkey's SHA-256  {}\n{}", printable(one.issuer, 63), one.cluster.empty() ? "" : fmt::format("cluster        {}\n", printable(one.cluster, 63)),
+                     printable(one.subject, 200), printable(one.since, 40), aloud(one.spki_sha256), one.pem);
 }
 
 }  // namespace
@@ -37,23 +76,29 @@ int run(const RequestList&, const Session& session) {
 }
 
 int run(const RequestShow& command, const Session& session) {
-  const auto asked = ask_for_request(command.issuer, session);
+  const auto asked = ask_for_requests(command.issuer, session);
   if (!asked) return session.report(asked.error());
-  if (session.json()) {
-    session.print_json(json{{"issuer", asked->issuer}, {"subject", asked->subject}, {"spki_sha256", asked->spki_sha256}, {"request", asked->pem}});
-    return code(cli::ExitCode::done);
+  json list = json::array();
+  std::string text;
+  for (const Asked& one : *asked) {
+    list.push_back({{"issuer", one.issuer}, {"cluster", one.cluster}, {"subject", one.subject}, {"spki_sha256", one.spki_sha256}, {"request", one.pem}});
+    text += (text.empty() ? "" : "\n") + shown(one);
   }
-  session.print(fmt::format("issuer         {}\nsubject        {}\nkey's SHA-256  {}\n{}", printable(asked->issuer, 63), printable(asked->subject, 200), aloud(asked->spki_sha256), asked->pem));
+  if (session.json()) session.print_json(list);
+  else session.print(text);
   return code(cli::ExitCode::done);
 }
 
 int run(const RequestExport& command, const Session& session) {
-  const auto asked = ask_for_request(command.issuer, session);
+  const auto asked = ask_for_requests(command.issuer, session);
   if (!asked) return session.report(asked.error());
-  const std::string path = command.output.empty() ? fmt::format("{}-{}.csr", asked->issuer, asked->spki_sha256.substr(0, 16)) : command.output;
-  if (const auto written = ca::replace_file(path, asked->pem, 0644); !written) return session.report(written.error());
-  session.print(fmt::format("{}\n", printable(path, 4096)));
-  session.warn(fmt::format("read this to whoever signs it: {}", aloud(asked->spki_sha256)));
+  for (const Asked& one : *asked) {
+    const auto path = path_for(one, command, asked->size());
+    if (!path) return session.report(path.error());
+    if (const auto written = ca::replace_file(*path, one.pem, 0644); !written) return session.report(written.error());
+    session.print(fmt::format("{}\n", printable(*path, 4096)));
+    session.warn(fmt::format("read this to whoever signs {}: {}", one.cluster.empty() ? "it" : "cluster " + one.cluster, aloud(one.spki_sha256)));
+  }
   return code(cli::ExitCode::done);
 }
 

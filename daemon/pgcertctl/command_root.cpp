@@ -1,7 +1,11 @@
 // ca sign, ca crl, ca session, ca passwd, ca verify-log: what is done where the root's key is. Works without a daemon or a network.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -9,6 +13,7 @@
 #include "ca/root_ca.hpp"
 #include "cli/layout.hpp"
 #include "cli/terminal.hpp"
+#include "config/policy.hpp"
 #include "pgcertctl/asking.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
@@ -16,6 +21,7 @@
 #include "pgcertctl/named_secret.hpp"
 #include "pgcertctl/read_input.hpp"
 #include "x509/sign.hpp"
+#include "x509/signed_request.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -45,32 +51,83 @@ Result<ca::RootCa> open_root(const RootUse& use, const Session& session) {
 struct Waiting {
   std::string file, pem;
   x509::RequestFacts facts;
+  std::optional<x509::RequestProof> proof;
+  SigningAsked asked;
+  Ruling ruling;
   ca::SigningWish wish;
 };
 
-struct Lives {
-  long server, issuing;   // days
+// What the command line says beside the requests.
+struct Wishes {
+  std::optional<bool> issuing;               // nullopt: as each request says
+  std::vector<std::string> names;
+  long days = 0, issuing_days = 0;           // 0: as asked for, or by policy
 };
 
-Result<Waiting> read_request(const std::string& file, std::optional<bool> issuing, const std::vector<std::string>& names, Lives lives) {
+Result<SigningPolicy> policy_of(const RootUse& root, const std::string& named) {
+  const std::string path = named.empty() ? root.root_dir + "/policy.toml" : named;
+  struct stat seen {};
+  if (named.empty() && ::stat(path.c_str(), &seen) != 0 && errno == ENOENT) return SigningPolicy{};   // a root of an earlier version
+  PGCERTD_TRY(const std::string bytes, read_input(path));
+  return parse_policy(bytes, printable(path, 4096));
+}
+
+// A directory stands for the requests in it, in name order.
+Result<std::vector<std::string>> files_of(const std::vector<std::string>& given) {
+  std::vector<std::string> out;
+  for (const std::string& path : given) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(path, error)) {
+      out.push_back(path);
+      continue;
+    }
+    const std::size_t before = out.size();
+    for (std::filesystem::directory_iterator at(path, error), end; !error && at != end; at.increment(error))
+      if (at->path().extension() == ".csr") out.push_back(at->path().string());
+    if (error) return fail(Errc::io, fmt::format("\"{}\" cannot be listed: {}", printable(path, 4096), error.message()));
+    if (out.size() == before) return fail(Errc::not_found, fmt::format("no request (*.csr) lies in \"{}\"", printable(path, 4096)), "pgcertctl request export writes them on their host");
+    std::sort(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
+  }
+  return out;
+}
+
+// "Lifetime: 90d" before the PEM: a wish, which the policy bounds and a person sees.
+Duration lifetime_asked(std::string_view text) {
+  constexpr std::string_view key = "\nLifetime: ";
+  const std::string_view head = text.substr(0, text.find("-----BEGIN"));
+  const auto at = head.find(key);
+  if (at == std::string_view::npos) return {};
+  const std::string_view line = head.substr(at + key.size());
+  return parse_duration(std::string(line.substr(0, line.find('\n')))).value_or(Duration::zero());
+}
+
+Result<Waiting> read_request(const std::string& file, ca::RootCa& root, const SigningPolicy& policy, const Wishes& wishes, TimePoint now) {
   Waiting out;
   out.file = file;
   PGCERTD_TRY(out.pem, read_input(file));
   PGCERTD_TRY(out.facts, x509::parse_request(out.pem, printable(file, 4096)));
-  out.wish.issuing = issuing.value_or(out.facts.asks_for_ca);
+  PGCERTD_TRY(out.proof, x509::verify_request_proof(out.pem, printable(file, 4096), {root.certificate()}, now));
+  PGCERTD_TRY(const bool signed_before, root.has_signed(out.facts.spki_sha256));
+  out.wish.issuing = wishes.issuing.value_or(out.facts.asks_for_ca);
   out.wish.common_name = out.facts.common_name;
   out.wish.names = out.facts.names;
-  if (!names.empty()) {
-    PGCERTD_TRY(out.wish.names, x509::names_from(names));
+  if (!wishes.names.empty()) {
+    PGCERTD_TRY(out.wish.names, x509::names_from(wishes.names));
   }
-  out.wish.lifetime = std::chrono::days{out.wish.issuing ? lives.issuing : lives.server};
+  const long days = out.wish.issuing ? wishes.issuing_days : wishes.days;
+  out.asked = {out.wish.issuing, out.facts.common_name, out.wish.names, days != 0 ? Duration{std::chrono::days{days}} : lifetime_asked(out.pem), out.facts.key_type, out.facts.key_name,
+               signed_before || out.proof.has_value()};
+  out.ruling = rule(policy, out.asked);
+  out.wish.lifetime = out.ruling.lifetime;
+  if (!out.ruling.refused.empty()) return fail(Errc::refused, fmt::format("\"{}\" is not signed: {}", printable(file, 4096), out.ruling.refused), "change policy.toml in the root's directory if it is meant");
   return out;
 }
 
-Result<std::vector<Waiting>> read_requests(const std::vector<std::string>& files, std::optional<bool> issuing, const std::vector<std::string>& names, Lives lives) {
+Result<std::vector<Waiting>> read_requests(const std::vector<std::string>& given, ca::RootCa& root, const SigningPolicy& policy, const Wishes& wishes, TimePoint now) {
+  PGCERTD_TRY(const auto files, files_of(given));
   std::vector<Waiting> out;
   for (const std::string& file : files) {
-    PGCERTD_TRY(Waiting one, read_request(file, issuing, names, lives));
+    PGCERTD_TRY(Waiting one, read_request(file, root, policy, wishes, now));
     out.push_back(std::move(one));
   }
   return out;
@@ -82,6 +139,11 @@ std::string names_text(const Names& names) {
   return printable(fmt::format("{}", fmt::join(all, ", ")), 2000);
 }
 
+std::string vouched_text(const Waiting& one) {
+  if (one.proof) return fmt::format("by the certificate in use: {}, serial {}", printable(one.proof->signer.subject, 200), one.proof->signer.serial);
+  return one.asked.known_key ? "this root signed the same key before" : "by nobody: compare the SHA-256 with its host";
+}
+
 // What a person compares with the note that came along before agreeing.
 std::string waiting_text(const Waiting& one, const Session& session) {
   cli::Table table({}, 2);
@@ -91,13 +153,25 @@ std::string waiting_text(const Waiting& one, const Session& session) {
   if (!one.wish.issuing && one.wish.names != one.facts.names) add_row(table, "asked for", names_text(one.facts.names), cli::Tone::warning);
   add_row(table, "key", one.facts.key_name);
   add_row(table, "life", to_text(one.wish.lifetime));
+  for (const std::string& change : one.ruling.changes) add_row(table, "by policy", change, cli::Tone::warning);
+  add_row(table, "vouched for", vouched_text(one), one.asked.known_key ? cli::Tone::plain : cli::Tone::warning);
   add_row(table, "key's SHA-256", aloud(one.facts.spki_sha256));
   return session.style().paint(cli::Tone::strong, printable(one.file, 4096)) + "\n" + table.render(session.style());
 }
 
+// --yes is a script's word, and goes as far as the policy lets it.
+Result<void> check_script(const std::vector<Waiting>& requests) {
+  for (const Waiting& one : requests)
+    if (one.ruling.needs_a_person)
+      return fail(Errc::refused, fmt::format("\"{}\" is for a key that this root never signed ({}): --yes is not enough", printable(one.file, 4096), one.wish.issuing ? "an issuing CA" : "a server"),
+                  "agree to it at a terminal, without --yes; or set new_keys = \"allow\" in the policy");
+  return {};
+}
+
 // Nothing is signed unseen: on a terminal each visit is agreed to, a script says --yes.
 Result<void> agree(const std::vector<Waiting>& requests, const Session& session) {
-  if (requests.empty() || session.globals().yes) return {};
+  if (requests.empty()) return {};
+  if (session.globals().yes) return check_script(requests);
   std::string text;
   for (const Waiting& one : requests) text += waiting_text(one, session);
   session.warn("these are to be signed:\n" + text);
@@ -144,7 +218,8 @@ struct Visit {
 };
 
 Result<Visit> visit(ca::RootCa& root, const CaSession& command, const Session& session) {
-  PGCERTD_TRY(const auto requests, read_requests(command.requests, std::nullopt, {}, {command.days, command.issuing_days}));
+  PGCERTD_TRY(const SigningPolicy policy, policy_of(command.root, command.policy));
+  PGCERTD_TRY(const auto requests, read_requests(command.requests, root, policy, {std::nullopt, {}, command.days, command.issuing_days}, session.now()));
   PGCERTD_CHECK(agree(requests, session));
   PGCERTD_TRY(auto made, sign_all(root, requests, session));
   PGCERTD_TRY(auto crl, root.renew_crl(std::chrono::days{command.crl_days}, session.now()));
@@ -165,9 +240,9 @@ std::string record_text(const ca::RootCa& root, const Visit& visit, const Sessio
 int run(const CaSign& command, const Session& session) {
   auto root = open_root(command.root, session);
   if (!root) return session.report(root.error());
-  const bool issuing = command.profile == "issuing";
-  const Lives lives{command.days == 0 ? 90 : command.days, command.days == 0 ? 730 : command.days};
-  const auto requests = read_requests(command.requests, issuing, command.names, lives);
+  const auto policy = policy_of(command.root, command.policy);
+  if (!policy) return session.report(policy.error());
+  const auto requests = read_requests(command.requests, *root, *policy, {command.profile == "issuing", command.names, command.days, command.days}, session.now());
   if (!requests) return session.report(requests.error());
   if (const auto agreed = agree(*requests, session); !agreed) return session.report(agreed.error());
   const auto made = sign_all(*root, *requests, session);

@@ -50,6 +50,13 @@ postgres::ServerOptions server_options(const Config& config, const ClusterConfig
   return options;
 }
 
+// Keys that may wait for weeks are encrypted where the offline issuer has a passphrase.
+files::PendingStore::PassphraseOf passphrase_of_pending(const Config& config, const ClusterConfig& cluster) {
+  const auto issuer = config.issuers.find(cluster.issuer);
+  if (issuer == config.issuers.end() || issuer->second.type != IssuerType::offline || !issuer->second.passphrase) return {};
+  return [source = issuer->second.passphrase] { return service::read_secret(source); };
+}
+
 files::LivePlaces live_places(const Config& config, const std::string& cluster) {
   files::LivePlaces places;
   places.state_directory = config.daemon.state_directory;
@@ -75,6 +82,7 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
   if (desired.names == Names{} && !host_fqdn.empty()) desired.names.dns = {host_fqdn};
   if (const auto issuer = config.issuers.find(cluster.issuer); issuer != config.issuers.end()) {
     desired.issuer_type = issuer->second.type;
+    desired.request_lead = issuer->second.request_lead;
     desired.runway_warning = issuer->second.runway_warning;
     desired.runway_critical = issuer->second.runway_critical;
   }
@@ -86,7 +94,7 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
 struct ClusterParts::Impl {
   Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, engine::OtherCrlsOf other_crls, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
-        pending(config.daemon.state_directory), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
+        pending(config.daemon.state_directory, passphrase_of_pending(config, desired.cluster)), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
         keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
     engine::ClusterPorts all{generations, pending, live, in_place, keys, postgres, probe, issuer_port, *store,
                              [](const PostgresSeen& server, const std::vector<std::string>& configured) {

@@ -189,17 +189,22 @@ http::ControlReply import_crl(IssuerCall& call) {
 }
 
 http::ControlReply export_request(IssuerCall& call) {
-  const auto request = perform(*call.issuer, [](ports::Issuer& issuer, TimePoint) { return issuer.own_request(); });
-  if (!request) return refusal(request.error());
-  const auto facts = x509::parse_request(*request, "request");
-  if (!facts) return problem(facts.error());
-  return {200, json{{"issuer", call.name}, {"request", *request}, {"spki_sha256", facts->spki_sha256}, {"subject", facts->subject}}.dump()};
+  // Shared: an issuer that is busy writes it when nobody waits any more.
+  const auto list = std::make_shared<json>(json::array());
+  const auto asked = perform(*call.issuer, [list](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
+    PGCERTD_TRY(const auto requests, issuer.requests(now));
+    for (const RequestFile& one : requests)
+      list->push_back({{"cluster", one.seen.cluster}, {"spki_sha256", one.seen.spki_sha256}, {"subject", printable(one.seen.subject, 1000)}, {"since", to_rfc3339(one.seen.since)}, {"request", one.text}});
+    return std::string();
+  });
+  if (!asked) return refusal(asked.error());
+  return {200, json{{"issuer", call.name}, {"requests", *list}}.dump()};
 }
 
 http::ControlReply import_answer(IssuerCall& call) {
   const auto imported = perform(*call.issuer, [bytes = call.text("bundle")](ports::Issuer& issuer, TimePoint now) { return issuer.import_answer(bytes, now); });
   if (!imported) return refusal(imported.error());
-  call.log("issuing-ca-renewed", fmt::format("issuer {}: {}", call.name, *imported));
+  call.log("root-answered", fmt::format("issuer {}: {}", call.name, *imported));
   return done(*imported);
 }
 

@@ -8,7 +8,8 @@ namespace pgcertd::daemon {
 
 std::unique_ptr<ports::Issuer> real_issuer(const Config& config, const IssuerConfig& issuer) {
   const auto key_of = [state = config.daemon.state_directory](const std::string& spki) { return files::PendingStore(state).key(spki); };
-  return issuer::make_issuer(issuer, config.daemon.state_directory, key_of, [](const SecretSource& source) { return service::read_secret(source); });
+  const auto still_waits = [state = config.daemon.state_directory](const std::string& spki) { return files::PendingStore(state).holds(spki); };
+  return issuer::make_issuer(issuer, config.daemon.state_directory, {key_of, still_waits}, [](const SecretSource& source) { return service::read_secret(source); });
 }
 
 }  // namespace pgcertd::daemon

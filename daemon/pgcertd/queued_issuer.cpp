@@ -1,5 +1,7 @@
 #include "pgcertd/queued_issuer.hpp"
 
+#include <algorithm>
+
 #include "engine/view.hpp"
 #include "pgcertd/clock.hpp"
 
@@ -78,7 +80,8 @@ IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
     queue_.push_back(request);
     changed_.notify_all();
   }
-  changed_.wait_for(lock, patience, [&] { return stopping_ || !queued_.contains(request.spki_sha256); });
+  const auto answered = [&] { return !queued_.contains(request.spki_sha256) || std::ranges::any_of(waiting_, [&](const LeafRequest& one) { return one.spki_sha256 == request.spki_sha256; }); };
+  changed_.wait_for(lock, patience, [&] { return stopping_ || answered(); });
   return known(request.spki_sha256, now).value_or(IssuerAnswer{Unknown{}});
 }
 
@@ -141,7 +144,9 @@ void QueuedIssuer::answer(const LeafRequest& request) {
   IssuerAnswer answer = look_at_clocks(clock_) ? IssuerAnswer{Pending{wall_clock()}} : inner_->submit(request, wall_clock());
   const std::lock_guard lock(mutex_);
   if (std::holds_alternative<Pending>(answer)) {
+    queued_[request.spki_sha256] = std::get<Pending>(answer).since;
     waiting_.push_back(request);
+    changed_.notify_all();
     return;
   }
   queued_.erase(request.spki_sha256);

@@ -20,6 +20,7 @@ struct RootDirectory {
   [[nodiscard]] std::string crl() const { return path + "/root.crl"; }
   [[nodiscard]] std::string registry() const { return path + "/registry.db"; }
   [[nodiscard]] std::string log() const { return path + "/log"; }
+  [[nodiscard]] std::string policy() const { return path + "/policy.toml"; }
 };
 
 struct IssuingDirectory {

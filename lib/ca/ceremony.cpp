@@ -10,6 +10,7 @@
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
 #include "ca/new_directory.hpp"
+#include "core/signing_policy.hpp"
 #include "store/registry.hpp"
 #include "x509/sign.hpp"
 
@@ -123,6 +124,7 @@ Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& reg
   PGCERTD_CHECK(write_key(directory.key(), key, options.root_passphrase));
   PGCERTD_CHECK(write_new_file(directory.certificate(), root.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.crl(), crl.pem(), 0644));
+  PGCERTD_CHECK(write_new_file(directory.policy(), default_policy_text(), 0644));
   PGCERTD_CHECK(log.append(now, fmt::format("made the root {} (SHA-256 {}) and its CRL 1", root.facts().subject, root.facts().fingerprint_sha256)));
   return MadeCa{.key = std::move(key), .certificate = std::move(root), .crl = std::move(crl)};
 }

@@ -14,6 +14,7 @@
 #include "ca/durable_file.hpp"
 #include "ca/read_key.hpp"
 #include "core/trust.hpp"
+#include "x509/bundle.hpp"
 #include "x509/request.hpp"
 #include "x509/sign.hpp"
 #include "x509/verify.hpp"
@@ -280,7 +281,12 @@ Result<std::string> IssuingCa::import_own(const x509::Crl& crl, TimePoint now) {
 }
 
 Result<std::string> IssuingCa::import_crls(const std::string& bytes, TimePoint now) {
-  PGCERTD_TRY(const auto crls, x509::parse_crls(bytes, "the CRL"));
+  PGCERTD_TRY(const x509::Bundle bundle, x509::parse_bundle(bytes, "the CRL"));
+  return import_parsed(bundle.crls, now);
+}
+
+Result<std::string> IssuingCa::import_parsed(const std::vector<x509::Crl>& crls, TimePoint now) {
+  if (crls.empty()) return fail(Errc::parse, "there is no CRL in it", "pgcertctl inspect FILE shows what it is");
   const bool has_own = std::any_of(crls.begin(), crls.end(), [this](const x509::Crl& crl) { return x509::crl_signed_by(crl, certificate_); });
   std::vector<const x509::Crl*> of_root;
   for (const x509::Crl& crl : crls) {
@@ -319,14 +325,15 @@ Result<void> IssuingCa::check_answer(const x509::Certificate& answer, TimePoint 
 }
 
 Result<std::string> IssuingCa::import_answer(const std::string& bytes, TimePoint now) {
-  PGCERTD_TRY(const auto certificates, x509::parse_certificates(bytes, "what came back"));
+  PGCERTD_TRY(const x509::Bundle bundle, x509::parse_bundle(bytes, "what came back"));
+  const auto& certificates = bundle.certificates;
   const auto answer = std::find_if(certificates.begin(), certificates.end(), [this](const x509::Certificate& one) { return one.facts().spki_sha256 == key_.spki_sha256(); });
   if (answer == certificates.end())
     return fail(Errc::refused, fmt::format("none of the {} certificates that came back is for this CA's key ({})", certificates.size(), key_.spki_sha256()), "pgcertctl request show tells what was asked for");
   PGCERTD_CHECK(check_answer(*answer, now));
   std::string done = fmt::format("the issuing CA's certificate {} is in force, until {}", answer->facts().serial, to_rfc3339(answer->facts().not_after));
-  if (bytes.find("-----BEGIN X509 CRL-----") != std::string::npos) {
-    PGCERTD_TRY(const std::string crls, import_crls(bytes, now));
+  if (!bundle.crls.empty()) {
+    PGCERTD_TRY(const std::string crls, import_parsed(bundle.crls, now));
     done += "; " + crls;
   }
   PGCERTD_CHECK(replace_file(directory_.certificate(), answer->pem(), 0644));

@@ -93,6 +93,7 @@ class IssuingCa {
   Result<void> check_answer(const x509::Certificate& answer, TimePoint now) const;
   Result<void> check_of_root(const x509::Crl& crl, TimePoint now);
   Result<bool> holds_all_revocations(const x509::Crl& published, TimePoint now);
+  Result<std::string> import_parsed(const std::vector<x509::Crl>& crls, TimePoint now);
   Result<std::string> import_own(const x509::Crl& crl, TimePoint now);
 
   IssuingDirectory directory_;

@@ -73,6 +73,11 @@ Result<x509::Certificate> RootCa::sign(const std::string& request_pem, const Sig
   return made;
 }
 
+Result<bool> RootCa::has_signed(const std::string& spki_sha256) {
+  PGCERTD_TRY(const auto entry, registry_.find_by_spki(spki_sha256));
+  return entry.has_value();
+}
+
 Result<x509::Crl> RootCa::renew_crl(Duration lifetime, TimePoint now) {
   PGCERTD_TRY(const auto before, crl());
   PGCERTD_TRY(const auto revoked, registry_.revoked());

@@ -34,6 +34,9 @@ class RootCa {
   // The next one; number and thisUpdate move on from whatever registry and directory have.
   Result<x509::Crl> renew_crl(Duration lifetime, TimePoint now);
 
+  // Whether it ever signed a certificate for this key.
+  Result<bool> has_signed(const std::string& spki_sha256);
+
   [[nodiscard]] const x509::Certificate& certificate() const { return certificate_; }
   [[nodiscard]] Result<std::optional<x509::Crl>> crl() const { return read_crl(directory_.crl()); }
   [[nodiscard]] const ChainedLog& log() const { return log_; }

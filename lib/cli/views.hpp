@@ -14,8 +14,8 @@ namespace pgcertd::cli {
 std::string status_view(const nlohmann::json& status, TimePoint now, const Style& style);
 // /v1/clusters/NAME in full.
 std::string cluster_view(const nlohmann::json& reply, TimePoint now, const Style& style);
-// /v1/status, how long each cluster survives without the root's key.
-std::string runway_view(const nlohmann::json& status, TimePoint now, const Style& style);
+// /v1/runway: how long each cluster survives without the root's key, the next visits of it, and every date.
+std::string runway_view(const nlohmann::json& runway, TimePoint now, const Style& style);
 // Problems of a cluster that an audit shows, each with place, effect on clients and remedy; JSON: the array of them.
 std::string audit_view(const std::string& cluster, const nlohmann::json& findings, const Style& style);
 nlohmann::json audit_findings(const nlohmann::json& reply);

@@ -68,12 +68,20 @@ json requests_of(const json& status) {
 }
 
 std::string requests_view(const json& status, TimePoint now, const Style& style) {
+  Table waiting({"REQUEST FOR", "ISSUER", "SINCE", "KEY'S SHA-256"});
+  for (const json& issuer : array_at(status, "issuers"))
+    for (const json& one : array_at(issuer, "pending_requests")) {
+      const std::string cluster = text_at(one, "cluster");
+      waiting.add({cluster.empty() ? std::string("the issuing CA") : cluster, text_at(issuer, "name"), moment_at(one, "since", now), text_at(one, "spki_sha256").substr(0, 16)});
+    }
   Table table({"ISSUING CA OF", "RENEW FROM", "ENDS", "ROOT'S CRL ENDS"});
   for (const json& one : requests_of(status)) {
     const auto from = time_at(one, "renew_at");
     table.add({text_at(one, "issuer"), {moment_at(one, "renew_at", now), from && *from <= now ? Tone::warning : Tone::plain}, moment_at(one, "not_after", now), moment_at(one, "root_crl_next_update", now)});
   }
-  return table.empty() ? std::string("no issuer of this host has a CA that a root signs\n") : table.render(style);
+  if (waiting.empty() && table.empty()) return "nothing waits for a root's key\n";
+  const std::string first = waiting.empty() ? std::string("no request waits\n") : waiting.render(style);
+  return table.empty() ? first : first + "\n" + table.render(style);
 }
 
 }  // namespace pgcertd::cli

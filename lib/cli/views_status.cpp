@@ -209,14 +209,33 @@ std::string status_view(const json& status, TimePoint now, const Style& style) {
   return out;
 }
 
-std::string runway_view(const json& status, TimePoint now, const Style& style) {
-  Table table({"CLUSTER", "ENDS WITHOUT THE ROOT", "ROOT NEEDED", "LIMITED BY"});
-  for (const json& cluster : array_at(status, "clusters")) {
-    const json& runway = at(cluster, "runway");
-    table.add({Cell(or_dash(text_at(cluster, "name")), Tone::strong), Cell(moment_at(runway, "ends_at", now)),
-               Cell(moment_at(runway, "needed_at", now)), Cell(limit_words(text_at(runway, "limited_by")))});
+namespace {
+
+std::string visits_text(const json& runway, TimePoint now, const Style& style) {
+  Table table({"VISIT OF THE ROOT", "AT THE LATEST", "FOR"});
+  for (const json& visit : array_at(runway, "visits")) {
+    std::string what;
+    for (const json& one : array_at(visit, "what"))
+      if (one.is_string()) what += (what.empty() ? "" : "; ") + printable(one.get<std::string>(), 200);
+    table.add({Cell(moment_at(visit, "from", now), Tone::strong), Cell(moment_at(visit, "until", now)), Cell(what)});
   }
-  return table.empty() ? "no cluster is configured\n" : table.render(style);
+  return table.empty() ? "no visit of the root is foreseen\n" : table.render(style);
+}
+
+std::string dates_text(const json& runway, TimePoint now, const Style& style) {
+  Table table({"DATE", "WHAT"});
+  for (const json& one : array_at(runway, "dates")) table.add({Cell(moment_at(one, "at", now)), Cell(text_at(one, "what"))});
+  return table.empty() ? std::string{} : "\n" + table.render(style);
+}
+
+}  // namespace
+
+std::string runway_view(const json& runway, TimePoint now, const Style& style) {
+  Table table({"CLUSTER", "ENDS WITHOUT THE ROOT", "ROOT NEEDED", "LIMITED BY"});
+  for (const json& cluster : array_at(runway, "runway"))
+    table.add({Cell(or_dash(text_at(cluster, "cluster")), Tone::strong), Cell(moment_at(cluster, "ends_at", now)), Cell(moment_at(cluster, "needed_at", now)), Cell(limit_words(text_at(cluster, "limited_by")))});
+  if (table.empty()) return "no cluster is configured\n";
+  return table.render(style) + "\n" + visits_text(runway, now, style) + dates_text(runway, now, style);
 }
 
 }  // namespace pgcertd::cli

@@ -8,11 +8,9 @@
 namespace pgcertd {
 namespace {
 
-constexpr std::array<std::string_view, 4> idle{
+constexpr std::array<std::string_view, 2> idle{
     "http.issuer",
     "http.client_ca",
-    "issuer.NAME.root_certificate",
-    "issuer.NAME.request_lead",
 };
 
 struct Section {

@@ -24,6 +24,21 @@ struct LeafRequest {
   Duration lifetime{};
   std::optional<TimePoint> outlive;   // not_after of the one in use: refuse a certificate that would end earlier
   std::string role{};                 // not empty: a client's certificate for this role, without names
+  std::string proof_pem{};            // CMS over the request by the key of the certificate in use; empty: none, a first enrolment
+};
+
+// A request that waits for the root: a cluster's (issuer type offline), or the issuing CA's own.
+struct RequestSeen {
+  std::string cluster;                // empty: the issuing CA's own
+  std::string spki_sha256;
+  std::string subject;
+  TimePoint since{};
+  bool operator==(const RequestSeen&) const = default;
+};
+// The same as it is carried to whoever signs it.
+struct RequestFile {
+  RequestSeen seen;
+  std::string text;                   // PEM: the request, then its proof where there is one
 };
 
 // A client's certificate that an issuer gave out.
@@ -81,6 +96,7 @@ struct IssuerSeen {
   std::vector<CrlFacts> crl_set;
   std::string crl_set_why;
   std::string crl_fault, crl_remedy;  // why no new CRL of the issuing CA can be signed; empty: it can
+  std::vector<RequestSeen> requests;            // what waits for the root, oldest first
   std::vector<ClientCertSeen> clients;          // not expired, newest first
   std::shared_ptr<const Canaries> canaries;     // once they are wanted
   std::uint64_t issued = 0;           // certificates in the registry, canaries not counted

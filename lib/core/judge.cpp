@@ -277,8 +277,9 @@ void judge_issuing(Judge& j) {
   if (!j.seen.issuer.available)
     j.add(P::issuer_failed, "the issuer cannot sign: " + printable(j.seen.issuer.why), j.seen.issuer.remedy, j.seen.issuer.name);
   for (const auto& [spki, answered] : j.seen.answers)
-    if (const auto* pending = std::get_if<Pending>(&answered); pending != nullptr && j.now - pending->since > 1min)
-      j.add(P::awaiting_signature, fmt::format("request {} waits since {}", spki.substr(0, 16), to_rfc3339(pending->since)), fmt::format("pgcertctl status {}: the issuer's own problem says why it does not sign", j.cluster()), spki);
+    if (const auto* pending = std::get_if<Pending>(&answered); pending != nullptr && (j.desired.issuer_type == IssuerType::offline || j.now - pending->since > 1min))
+      j.add(P::awaiting_signature, fmt::format("request {} waits since {}", spki.substr(0, 16), to_rfc3339(pending->since)), j.desired.issuer_type == IssuerType::offline ? std::string("pgcertctl request export; pgcertctl ca session where the root's key is; pgcertctl request import")
+                                                        : fmt::format("pgcertctl status {}: the issuer's own problem says why it does not sign", j.cluster()), spki);
   std::optional<CertFacts> leaf;
   if (j.current != nullptr && !j.current->chain.empty()) leaf = j.current->chain.front();
   const Runway way = runway(j.seen.issuer, j.desired.issuer_type, leaf);

@@ -105,6 +105,15 @@ constexpr std::array<NeedRule, 12> need_rules{{
 
 }  // namespace
 
+namespace {
+
+// A person has to carry the request to the root and back; never so early that each new certificate is due at once.
+Duration request_lead(const Desired& desired, Duration until_renewal) {
+  return desired.issuer_type == IssuerType::offline ? std::min(desired.request_lead, until_renewal / 2) : Duration::zero();
+}
+
+}  // namespace
+
 TimePoint renewal_time(const CertFacts& leaf, const Desired& desired, TimePoint chain_not_after) {
   const TimePoint end = std::min(leaf.not_after, chain_not_after);
   if (end >= no_expiry) return no_expiry;
@@ -115,7 +124,7 @@ TimePoint renewal_time(const CertFacts& leaf, const Desired& desired, TimePoint 
   const auto until_renewal = Duration{static_cast<std::int64_t>(static_cast<double>(life.count()) * desired.cluster.renew_at)};
   const Duration most = std::min(life / 20, until_renewal / 4);
   const auto jitter = Duration{static_cast<std::int64_t>(Fnv1a().add(desired.cluster.name).add(leaf.fingerprint_sha256).value() % 1000) * most.count() / 1000};
-  return issued + until_renewal - jitter;
+  return issued + until_renewal - jitter - request_lead(desired, until_renewal);
 }
 
 NeedOf need_of(const Desired& desired, const Observation& seen, TimePoint now) {

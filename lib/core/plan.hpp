@@ -21,6 +21,7 @@ struct Desired {
   Duration runway_warning{}, runway_critical{};
   Duration check_interval{};
   IssuerType issuer_type = IssuerType::local;
+  Duration request_lead{};           // offline: how long before the renewal the request is made
   uid_t own_uid = 0;                 // the daemon's: a SIGHUP is possible when it is the server's
 };
 

@@ -26,9 +26,8 @@ void add(Runway& runway, const Limit& limit) {
   runway.needed_at = runway.needed_at ? std::min(*runway.needed_at, limit.needed_at) : limit.needed_at;
 }
 
-// Certificates are wanted anew at half their life: a visit of the root then gives a full half to the next one.
 void add(Runway& runway, RunwayLimit kind, const std::optional<CertFacts>& cert) {
-  if (cert) add(runway, {kind, cert->not_after, part_of(cert->not_before, cert->not_after, 1, 2)});
+  if (cert) add(runway, {kind, cert->not_after, half_life(*cert)});
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ std::string_view to_string(RunwayLimit limit) noexcept {
 }
 
 // The issuing CA re-signs leaves and its own CRL without the root, so that with a local issuer neither limits anything.
-Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<CertFacts>& leaf) {
+Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<CertFacts>& leaf, std::optional<TimePoint> leaf_wanted_at) {
   Runway result;
   if (type == IssuerType::self_signed) return result;
   add(result, RunwayLimit::issuing_ca, issuer.issuing);
@@ -54,8 +53,44 @@ Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<Cer
     const TimePoint end = *issuer.root_crl->next_update;
     add(result, {RunwayLimit::root_crl, end, part_of(issuer.root_crl->this_update, end, 3, 4)});
   }
-  if (type == IssuerType::offline) add(result, RunwayLimit::leaf, leaf);
+  if (type == IssuerType::offline && leaf) add(result, {RunwayLimit::leaf, leaf->not_after, leaf_wanted_at.value_or(half_life(*leaf))});
   return result;
+}
+
+TimePoint half_life(const CertFacts& authority) { return part_of(authority.not_before, authority.not_after, 1, 2); }
+
+std::vector<RootWant> root_wants(const IssuerSeen& issuer) {
+  std::vector<RootWant> out;
+  const auto want = [&](std::string what, TimePoint from, TimePoint to, TimePoint needed) {
+    if (to < no_expiry) out.push_back({std::move(what), needed, to, needed - from, to - from});
+  };
+  if (issuer.issuing) want("a new certificate of the issuing CA", issuer.issuing->not_before, issuer.issuing->not_after, half_life(*issuer.issuing));
+  if (issuer.root_crl && issuer.root_crl->next_update) {
+    const auto& [begin, end] = std::pair{issuer.root_crl->this_update, *issuer.root_crl->next_update};
+    want("a new CRL of the root", begin, end, part_of(begin, end, 3, 4));
+  }
+  return out;
+}
+
+std::vector<RootWant> leaf_want(const std::string& cluster, const CertFacts& leaf, TimePoint wanted_at) {
+  if (leaf.not_after >= no_expiry) return {};
+  return {{"a certificate for cluster " + cluster, wanted_at, leaf.not_after, wanted_at - leaf.not_before, leaf.not_after - leaf.not_before}};
+}
+
+std::vector<Visit> foresee_visits(std::vector<RootWant> wants, TimePoint now, std::optional<TimePoint> root_ends, std::size_t count) {
+  std::vector<Visit> out;
+  while (!wants.empty() && out.size() < count) {
+    Visit visit{std::ranges::min(wants, {}, &RootWant::needed_at).needed_at, std::ranges::min(wants, {}, &RootWant::ends_at).ends_at, {}};
+    if (root_ends && visit.from >= *root_ends) break;
+    const TimePoint made = std::max(visit.from, now);
+    for (RootWant& want : wants) {
+      if (want.needed_at <= made + want.wait / 10) visit.what.push_back(want.what);
+      want.needed_at = made + std::max<Duration>(want.wait, std::chrono::seconds{1});
+      want.ends_at = made + want.life;
+    }
+    out.push_back(std::move(visit));
+  }
+  return out;
 }
 
 }  // namespace pgcertd

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.hpp"
 #include "core/config.hpp"
@@ -21,6 +23,27 @@ struct Runway {
   bool operator==(const Runway&) const = default;
 };
 
-Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<CertFacts>& leaf);
+// `leaf_wanted_at`: when the plan asks for the next leaf; it counts with an offline issuer, as `leaf` does.
+Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<CertFacts>& leaf, std::optional<TimePoint> leaf_wanted_at = std::nullopt);
+
+// From when on a CA's certificate is wanted anew: a visit of the root then gives a full half to the next one.
+TimePoint half_life(const CertFacts& authority);
+
+// One thing that a visit of the root makes anew.
+struct RootWant {
+  std::string what;                      // "issuing CA of issuer local"
+  TimePoint needed_at{}, ends_at{};
+  Duration wait{}, life{};               // of the next one: until it is wanted again, until it ends
+};
+std::vector<RootWant> root_wants(const IssuerSeen& issuer);
+std::vector<RootWant> leaf_want(const std::string& cluster, const CertFacts& leaf, TimePoint wanted_at);
+
+struct Visit {
+  TimePoint from{};                      // the first thing is wanted
+  TimePoint until{};                     // the first thing ends
+  std::vector<std::string> what;         // all that is wanted then or within a tenth of the wait
+};
+// The next `count` visits, if each is made as soon as it is wanted and settles everything. `root_ends`: none lies behind it.
+std::vector<Visit> foresee_visits(std::vector<RootWant> wants, TimePoint now, std::optional<TimePoint> root_ends, std::size_t count);
 
 }  // namespace pgcertd

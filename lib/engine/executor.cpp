@@ -13,6 +13,7 @@
 #include "engine/trust_steps.hpp"
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
+#include "x509/signed_request.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::engine {
@@ -72,10 +73,24 @@ Result<void> run(Step& s, const action::MakeRequest& a) {
   return {};
 }
 
+Result<GenerationContent> read_live_pair(Step& s);
+
+// What shows an offline root that a renewal comes from the host that has the certificate. Without it, as at the first enrolment or
+// where the key in use cannot be read, people compare the key's fingerprint.
+std::string proof_for(Step& s, const std::string& request_pem) {
+  const bool has_one = s.seen.live.ours && s.seen.current && s.seen.current->key_matches && s.seen.current->chain_ok;
+  if (s.desired.issuer_type != IssuerType::offline || !has_one) return {};
+  const auto pair = read_live_pair(s);
+  const auto chain = pair ? x509::parse_certificates(pair->chain_pem, "server.crt") : fail(pair.error());
+  const auto key = pair ? x509::PrivateKey::parse(pair->key_pem.view(), "server.key") : fail(pair.error());
+  if (!chain || !key) return {};
+  return x509::sign_request(request_pem, *chain, *key).value_or("");
+}
+
 Result<void> run(Step& s, const action::Submit& a) {
   const auto pending = std::find_if(s.seen.pending.begin(), s.seen.pending.end(), [&](const PendingSeen& p) { return p.spki_sha256 == a.spki_sha256; });
   if (pending == s.seen.pending.end()) return fail(Errc::not_found, "the request is gone");
-  const LeafRequest request{s.desired.cluster.name, a.spki_sha256, pending->request_pem, pending->names, s.desired.cluster.lifetime, a.outlive};
+  const LeafRequest request{s.desired.cluster.name, a.spki_sha256, pending->request_pem, pending->names, s.desired.cluster.lifetime, a.outlive, {}, proof_for(s, pending->request_pem)};
   const IssuerAnswer answer = s.ports.issuer.submit(request, s.now);
   if (const auto* refused = std::get_if<Refused>(&answer)) {
     note_failure(s, "sign", refused->why.text(), refused->why.remedy, false);

@@ -77,7 +77,9 @@ bool crls_are_installed(const PreflightInput& in) {
 
 // The certificates known good: with CRL_CHECK_ALL each CA of the path needs a good CRL.
 std::string crls_of_authorities(const PreflightInput& in, const std::vector<x509::Certificate>& roots, const std::vector<x509::Crl>& parsed) {
-  const auto issuing = x509::parse_certificates(in.seen.issuer.issuing_pem, "issuing CA");
+  // An offline root has no issuing CA here: what it signed is what is known good.
+  const bool offline = in.seen.issuer.issuing_pem.empty();
+  const auto issuing = x509::parse_certificates(offline ? in.content.chain_pem : in.seen.issuer.issuing_pem, "issuing CA");
   if (!issuing) return {};
   if (in.seen.issuer.canaries) {
     const auto canary = x509::parse_certificates(in.seen.issuer.canaries->good.chain_pem, "canary");
@@ -86,7 +88,7 @@ std::string crls_of_authorities(const PreflightInput& in, const std::vector<x509
     return verdict.ok ? "" : "a good client certificate would be refused: " + verdict.error;
   }
   const auto verdict = x509::verify_chain(*issuing, roots, x509::Purpose::any, in.now, parsed);
-  return verdict.ok ? "" : "the CRLs do not cover the issuing CA: " + verdict.error;
+  return verdict.ok ? "" : fmt::format("the CRLs do not cover the {}: ", offline ? "server's certificate" : "issuing CA") + verdict.error;
 }
 
 std::string crls(const PreflightInput& in) {

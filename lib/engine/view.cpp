@@ -57,7 +57,7 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
   if (seen.detail) view.sessions = seen.detail->sessions;
   view.crl_set = seen.crl_set;
   view.pending = seen.pending;
-  view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt);
+  view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt, plan.renew_at);
   view.memory = seen.memory;
   view.problems = standing(plan.findings, seen.memory.problems, now);
   view.status = Severity::ok;

@@ -131,10 +131,16 @@ Result<void> PendingStore::put(const PendingSeen& request, const Secret& key_pem
   PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::parse(key_pem.view(), key_name));
   if (key.spki_sha256() != request.spki_sha256)
     return fail(Errc::invalid, fmt::format("the key is not that of request {}", request.spki_sha256));
+  std::optional<Secret> encrypted;
+  if (passphrase_of_) {
+    PGCERTD_TRY(const Secret passphrase, passphrase_of_());
+    PGCERTD_TRY(Secret pem, key.to_encrypted_pem(passphrase));
+    encrypted.emplace(std::move(pem));
+  }
   PGCERTD_TRY(const Directory directory, pending());
   sweep(directory, request.cluster);
   const std::string temporary = waiting_prefix(request.cluster) + request.spki_sha256;
-  Result<void> done = write_entry(directory, temporary, request, key_pem);
+  Result<void> done = write_entry(directory, temporary, request, encrypted ? *encrypted : key_pem);
   if (done) done = directory.rename(temporary, request.spki_sha256);
   if (done) done = directory.sync();
   // The failure is what is told; what cannot be removed now is swept at the next look.
@@ -146,7 +152,21 @@ Result<Secret> PendingStore::key(const std::string& spki_sha256) {
   PGCERTD_CHECK(check_spki(spki_sha256));
   PGCERTD_TRY(const Directory directory, pending());
   PGCERTD_TRY(const Directory entry, directory.child(spki_sha256));
-  return read_secret(entry, key_name, key_limit);
+  PGCERTD_TRY(Secret pem, read_secret(entry, key_name, key_limit));
+  if (!x509::is_encrypted_key(pem.view())) return pem;
+  if (!passphrase_of_)
+    return fail(Errc::refused, fmt::format("the key of request {} is encrypted, and no passphrase is configured", spki_sha256.substr(0, 16)), "set passphrase in the issuer's section, as it was when the request was made");
+  PGCERTD_TRY(const Secret passphrase, passphrase_of_());
+  PGCERTD_TRY(const auto key, x509::PrivateKey::parse(pem.view(), fmt::format("the key of request {}", spki_sha256.substr(0, 16)), &passphrase));
+  return key.to_pem();
+}
+
+bool PendingStore::holds(const std::string& spki_sha256) const {
+  if (!is_spki(spki_sha256)) return false;
+  const auto directory = pending();
+  if (!directory) return true;                         // it cannot be told; a request is not given up for that
+  const auto entry = directory->child(spki_sha256);
+  return entry.has_value() || entry.error().code != Errc::not_found;
 }
 
 Result<void> PendingStore::remove(const std::string& spki_sha256) {

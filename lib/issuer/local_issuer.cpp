@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/runway.hpp"
+#include "issuer/healing.hpp"
+
 namespace pgcertd::issuer {
 namespace {
-
-// A CA that cannot be opened says nothing of the request: such an answer must not be taken for a final one.
-Error healing(Error error) {
-  if (error.code == Errc::refused || error.code == Errc::invalid) error.code = Errc::not_found;
-  return error;
-}
 
 // What clients need to trust is public, and known even where the key cannot be used.
 void describe_files(const std::string& directory, IssuerSeen& seen) {
@@ -23,6 +22,11 @@ void describe_files(const std::string& directory, IssuerSeen& seen) {
   seen.root_crl = files->root_crl, seen.root_crl_pem = files->root_crl_pem;
   seen.issued = files->issued;
   seen.revoked = files->revoked;
+}
+
+// By the key and in the name that it has; wanted from half its life on.
+RequestSeen own_request_seen(const CertFacts& issuing, TimePoint now) {
+  return {{}, issuing.spki_sha256, issuing.subject, std::min(now, half_life(issuing))};
 }
 
 void complain(const Error& error, IssuerSeen& seen) {
@@ -69,10 +73,12 @@ void LocalIssuer::want_canaries() {
   if (ca_) ca_->want_canaries();
 }
 
-Result<std::string> LocalIssuer::own_request() {
+// One request at any time: a visit may come early.
+Result<std::vector<RequestFile>> LocalIssuer::requests(TimePoint now) {
   const std::lock_guard lock(mutex_);
   PGCERTD_TRY(ca::IssuingCa* const ca, opened());
-  return ca->own_request();
+  PGCERTD_TRY(std::string text, ca->own_request());
+  return std::vector{RequestFile{own_request_seen(ca->certificate().facts(), now), std::move(text)}};
 }
 
 Result<std::string> LocalIssuer::import_answer(const std::string& bytes, TimePoint now) {
@@ -145,6 +151,7 @@ void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
   seen.available = usable && counts;
   if (!counts) complain(counts.error(), seen);
   if (!usable) complain(usable.error(), seen);
+  if (const RequestSeen own = own_request_seen(*seen.issuing, now); now >= half_life(*seen.issuing)) seen.requests.push_back(own);
   if (auto clients = ca.clients(now)) seen.clients = std::move(*clients);
   if (!counts) return;
   seen.issued = counts->issued;

@@ -36,7 +36,7 @@ class LocalIssuer final : public ports::Issuer {
   IssuerAnswer lookup(const std::string& spki_sha256, TimePoint now) override;
   IssuerAnswer submit(const LeafRequest& request, TimePoint now) override;
   void want_canaries() override;
-  Result<std::string> own_request() override;
+  Result<std::vector<RequestFile>> requests(TimePoint now) override;
   Result<std::string> import_answer(const std::string& bytes, TimePoint now) override;
   Result<void> renew_crl(TimePoint now) override;
   Result<std::string> import_crls(const std::string& bytes, TimePoint now) override;

@@ -28,12 +28,16 @@ class Issuer {
     (void)now;
     return fail(Errc::refused, "this issuer publishes no CRL", "give the cluster an issuer of type \"local\"");
   }
-  // A request for its own certificate, by the key that it has: PEM. Errc::refused: it has no CA that a root signs.
-  virtual Result<std::string> own_request() { return fail(Errc::refused, "this issuer has no CA that a root signs", "give the cluster an issuer of type \"local\""); }
-  // What came back from the root: a new certificate for that key, and CRLs; PEM. Says what was done.
+  // What is to be carried to the root: the requests of its clusters, or the one for its own certificate. Errc::refused: it has
+  // no CA that a root signs.
+  virtual Result<std::vector<RequestFile>> requests(TimePoint now) {
+    (void)now;
+    return fail(Errc::refused, "this issuer has no CA that a root signs", "give the cluster an issuer of type \"local\" or \"offline\"");
+  }
+  // What came back from the root: certificates that answer requests(), and CRLs; PEM or PKCS#7. Says what was done.
   virtual Result<std::string> import_answer(const std::string& bytes, TimePoint now) {
     (void)bytes, (void)now;
-    return fail(Errc::refused, "this issuer has no CA that a root signs", "give the cluster an issuer of type \"local\"");
+    return fail(Errc::refused, "this issuer has no CA that a root signs", "give the cluster an issuer of type \"local\" or \"offline\"");
   }
   // CRLs of its root, or of itself after a loss of its registry; PEM or DER. Says what was done.
   virtual Result<std::string> import_crls(const std::string& bytes, TimePoint now) {

@@ -41,7 +41,7 @@ constexpr std::array table{
     MessageRow{"client-certificate-issued", "b4e1d7a60c3f4b28957ad1f3e6c0a814", "An operator had a certificate issued for a client."},
     MessageRow{"crl-fetched", "19b7f0c4e2d84a6b95c3a8e1d06f7b24", "The CRLs of another CA were fetched again, after that had failed."},
     MessageRow{"crl-fetch-failed", "c8d2a6f04b9e4173a5e7b1c0d3f86942", "The CRLs of another CA could not be fetched; what was kept of them stays."},
-    MessageRow{"issuing-ca-renewed", "2f9d6b10a7c84e35b1d8f4036ae7c952", "A new certificate of the issuing CA, which the root signed, is in force."},
+    MessageRow{"root-answered", "2f9d6b10a7c84e35b1d8f4036ae7c952", "What the root signed came back and is in force: certificates, CRLs."},
     MessageRow{"crl-imported", "5c9e0b7f2a6d4d13a8b0e4c1f7d35926", "An operator had CRLs imported."},
     MessageRow{"sessions-ended", "e3a7c05b1d6f4289b1f0c8d4a97e2563", "An operator had the sessions of a revoked client certificate ended."},
     MessageRow{"rollback-asked", "1d0ae6410ab1499cae1b9892c23bebb7", "An operator asked for the pair that was proved before."},

@@ -146,6 +146,16 @@ json issuer_crl(const std::optional<CrlFacts>& crl) {
   return {{"number", text_or_null(crl->number)}, {"next_update", time(crl->next_update)}, {"revoked", crl->revoked}};
 }
 
+// Of clusters, and the issuing CA's own, which is no cluster's.
+json requests(const std::vector<PendingSeen>& clusters, const std::vector<RequestSeen>& issuer) {
+  const auto row = [](const std::string& spki, const json& cluster, TimePoint since) -> json { return {{"spki_sha256", text(spki)}, {"cluster", cluster}, {"since", time(since)}}; };
+  json out = json::array();
+  for (const PendingSeen& p : clusters) out.push_back(row(p.spki_sha256, text(p.cluster), p.created));
+  for (const RequestSeen& r : issuer)
+    if (r.cluster.empty()) out.push_back(row(r.spki_sha256, nullptr, r.since));
+  return out;
+}
+
 json issuer(const Snapshot& snapshot, const IssuerView& view) {
   const IssuerSeen& seen = view.seen;
   json ca = nullptr, root = nullptr;
@@ -155,9 +165,6 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
           {"renew_at", time(view.renew_at)}};
   if (seen.root)
     root = {{"fingerprint_sha256", text(seen.root->fingerprint_sha256)}, {"not_after", time(seen.root->not_after)}};
-  const auto pending = [](const PendingSeen& p) -> json {
-    return {{"spki_sha256", text(p.spki_sha256)}, {"cluster", text(p.cluster)}, {"since", time(p.created)}};
-  };
   const auto client = [](const ClientCertSeen& c) -> json {
     return {{"role", text(c.role)}, {"serial", text(c.serial)}, {"not_after", time(c.not_after)}, {"revoked", c.revoked}};
   };
@@ -168,7 +175,7 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
           {"root", std::move(root)},
           {"crl", issuer_crl(seen.crl)},
           {"root_crl", issuer_crl(seen.root_crl)},
-          {"pending_requests", list(pending_of(snapshot, view), pending)},
+          {"pending_requests", requests(pending_of(snapshot, view), seen.requests)},
           {"client_certificates", list(seen.clients, client)}};
 }
 
@@ -242,7 +249,10 @@ std::string runway_json(const Snapshot& snapshot) {
     out.update(runway(c.runway));
     return out;
   };
-  return dump(part(snapshot, "runway", list(snapshot.clusters, row)));
+  json out = part(snapshot, "runway", list(snapshot.clusters, row));
+  out["visits"] = list(visits_of(snapshot), [](const Visit& v) -> json { return {{"from", time(v.from)}, {"until", time(v.until)}, {"what", list(v.what, [](const std::string& w) { return text(w); })}}; });
+  out["dates"] = list(dates_of(snapshot), [](const RootDate& d) -> json { return {{"at", time(d.at)}, {"what", text(d.what)}}; });
+  return dump(out);
 }
 
 std::string events_json(const std::vector<Event>& events) {

@@ -36,6 +36,7 @@ class Statement {
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string text(int column) const;    // also a blob
   [[nodiscard]] TimePoint time(int column) const { return TimePoint{Duration{integer(column)}}; }
+  [[nodiscard]] std::optional<TimePoint> time_or_null(int column) const { return is_null(column) ? std::nullopt : std::optional(time(column)); }
 
  private:
   std::unique_ptr<Handle> handle_;

@@ -39,19 +39,15 @@ CREATE TRIGGER crl_number_rises BEFORE UPDATE ON crl WHEN NEW.number <= OLD.numb
 constexpr std::string_view columns =
     "serial, spki_sha256, profile, recorded_at, coalesce(der, x''), issued_at, not_after, revoked_at, reason";
 
-std::optional<TimePoint> time_or_null(const Statement& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(row.time(column));
-}
-
 RegistryEntry entry_of(const Statement& row) {
   return RegistryEntry{.serial = row.text(0),
                        .spki_sha256 = row.text(1),
                        .profile = row.text(2),
                        .recorded_at = row.time(3),
                        .der = row.text(4),
-                       .issued_at = time_or_null(row, 5),
-                       .not_after = time_or_null(row, 6),
-                       .revoked_at = time_or_null(row, 7),
+                       .issued_at = row.time_or_null(5),
+                       .not_after = row.time_or_null(6),
+                       .revoked_at = row.time_or_null(7),
                        .reason = row.text(8)};
 }
 

@@ -3,8 +3,10 @@
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/cms.h>
 #include <openssl/evp.h>
 #include <openssl/pkcs12.h>
+#include <openssl/pkcs7.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -26,6 +28,9 @@ struct NamesFree {
 };
 struct CertStackFree {
   void operator()(STACK_OF(X509) * stack) const noexcept { sk_X509_free(stack); }   // the certificates stay their owners'
+};
+struct CertsFree {
+  void operator()(STACK_OF(X509) * stack) const noexcept { sk_X509_pop_free(stack, X509_free); }
 };
 struct ExtensionsFree {
   void operator()(STACK_OF(X509_EXTENSION) * stack) const noexcept { sk_X509_EXTENSION_pop_free(stack, X509_EXTENSION_free); }
@@ -61,6 +66,8 @@ using IssuingPointPtr = std::unique_ptr<ISSUING_DIST_POINT, FreeWith<ISSUING_DIS
 using GeneralNamePtr = std::unique_ptr<GENERAL_NAME, FreeWith<GENERAL_NAME_free>>;
 using Pkcs8InfoPtr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, FreeWith<PKCS8_PRIV_KEY_INFO_free>>;
 using Pkcs8SigPtr = std::unique_ptr<X509_SIG, FreeWith<X509_SIG_free>>;
+using Pkcs7Ptr = std::unique_ptr<PKCS7, FreeWith<PKCS7_free>>;
+using CmsPtr = std::unique_ptr<CMS_ContentInfo, FreeWith<CMS_ContentInfo_free>>;
 using Pkcs12Ptr = std::unique_ptr<PKCS12, FreeWith<PKCS12_free>>;
 using AlgorithmPtr = std::unique_ptr<X509_ALGOR, FreeWith<X509_ALGOR_free>>;
 using PbesPtr = std::unique_ptr<PBE2PARAM, FreeWith<PBE2PARAM_free>>;
@@ -69,6 +76,7 @@ using PbePtr = std::unique_ptr<PBEPARAM, FreeWith<PBEPARAM_free>>;
 using GeneralNamesPtr = std::unique_ptr<GENERAL_NAMES, NamesFree>;
 using CertStackPtr = std::unique_ptr<STACK_OF(X509), CertStackFree>;
 using ExtensionsPtr = std::unique_ptr<STACK_OF(X509_EXTENSION), ExtensionsFree>;
+using CertsPtr = std::unique_ptr<STACK_OF(X509), CertsFree>;
 using BytesPtr = std::unique_ptr<unsigned char, BytesFree>;
 
 }  // namespace pgcertd::x509

@@ -223,7 +223,7 @@ TEST(SelfSignedIssuer, RefusesAndHeals) {
 TEST(MakeIssuer, MakesEachType) {
   TestCa ca;
   std::filesystem::rename(ca.issuing, ca.dir / "ca");
-  const auto made = [&](IssuerType type) { return make_issuer(config_of(type), ca.dir.path(), no_key, no_secret); };
+  const auto made = [&](IssuerType type) { return make_issuer(config_of(type), ca.dir.path(), {no_key, [](const std::string&) { return false; }}, no_secret); };
   EXPECT_TRUE(made(IssuerType::local)->observe(start).available) << "STATE/ca by default";
   EXPECT_TRUE(made(IssuerType::self_signed)->observe(start).available);
   EXPECT_TRUE(std::filesystem::exists(ca.dir / "self-signed-local.db"));
