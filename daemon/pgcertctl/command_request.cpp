@@ -11,6 +11,8 @@
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_text.hpp"
 #include "pgcertctl/read_input.hpp"
+#include "x509/bundle.hpp"
+#include "x509/pem.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -46,6 +48,15 @@ Result<std::vector<Asked>> ask_for_requests(const std::string& named, const Sess
 
 std::string file_name(const Asked& one) {
   return fmt::format("{}{}{}-{}.csr", one.issuer, one.cluster.empty() ? "" : "-", one.cluster, one.spki_sha256.substr(0, 16));
+}
+
+// The socket carries text.
+Result<std::string> as_pem(const std::string& bytes, const std::string& name) {
+  if (x509::looks_like_pem(bytes)) return bytes;
+  PGCERTD_TRY(const x509::Bundle bundle, x509::parse_bundle(bytes, name));
+  std::string out = x509::to_pem(bundle.certificates);
+  for (const x509::Crl& crl : bundle.crls) out += crl.pem();
+  return out;
 }
 
 bool is_directory(const std::string& path) {
@@ -103,7 +114,9 @@ int run(const RequestExport& command, const Session& session) {
 }
 
 int run(const RequestImport& command, const Session& session) {
-  const auto bytes = read_input(command.file);
+  const auto read = read_input(command.file);
+  if (!read) return session.report(read.error());
+  const auto bytes = as_pem(*read, printable(command.file, 4096));
   if (!bytes) return session.report(bytes.error());
   return ask(session, "/v1/requests/import", {{"bundle", *bytes}, {"issuer", command.issuer}});
 }

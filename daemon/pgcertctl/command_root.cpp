@@ -20,6 +20,7 @@
 #include "pgcertctl/facts_text.hpp"
 #include "pgcertctl/named_secret.hpp"
 #include "pgcertctl/read_input.hpp"
+#include "x509/bundle.hpp"
 #include "x509/sign.hpp"
 #include "x509/signed_request.hpp"
 
@@ -190,11 +191,12 @@ Result<std::vector<x509::Certificate>> sign_all(ca::RootCa& root, const std::vec
   return made;
 }
 
-// What is carried back: certificates, the root, its CRL. Whole or not there at all.
+// What is carried back: certificates, the root, its CRL. Whole or not there at all; the number of objects shows a file that was cut
+// between two of them on its way.
 Result<void> write_bundle(const std::string& path, const std::vector<x509::Certificate>& made, const x509::Certificate& root, const std::optional<x509::Crl>& crl) {
   std::string pem = x509::to_pem(made) + root.pem();
   if (crl) pem += crl->pem();
-  return ca::replace_file(path, pem, 0644);
+  return ca::replace_file(path, x509::bundle_head(made.size() + 1 + (crl ? 1 : 0)) + pem, 0644);
 }
 
 Json made_json(const std::vector<x509::Certificate>& made) {

@@ -82,6 +82,10 @@ Result<RequestBook> RequestBook::open_or_create(const std::string& path) {
 }
 
 Result<void> RequestBook::put(const LeafRequest& request, TimePoint now) {
+  // Handed in at each look: written only when there is something new.
+  PGCERTD_TRY(const auto known, find(request.spki_sha256));
+  const bool same_proof = known && (request.proof_pem.empty() || request.proof_pem == known->request.proof_pem);
+  if (known && (!known->chain_pem.empty() || (same_proof && known->request.outlive == request.outlive))) return {};
   return database_.transaction([&]() -> Result<void> {
     PGCERTD_TRY(Statement insert, database_.prepare("INSERT INTO request (spki_sha256, cluster, request, proof, names, lifetime, since) VALUES (?, ?, ?, ?, ?, ?, ?) "
                                                     "ON CONFLICT (spki_sha256) DO NOTHING"));

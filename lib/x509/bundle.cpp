@@ -4,12 +4,17 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
 
+#include <charconv>
+#include <optional>
+
 #include "x509/asn1.hpp"
 #include "x509/handles.hpp"
 #include "x509/openssl_error.hpp"
 
 namespace pgcertd::x509 {
 namespace {
+
+constexpr std::string_view head_key = "Objects: ";
 
 bool holds(std::string_view bytes, std::string_view block) { return bytes.find(fmt::format("-----BEGIN {}-----", block)) != std::string_view::npos; }
 
@@ -44,6 +49,14 @@ Result<Bundle> from_der(std::string_view bytes, std::string_view name) {
   return fail(Errc::parse, fmt::format("\"{}\" is neither PEM, PKCS#7, a certificate nor a CRL", name), "pgcertctl inspect FILE shows what it is");
 }
 
+std::optional<std::size_t> objects_told(std::string_view bytes) {
+  if (!bytes.starts_with(head_key)) return std::nullopt;
+  const std::string_view number = bytes.substr(head_key.size(), bytes.find('\n') - head_key.size());
+  std::size_t out = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), out);
+  return error == std::errc() && end == number.data() + number.size() ? std::optional(out) : std::nullopt;
+}
+
 Result<Bundle> from_pem(std::string_view bytes, std::string_view name) {
   if (holds(bytes, "PKCS7")) return from_pkcs7_pem(bytes, name);
   Bundle out;
@@ -53,10 +66,15 @@ Result<Bundle> from_pem(std::string_view bytes, std::string_view name) {
   if (holds(bytes, "X509 CRL")) {
     PGCERTD_TRY(out.crls, parse_crls(bytes, name));
   }
+  const std::size_t found = out.certificates.size() + out.crls.size();
+  if (const auto told = objects_told(bytes); told && *told != found)
+    return fail(Errc::parse, fmt::format("\"{}\" holds {} objects, and its head tells of {}: it was cut off", name, found, *told), "copy the file again from where it was written");
   return out;
 }
 
 }  // namespace
+
+std::string bundle_head(std::size_t objects) { return fmt::format("{}{}\n", head_key, objects); }
 
 Result<Bundle> parse_bundle(std::string_view bytes, std::string_view name) {
   const CleanErrorQueue clean;

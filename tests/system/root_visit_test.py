@@ -99,7 +99,7 @@ class Visits(Clients):
         server = self.carrier / "server.pem"
         quiet_run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", self.carrier / "s.key", "-out", self.carrier / "s.csr", "-subj", "/CN=db9", "-addext", "subjectAltName=DNS:db9.example.org")
         self.assertEqual(self.ctl("--yes", "ca", "sign", "--root-dir", self.root, self.carrier / "s.csr", "-o", server).returncode, 0)
-        for state_name, path, words in (("an old one", kept, "it is an old one"), ("another root's", stranger, "for this CA's key"), ("cut off", cut, "PEM"), ("a server's", server, "for this CA's key"), ("nothing", os.devnull, "what came back")):
+        for state_name, path, words in (("an old one", kept, "it is an old one"), ("another root's", stranger, "for this CA's key"), ("cut off", cut, "PEM"), ("a server's", server, "for this CA's key"), ("nothing", os.devnull, "neither")):
             with self.subTest(state_name):
                 done = host.ctl("request", "import", path)
                 self.assertNotEqual(done.returncode, 0, done.stdout)

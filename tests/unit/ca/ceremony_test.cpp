@@ -42,7 +42,7 @@ TEST(Ceremony, MakesRootAndIssuingCaWithEncryptedKeys) {
   EXPECT_TRUE(report->root_key_encrypted && report->issuing_key_encrypted);
   EXPECT_EQ(report->root_key, dir / "root/root.key");
   EXPECT_EQ(names_in(dir.path()), (std::set<std::string>{"root", "issuing"}));
-  EXPECT_EQ(names_in(dir / "root"), (std::set<std::string>{"root.crt", "root.key", "root.crl", "registry.db", "log"}));
+  EXPECT_EQ(names_in(dir / "root"), (std::set<std::string>{"root.crt", "root.key", "root.crl", "registry.db", "log", "policy.toml"}));
   EXPECT_EQ(names_in(dir / "issuing"),
             (std::set<std::string>{"issuing.crt", "issuing.key", "issuing.crl", "root.crt", "root.crl", "registry.db"}));
   for (const char* path : {"root", "issuing"}) EXPECT_EQ(mode_of(dir / path), 0700) << path;

@@ -87,8 +87,12 @@ TEST(StatusView, ColourOnlyWhenAsked) {
 }
 
 TEST(RunwayView, NamesTheLimit) {
-  EXPECT_THAT(runway_view(healthy_status(), now, plain),
-              AllOf(HasSubstr("main"), HasSubstr("2027-01-01T00:00:00Z"), HasSubstr("the issuing CA")));
+  const json visit = {{"from", "2026-06-01T00:00:00Z"}, {"until", "2027-01-01T00:00:00Z"}, {"what", json::array({"a new certificate of the issuing CA"})}};
+  const json date = {{"at", "2027-01-01T00:00:00Z"}, {"what", "the issuing CA ends"}};
+  const json row = {{"cluster", "main"}, {"ends_at", "2027-01-01T00:00:00Z"}, {"needed_at", "2026-06-01T00:00:00Z"}, {"limited_by", "issuing_ca"}};
+  const json runway = {{"runway", json::array({row})}, {"visits", json::array({visit})}, {"dates", json::array({date})}};
+  EXPECT_THAT(runway_view(runway, now, plain), AllOf(HasSubstr("main"), HasSubstr("2027-01-01T00:00:00Z"), HasSubstr("the issuing CA"), HasSubstr("VISIT OF THE ROOT"), HasSubstr("DATE")));
+  EXPECT_EQ(runway_view({{"runway", json::array()}}, now, plain), "no cluster is configured\n");
 }
 
 TEST(EventLine, IsOneLine) {

@@ -229,7 +229,7 @@ TEST(MakeIssuer, MakesEachType) {
   EXPECT_TRUE(std::filesystem::exists(ca.dir / "self-signed-local.db"));
   const auto offline = made(IssuerType::offline);
   EXPECT_FALSE(offline->observe(start).available);
-  EXPECT_THAT(offline->observe(start).why, HasSubstr("offline"));
+  EXPECT_THAT(offline->observe(start).why, HasSubstr("root_certificate"));
   EXPECT_NE(offline->observe(start).remedy, "");
   EXPECT_TRUE(is<Unknown>(offline->lookup("aa", start)));
   EXPECT_TRUE(passing_refusal(offline->submit(TestRequest().request, start)));
