@@ -286,6 +286,8 @@ void add_ca(CLI::App& app, Command& command) {
   add_text(init, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
   add_text(init, "--issuing-passphrase", values->issuing_passphrase, "SOURCE", "the issuing CA's; none: unencrypted")
       ->needs(issuing);
+  add_text(init, "--root-key", values->root_key, "URI", "pkcs11: of a key in a token; --passphrase is its PIN")->excludes(none);
+  add_text(init, "--issuing-key", values->issuing_key, "URI", "the same for the issuing CA's key")->needs(issuing);
   add_text(init, "--common-name", values->common_name, "NAME", "the root's common name");
   add_text(init, "--issuing-common-name", values->issuing_common_name, "NAME", "the issuing CA's common name");
   add_key_type(init, "--key-type", values->key_type, "of the root, default ecdsa-p384");

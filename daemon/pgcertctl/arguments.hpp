@@ -99,6 +99,7 @@ struct SetupSql {
   int postgresql = 15;
 };
 struct CaInit {
+  std::string root_key, issuing_key;           // pkcs11: URIs; empty: made here
   std::string root_dir, issuing_dir, passphrase, issuing_passphrase, common_name, issuing_common_name;
   KeyType key_type = KeyType::ecdsa_p384, issuing_key_type = KeyType::ecdsa_p256;
   long days = 15 * 365, issuing_days = 2 * 365;

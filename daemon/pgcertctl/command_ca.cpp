@@ -108,6 +108,7 @@ Json seen_json(const ca::CaDirectorySeen& seen) {
           {"root_crl", seen.root_crl ? to_json(*seen.root_crl) : Json(nullptr)},
           {"key_present", seen.key_present},
           {"key_encrypted", seen.key_encrypted},
+          {"key_in_token", seen.key_in_token},
           {"issued", seen.issued},
           {"revoked", seen.revoked}};
 }
@@ -122,7 +123,7 @@ std::string to_text(const ca::CaDirectorySeen& seen, const Session& session) {
   const bool is_root = seen.kind == ca::CaDirectorySeen::Kind::root;
   std::string out = ca_block(is_root ? "root CA" : "issuing CA", seen.certificate, session);
   cli::Table table({}, 2);
-  add_row(table, "private key", !seen.key_present ? "not here" : seen.key_encrypted ? "here, encrypted" : "here, NOT encrypted");
+  add_row(table, "private key", !seen.key_present ? "not here" : seen.key_in_token ? "in a token" : seen.key_encrypted ? "here, encrypted" : "here, NOT encrypted");
   add_row(table, "certificates", fmt::format("{} issued, {} revoked", seen.issued, seen.revoked));
   add_row(table, "CRL", crl_words(seen.crl, session.now()));
   if (!is_root) add_row(table, "root's CRL", crl_words(seen.root_crl, session.now()));
@@ -138,6 +139,8 @@ Result<ca::InitOptions> ca_options(const CaInit& command) {
   options.issuing_dir = absolute(command.issuing_dir);
   options.root_common_name = command.common_name;
   options.issuing_common_name = command.issuing_common_name;
+  options.root_key_uri = command.root_key;
+  options.issuing_key_uri = command.issuing_key;
   options.root_key_type = command.key_type;
   options.issuing_key_type = command.issuing_key_type;
   options.root_lifetime = std::chrono::days{command.days};

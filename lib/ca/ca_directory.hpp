@@ -45,6 +45,7 @@ struct CaDirectorySeen {
   std::string crl_pem, root_crl_pem;  // empty where there is none
   bool key_present = false;           // false: taken away, as a root's should be
   bool key_encrypted = false;
+  bool key_in_token = false;          // the key file holds a PKCS#11 URI
   std::uint64_t issued = 0;           // certificates in the registry
   std::uint64_t revoked = 0;
   std::string registry_error;         // why the registry tells nothing; empty: it does
@@ -54,6 +55,9 @@ std::string_view to_string(CaDirectorySeen::Kind kind) noexcept;
 // The one certificate in a file (none or several: Errc::invalid); the CRL in a file, nullopt where there is no such file.
 Result<x509::Certificate> read_certificate(const std::string& path);
 Result<std::optional<x509::Crl>> read_crl(const std::string& path);
+
+// Of an issuing CA's directory.
+bool has_key_in_token(const std::string& issuing_dir);
 
 // For `ca show`. Errc::not_found when there is no such directory, Errc::invalid when it is no CA directory.
 Result<CaDirectorySeen> look_at(const std::string& path);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/text.hpp"
 #include "ca/ca_directory.hpp"
 #include "ca/chained_log.hpp"
 #include "ca/crl_times.hpp"
@@ -13,6 +14,7 @@
 #include "core/signing_policy.hpp"
 #include "store/registry.hpp"
 #include "x509/sign.hpp"
+#include "x509/token_key.hpp"
 
 namespace pgcertd::ca {
 namespace {
@@ -71,6 +73,8 @@ Result<void> check_passphrases(const InitOptions& options) {
 Result<void> check(const InitOptions& options, TimePoint now) {
   PGCERTD_CHECK(check_directories(options.root_dir, options.issuing_dir));
   PGCERTD_CHECK(check_passphrases(options));
+  for (const std::string* uri : {&options.root_key_uri, &options.issuing_key_uri})
+    if (!uri->empty() && !x509::is_token_uri(*uri)) return fail(Errc::invalid, fmt::format("\"{}\" is no PKCS#11 URI", printable(*uri, 200)), "pkcs11:token=LABEL;object=LABEL");
   PGCERTD_CHECK(x509::check_ca_key(options.root_key_type));
   PGCERTD_CHECK(check_common_name(options.root_common_name));
   PGCERTD_CHECK(check_lifetime("root CA", options.root_lifetime, now));
@@ -90,7 +94,16 @@ std::string common_name(const std::string& wanted, std::string_view fallback, co
   return wanted.empty() ? fmt::format("{} {}", fallback, key.spki_sha256().substr(0, 8)) : wanted;
 }
 
-Result<void> write_key(const std::string& path, const x509::PrivateKey& key, const std::optional<Secret>& passphrase) {
+Result<x509::PrivateKey> new_key(const std::string& uri, const std::optional<Secret>& pin, KeyType type) {
+  if (uri.empty()) return x509::PrivateKey::generate(type);
+  const Secret none;
+  PGCERTD_TRY(x509::PrivateKey key, x509::open_token_key(uri, pin ? *pin : none));
+  PGCERTD_CHECK(x509::check_ca_key(key.type()));
+  return key;
+}
+
+Result<void> write_key(const std::string& path, const x509::PrivateKey& key, const std::string& uri, const std::optional<Secret>& passphrase) {
+  if (!uri.empty()) return write_new_file(path, uri + "\n", 0600);
   if (!passphrase) return write_new_file(path, key.to_pem().view(), 0600);
   PGCERTD_TRY(const Secret pem, key.to_encrypted_pem(*passphrase));
   return write_new_file(path, pem.view(), 0600);
@@ -114,14 +127,14 @@ Result<x509::Crl> first_crl(store::Registry& registry, const x509::PrivateKey& k
 }
 
 Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& registry, ChainedLog& log, const InitOptions& options, TimePoint now) {
-  PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(options.root_key_type));
+  PGCERTD_TRY(x509::PrivateKey key, new_key(options.root_key_uri, options.root_passphrase, options.root_key_type));
   const std::string name = common_name(options.root_common_name, "pgcertd root CA", key);
   const x509::Validity validity = x509::leaf_validity(now, options.root_lifetime, {});
   PGCERTD_TRY(x509::Certificate root, sign_recorded(registry, key, "root-ca", now, [&](const std::string& serial) {
                 return x509::make_root(key, name, serial, validity);
               }));
   PGCERTD_TRY(x509::Crl crl, first_crl(registry, key, root, options.root_crl_lifetime, now));
-  PGCERTD_CHECK(write_key(directory.key(), key, options.root_passphrase));
+  PGCERTD_CHECK(write_key(directory.key(), key, options.root_key_uri, options.root_passphrase));
   PGCERTD_CHECK(write_new_file(directory.certificate(), root.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.crl(), crl.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.policy(), default_policy_text(), 0644));
@@ -131,7 +144,7 @@ Result<MadeCa> make_root_ca(const RootDirectory& directory, store::Registry& reg
 
 Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& root_registry, ChainedLog& root_log, const MadeCa& root,
                             const InitOptions& options, TimePoint now) {
-  PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(options.issuing_key_type));
+  PGCERTD_TRY(x509::PrivateKey key, new_key(options.issuing_key_uri, options.issuing_passphrase, options.issuing_key_type));
   const std::string name = common_name(options.issuing_common_name, "pgcertd issuing CA", key);
   const x509::Validity validity = x509::leaf_validity(now, options.issuing_lifetime, {root.certificate.facts()});
   PGCERTD_TRY(x509::Certificate issuing, sign_recorded(root_registry, key, "issuing-ca", now, [&](const std::string& serial) {
@@ -140,7 +153,7 @@ Result<MadeCa> make_issuing(const IssuingDirectory& directory, store::Registry& 
   PGCERTD_CHECK(root_log.append(now, signed_entry("an issuing CA", issuing.facts())));
   PGCERTD_TRY(store::Registry registry, store::Registry::create(directory.registry()));
   PGCERTD_TRY(x509::Crl crl, first_crl(registry, key, issuing, options.issuing_crl_lifetime, now));
-  PGCERTD_CHECK(write_key(directory.key(), key, options.issuing_passphrase));
+  PGCERTD_CHECK(write_key(directory.key(), key, options.issuing_key_uri, options.issuing_passphrase));
   PGCERTD_CHECK(write_new_file(directory.certificate(), issuing.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.crl(), crl.pem(), 0644));
   PGCERTD_CHECK(write_new_file(directory.root_certificate(), root.certificate.pem(), 0644));

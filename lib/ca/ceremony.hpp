@@ -17,6 +17,7 @@ struct InitOptions {
   std::string issuing_dir;                     // empty: a root only
   std::string root_common_name;                // empty: "pgcertd root CA" with eight digits of its key's hash
   std::string issuing_common_name;             // empty: "pgcertd issuing CA" likewise
+  std::string root_key_uri, issuing_key_uri;   // pkcs11: a key that is in a token already; the passphrases are its PINs
   KeyType root_key_type = KeyType::ecdsa_p384;
   KeyType issuing_key_type = KeyType::ecdsa_p256;
   Duration root_lifetime = std::chrono::days{15 * 365};

@@ -104,6 +104,8 @@ Result<void> change_passphrase(const std::string& directory, const Secret* old_p
   const RootDirectory place{directory};
   PGCERTD_TRY(ChainedLog log, ChainedLog::open(place.log()));
   PGCERTD_CHECK(check_clock(log, now));
+  PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
+  if (seen.key_in_token) return fail(Errc::refused, "the root's key is in a token, which has a PIN of its own", "pkcs11-tool --module MODULE --login --change-pin");
   PGCERTD_TRY(const x509::PrivateKey key, read_key(place.key(), old_passphrase, "give the passphrase that it has now"));
   if (new_passphrase == nullptr) {
     PGCERTD_CHECK(replace_file(place.key(), key.to_pem().view(), 0600));

@@ -60,8 +60,15 @@ Result<ca::IssuingCa*> LocalIssuer::opened() {
     if (!secret) return fail(healing(std::move(secret).error()).within(fmt::format("passphrase of issuer {}", config_.name)));
     passphrase.emplace(std::move(*secret));
   }
+  if (refused_pin_ && passphrase && passphrase->view() == refused_pin_->pin.view()) return fail(refused_pin_->why);
+  refused_pin_.reset();
   auto ca = ca::IssuingCa::open(config_.directory, passphrase ? &*passphrase : nullptr, config_.crl_lifetime, config_.crl_url);
-  if (!ca) return fail(healing(std::move(ca).error()).within(fmt::format("issuer {}", config_.name)));
+  if (!ca) {
+    const bool pin_refused = ca.error().code == Errc::permission && passphrase && ca::has_key_in_token(config_.directory);
+    Error why = healing(std::move(ca).error()).within(fmt::format("issuer {}", config_.name));
+    if (pin_refused) refused_pin_.emplace(RefusedPin{std::move(*passphrase), why});
+    return fail(std::move(why));
+  }
   ca_.emplace(std::move(*ca));
   if (canaries_wanted_) ca_->want_canaries();
   return &*ca_;

@@ -51,6 +51,12 @@ class LocalIssuer final : public ports::Issuer {
   const SecretResolver resolve_;
   std::mutex mutex_;
   std::optional<ca::IssuingCa> ca_;
+  // A PIN that the token refused is not tried again: after some it locks itself. Another one is.
+  struct RefusedPin {
+    Secret pin;
+    Error why;
+  };
+  std::optional<RefusedPin> refused_pin_;
   CrlTexts texts_;
   bool canaries_wanted_ = false;
 };

@@ -1,9 +1,11 @@
 """Issuer type "offline": the root signs the server's certificates itself, where it stands. Three directories that share nothing but
 files: the host, the carrier, the root's machine. PostgreSQL, psql and the daemon are real."""
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 
 from harness import HostTest, PGCERTCTL, as_user, poll, quiet_run
@@ -66,7 +68,9 @@ class Offline(HostTest):
 
     def refused(self, path, words):
         """Not taken, with the reason, and without a trace."""
-        book = lambda: subprocess.run(["sqlite3", self.host_.state / "offline-local.db", "SELECT * FROM request; SELECT * FROM crl"], capture_output=True, text=True).stdout
+        def book():
+            with contextlib.closing(sqlite3.connect(f"file:{self.host_.state}/offline-local.db?mode=ro", uri=True)) as database:
+                return [database.execute(f"SELECT * FROM {table}").fetchall() for table in ("request", "crl")]
         before, serial = book(), self.host_.served_serial()
         done = self.bring(path)
         self.assertNotEqual(done.returncode, 0, done.stdout)
