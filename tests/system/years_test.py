@@ -1,0 +1,96 @@
+"""Half a year of real servers and clients under faketime: three renewals of the server's certificate, a visit of the root for a new issuing
+CA and CRL. Nobody is refused, and at no step a certificate or a CRL that is served or installed has ended."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from client_test import Clients
+from clock_test import FAKETIME
+from harness import PGCERTCTL, poll
+
+STEP, STEPS = 15, 14   # days; CRLs live for 30
+
+
+@unittest.skipUnless(FAKETIME, "needs faketime")
+class HalfAYear(Clients):
+    def setUp(self):
+        super().setUp()
+        self.offset = None
+        preload = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        import tempfile
+        directory = tempfile.mkdtemp(prefix="pgcertd-clock-")
+        os.chmod(directory, 0o755)
+        self.offset = os.path.join(directory, "offset")
+        self.set_days(0)
+        os.environ.update(preload, FAKETIME_TIMESTAMP_FILE=self.offset)
+        def restore():
+            for name in (*preload, "FAKETIME_TIMESTAMP_FILE"):
+                os.environ.pop(name, None)
+        self.addCleanup(restore)
+
+    def set_days(self, days):
+        with open(self.offset + ".new", "w", encoding="utf-8") as out:
+            out.write(f"+{days}d\n")
+        os.chmod(self.offset + ".new", 0o644)
+        os.rename(self.offset + ".new", self.offset)
+
+    def now(self):
+        return subprocess.run(["date", "-u", "+%Y-%m-%dT%H:%M:%SZ"], capture_output=True, text=True, check=True).stdout.strip()
+
+    def ended(self, host):
+        """What is served or installed and has ended by the clock that all of them have."""
+        now, status = self.now(), json.loads(host.http("/v1/status")[1])
+        cluster = status["clusters"][0]
+        ends = {"certificate": cluster["certificate"]["not_after"], **{f"served by {one['endpoint']}": one["not_after"] for one in cluster["served"] if one["not_after"]},
+                **{f"CRL of {one['issuer']}": one["next_update"] for one in cluster["crl"]}}
+        return {what: end for what, end in ends.items() if end <= now}
+
+    def visit(self, host, root, carrier):
+        request = carrier / "request.csr"
+        self.assertEqual(host.ctl("request", "export", "-o", request).returncode, 0)
+        done = subprocess.run([str(PGCERTCTL), "--yes", "ca", "session", "--root-dir", str(root), str(request), "-o", str(carrier / "back.pem")], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        brought = host.ctl("request", "import", carrier / "back.pem")
+        self.assertEqual(brought.returncode, 0, brought.stderr)
+
+    def test_three_renewals_and_a_visit(self):
+        host = self.with_clients(same_user=True)
+        host.configure(daemon='clock_bound = "1s"\n')
+        root = host.directory / "elsewhere"
+        (host.directory / "offline" / "root").rename(root)
+        carrier = host.directory / "carrier"
+        carrier.mkdir()
+        carrier.chmod(0o777)
+        daemon = host.start()
+        daemon.wait_proved()
+        alice, _ = self.issue(host, "alice", "--lifetime", "300d")
+        self.wait_in(host, "alice", alice, daemon)
+        ca_before = json.loads(host.http("/v1/status")[1])["issuers"][0]["certificate"]["not_after"]
+        serials, connections = [host.served_serial()], 0
+        for step in range(1, STEPS + 1):
+            self.set_days(step * STEP)
+            self.assertEqual(self.ended(host), {}, f"day {step * STEP}, before the daemon looks")
+            daemon.hangup()
+            self.assertIsNone(self.connect(host, "alice", alice), f"day {step * STEP}")
+            def settled():
+                status = json.loads(host.http("/v1/status")[1])
+                crl = status["issuers"][0]["crl"]["number"]
+                cluster = status["clusters"][0]
+                installed = [one["number"] for one in cluster["crl"]]
+                return crl in installed and cluster["rotation"]["need"] == "none" and cluster["rotation"]["stage"] == "proved" and not [p for p in cluster["problems"] if p["code"] == "clock-jump"] \
+                    and cluster["crl"][-1]["this_update"][:10] >= self.now()[:8]
+            poll(settled, f"day {step * STEP} is settled", context=lambda: daemon.log()[-4000:])
+            poll(lambda: host.events("crl-proved") and self.connect(host, "alice", alice) is None, "alice connects", context=lambda: daemon.log()[-3000:])
+            connections += 2
+            self.assertVerifyFull(host)
+            self.assertEqual(self.ended(host), {}, f"day {step * STEP}")
+            if host.served_serial() != serials[-1]:
+                serials.append(host.served_serial())
+            if step == STEPS // 2:
+                self.visit(host, root, carrier)
+        self.assertGreaterEqual(len(serials), 4, "three renewals")
+        self.assertGreater(json.loads(host.http("/v1/status")[1])["issuers"][0]["certificate"]["not_after"], ca_before)
+        self.assertEqual(list(host.state.rglob("root.key")) + list(host.ca.rglob("root.key")), [])
+        print(f"half a year: {len(serials) - 1} renewals, {connections} connections of alice, none refused")
