@@ -180,6 +180,7 @@ void add_clients(CLI::App& app, Command& command) {
   add_text(issue, "--passphrase", values->passphrase, "SOURCE", "of a pkcs12 file: file:PATH or credential:NAME");
   add_text(issue, "--lifetime", values->lifetime, "DURATION", "default 90d")->check(duration)->type_name("DURATION");
   add_key_type(issue, "--key-type", values->key_type, "of the client's key, default ecdsa-p256");
+  issue.add_flag("--renew", values->renew, "replace the files of a former one in DIR");
   issue.add_flag("--with-crl", values->with_crl, "also root.crl, which must be renewed in time");
   add_text(issue, "--issuer", values->issuer, "NAME", "who issues it, where there are several");
   bind<ClientList>(*client.add_subcommand("list", "those in date, with serial and end"), command);

@@ -75,7 +75,7 @@ struct DoctorCommand {};
 struct ClientIssue {
   std::string role, directory, format = "libpq", passphrase, issuer, lifetime = "90d";
   KeyType key_type = KeyType::ecdsa_p256;
-  bool with_crl = false;
+  bool with_crl = false, renew = false;
 };
 struct ClientList {};
 struct TrustExport {

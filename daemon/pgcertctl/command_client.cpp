@@ -14,6 +14,7 @@
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
 #include "x509/request.hpp"
+#include "x509/verify.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -42,8 +43,11 @@ Result<void> check_free(const std::string& directory, const std::vector<std::str
   return {};
 }
 
-Result<void> write_files(const std::string& directory, const std::vector<OutputFile>& files) {
-  for (const OutputFile& file : files) PGCERTD_CHECK(ca::write_new_file(directory + "/" + file.name, file.bytes.view(), file.mode));
+Result<void> write_files(const std::string& directory, const std::vector<OutputFile>& files, bool replace) {
+  for (const OutputFile& file : files) {
+    const std::string path = directory + "/" + file.name;
+    PGCERTD_CHECK(replace ? ca::replace_file(path, file.bytes.view(), file.mode) : ca::write_new_file(path, file.bytes.view(), file.mode));
+  }
   return {};
 }
 
@@ -105,9 +109,38 @@ const Format& format_of(const ClientIssue& command) {
   return formats.front();
 }
 
-Result<json> ask_for_certificate(const ClientIssue& command, const x509::PrivateKey& key, const Session& session) {
-  PGCERTD_TRY(const std::string request, x509::make_client_request_pem(key, command.role));
-  return session.client().post("/v1/clients", {{"role", command.role}, {"request", request}, {"lifetime", command.lifetime}, {"issuer", command.issuer}});
+struct Former {
+  x509::PrivateKey key;
+  std::string serial;       // of the certificate that it has; empty: the key is new
+};
+
+Result<void> check_role(const CertFacts& leaf, const std::string& path, const ClientIssue& command) {
+  if (leaf.common_name == command.role) return {};
+  return fail(Errc::refused, fmt::format("\"{}\" is a certificate of \"{}\", not of the role \"{}\"", printable(path, 4096), printable(leaf.common_name, 80), printable(command.role, 80)), "name the role and the directory that belong together");
+}
+
+// The same key again: libpq and pgjdbc read key and certificate one after the other, and each mixture of old and new must match.
+Result<Former> former_pair(const ClientIssue& command) {
+  const std::string certificate = command.directory + "/postgresql.crt", key_path = command.directory + (command.format == "jdbc" ? "/postgresql.pk8" : "/postgresql.key");
+  PGCERTD_TRY(const std::string bytes, ca::read_file(certificate));
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(bytes, certificate));
+  PGCERTD_CHECK(check_role(chain.front().facts(), certificate, command));
+  PGCERTD_TRY(const Secret pem, ca::read_secret_file(key_path));
+  PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::parse(pem.view(), key_path));
+  if (!x509::key_matches(key, chain.front()))
+    return fail(Errc::refused, fmt::format("\"{}\" and \"{}\" do not belong together", printable(key_path, 4096), printable(certificate, 4096)), "issue into another directory, without --renew");
+  return Former{std::move(key), chain.front().facts().serial};
+}
+
+Result<Former> key_for(const ClientIssue& command) {
+  if (command.renew && command.format != "pkcs12") return within(former_pair(command), "--renew");
+  PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(command.key_type));
+  return Former{std::move(key), {}};
+}
+
+Result<json> ask_for_certificate(const ClientIssue& command, const Former& former, const Session& session) {
+  PGCERTD_TRY(const std::string request, x509::make_client_request_pem(former.key, command.role));
+  return session.client().post("/v1/clients", {{"role", command.role}, {"request", request}, {"lifetime", command.lifetime}, {"issuer", command.issuer}, {"renews", former.serial}});
 }
 
 struct Written {
@@ -122,15 +155,15 @@ Result<Written> issue(const ClientIssue& command, const Session& session) {
   if (command.with_crl) names.emplace_back("root.crl");
   if (command.format == "pkcs12") PGCERTD_CHECK(passphrase_of(command));
   PGCERTD_CHECK(make_directory(command.directory));
-  PGCERTD_CHECK(check_free(command.directory, names));
-  PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::generate(command.key_type));
-  PGCERTD_TRY(json reply, ask_for_certificate(command, key, session));
-  PGCERTD_TRY(std::vector<OutputFile> files, format.files(command, key, reply));
+  if (!command.renew) PGCERTD_CHECK(check_free(command.directory, names));
+  PGCERTD_TRY(const Former former, key_for(command));
+  PGCERTD_TRY(json reply, ask_for_certificate(command, former, session));
+  PGCERTD_TRY(std::vector<OutputFile> files, format.files(command, former.key, reply));
   files.push_back({"root.crt", Secret(text_of(reply, "root")), 0644});
   if (command.with_crl && text_of(reply, "crl").empty())
     return fail(Errc::not_found, "the issuer has no complete set of CRLs now, and none is written", "pgcertctl crl show; the certificate itself was issued: revoke it, or leave --with-crl out");
   if (command.with_crl) files.push_back({"root.crl", Secret(text_of(reply, "crl")), 0644});
-  PGCERTD_CHECK(write_files(command.directory, files));
+  PGCERTD_CHECK(write_files(command.directory, files, command.renew));
   Written out{std::move(reply), {}};
   for (const OutputFile& file : files) out.paths.push_back(command.directory + "/" + file.name);
   return out;
@@ -143,7 +176,7 @@ std::string issued_text(const Written& written, const ClientIssue& command) {
   if (command.format == "libpq")
     out += fmt::format("\nThe client connects with\n  psql 'host=HOST dbname=DB user={0} sslmode=verify-full sslrootcert={1}/root.crt sslcert={1}/postgresql.crt sslkey={1}/postgresql.key'\n", printable(command.role, 80),
                        printable(command.directory, 4096));
-  out += fmt::format("\npg_hba.conf asks for the certificate with\n  hostssl  DB  {}  ADDRESS  cert\n", printable(command.role, 80));
+  out += fmt::format("\npg_hba.conf asks for the certificate with\n  hostssl  DB  {0}  ADDRESS  cert\nor, for a role of another name, with map=certs there and in pg_ident.conf\n  certs  {0}  OTHERROLE\n", printable(command.role, 80));
   if (command.with_crl) out += "root.crl ends: libpq refuses every server then, so renew it in time (pgcertctl crl show)\n";
   return out;
 }

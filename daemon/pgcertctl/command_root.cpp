@@ -182,13 +182,9 @@ Result<void> agree(const std::vector<Waiting>& requests, const Session& session)
 }
 
 Result<std::vector<x509::Certificate>> sign_all(ca::RootCa& root, const std::vector<Waiting>& requests, const Session& session) {
-  std::vector<x509::Certificate> made;
-  for (const Waiting& one : requests) {
-    auto certificate = root.sign(one.pem, one.wish, session.now());
-    if (!certificate) return fail(std::move(certificate).error().within(printable(one.file, 4096)));
-    made.push_back(std::move(*certificate));
-  }
-  return made;
+  std::vector<ca::SigningOrder> orders;
+  for (const Waiting& one : requests) orders.push_back({one.file, one.pem, one.wish});
+  return root.sign_all(orders, session.now());
 }
 
 // What is carried back: certificates, the root, its CRL. Whole or not there at all; the number of objects shows a file that was cut

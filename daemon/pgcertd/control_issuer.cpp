@@ -141,7 +141,9 @@ Result<LeafRequest> client_request(const IssuerCall& call) {
   LeafRequest out;
   out.role = call.text("role");
   out.request_pem = call.text("request");
+  out.renews = call.text("renews");
   if (out.role.empty()) return fail(Errc::invalid, "no role is named");
+  if (!out.renews.empty() && !is_serial(out.renews)) return fail(Errc::invalid, fmt::format("\"{}\" is no serial number: up to 40 hexadecimal digits", printable(out.renews, 80)));
   PGCERTD_TRY(out.lifetime, parse_duration(call.text("lifetime").empty() ? "90d" : call.text("lifetime")));
   PGCERTD_TRY(const auto facts, x509::parse_request(out.request_pem, "request"));
   out.spki_sha256 = facts.spki_sha256;

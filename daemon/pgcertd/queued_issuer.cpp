@@ -20,6 +20,9 @@ bool concerns_clusters(const IssuerSeen& before, const IssuerSeen& now) {
          before.issuing_pem != now.issuing_pem;
 }
 
+// By the key, which a renewal for a client has again.
+std::string id_of(const LeafRequest& request) { return request.renews.empty() ? request.spki_sha256 : request.spki_sha256 + " " + request.renews; }
+
 std::shared_ptr<const OtherCrls> published_by(const IssuerSeen& seen) {
   if (seen.crl_set.empty()) return nullptr;
   return std::make_shared<const OtherCrls>(OtherCrls{"issuer " + seen.name, seen.crl_set_pem, seen.crl_set, {}, {}});
@@ -61,9 +64,9 @@ IssuerSeen QueuedIssuer::observe(TimePoint) {
   return unknown;
 }
 
-std::optional<IssuerAnswer> QueuedIssuer::known(const std::string& spki, TimePoint) const {
-  if (const auto found = answers_.find(spki); found != answers_.end()) return found->second;
-  if (const auto found = queued_.find(spki); found != queued_.end()) return IssuerAnswer{Pending{found->second}};
+std::optional<IssuerAnswer> QueuedIssuer::known(const std::string& id, TimePoint) const {
+  if (const auto found = answers_.find(id); found != answers_.end()) return found->second;
+  if (const auto found = queued_.find(id); found != queued_.end()) return IssuerAnswer{Pending{found->second}};
   return std::nullopt;
 }
 
@@ -74,15 +77,16 @@ IssuerAnswer QueuedIssuer::lookup(const std::string& spki, TimePoint now) {
 
 IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
   std::unique_lock lock(mutex_);
-  if (const auto found = answers_.find(request.spki_sha256); found != answers_.end() && std::holds_alternative<Refused>(found->second)) answers_.erase(found);
-  if (!known(request.spki_sha256, now)) {
-    queued_[request.spki_sha256] = now;
+  const std::string id = id_of(request);
+  if (const auto found = answers_.find(id); found != answers_.end() && std::holds_alternative<Refused>(found->second)) answers_.erase(found);
+  if (!known(id, now)) {
+    queued_[id] = now;
     queue_.push_back(request);
     changed_.notify_all();
   }
-  const auto answered = [&] { return !queued_.contains(request.spki_sha256) || std::ranges::any_of(waiting_, [&](const LeafRequest& one) { return one.spki_sha256 == request.spki_sha256; }); };
+  const auto answered = [&] { return !queued_.contains(id) || std::ranges::any_of(waiting_, [&](const LeafRequest& one) { return id_of(one) == id; }); };
   changed_.wait_for(lock, patience, [&] { return stopping_ || answered(); });
-  return known(request.spki_sha256, now).value_or(IssuerAnswer{Unknown{}});
+  return known(id, now).value_or(IssuerAnswer{Unknown{}});
 }
 
 std::shared_ptr<const OtherCrls> QueuedIssuer::published() const {
@@ -141,17 +145,18 @@ void QueuedIssuer::look() {
 }
 
 void QueuedIssuer::answer(const LeafRequest& request) {
+  const std::string id = id_of(request);
   IssuerAnswer answer = look_at_clocks(clock_) ? IssuerAnswer{Pending{wall_clock()}} : inner_->submit(request, wall_clock());
   const std::lock_guard lock(mutex_);
   if (std::holds_alternative<Pending>(answer)) {
-    queued_[request.spki_sha256] = std::get<Pending>(answer).since;
+    queued_[id] = std::get<Pending>(answer).since;
     waiting_.push_back(request);
     changed_.notify_all();
     return;
   }
-  queued_.erase(request.spki_sha256);
-  answers_.insert_or_assign(request.spki_sha256, std::move(answer));
-  answer_order_.push_back(request.spki_sha256);
+  queued_.erase(id);
+  answers_.insert_or_assign(id, std::move(answer));
+  answer_order_.push_back(id);
   if (answer_order_.size() > answers_kept) {
     answers_.erase(answer_order_.front());
     answer_order_.pop_front();

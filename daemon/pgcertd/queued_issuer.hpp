@@ -66,7 +66,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::deque<Asked> do_what_waits();                         // with their results
   std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
-  [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& spki, TimePoint now) const;   // under mutex_
+  [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& id, TimePoint now) const;   // under mutex_
 
   const IssuerSettings settings_;
   const std::unique_ptr<ports::Issuer> inner_;      // others than the thread only ask it, and say that canaries are wanted
@@ -79,7 +79,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::condition_variable changed_;
   std::optional<IssuerSeen> seen_;
   std::shared_ptr<const OtherCrls> published_;
-  std::map<std::string, TimePoint> queued_;         // SPKI → since when
+  std::map<std::string, TimePoint> queued_;         // by id_of() the request → since when
   std::deque<LeafRequest> queue_;
   std::deque<LeafRequest> waiting_;                 // answered with Pending; submitted again after the next look
   std::deque<Asked> asked_;

@@ -68,16 +68,22 @@ Result<ChainedLog> ChainedLog::open(const std::string& path) {
   return log;
 }
 
-Result<void> ChainedLog::append(TimePoint at, const std::string& text) {
-  LogEntry entry{entries_.size() + 1, at, {}, printable(text, 2000)};
-  entry.hash = hash_of(head(), entry);
-  const std::string line = fmt::format("{} {} {} {}\n", entry.number, to_rfc3339(entry.at), entry.hash, entry.text);
+Result<void> ChainedLog::append_all(TimePoint at, const std::vector<std::string>& texts) {
+  std::vector<LogEntry> added;
+  std::string lines, before = head();
+  for (const std::string& text : texts) {
+    LogEntry entry{entries_.size() + added.size() + 1, at, {}, printable(text, 2000)};
+    entry.hash = hash_of(before, entry);
+    lines += fmt::format("{} {} {} {}\n", entry.number, to_rfc3339(entry.at), entry.hash, entry.text);
+    before = entry.hash;
+    added.push_back(std::move(entry));
+  }
   const UniqueFd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return fail(errno_error("open", path_, errno));
-  PGCERTD_CHECK(write_fully(fd.get(), line, path_));
+  PGCERTD_CHECK(write_fully(fd.get(), lines, path_));
   if (::fsync(fd.get()) != 0) return fail(errno_error("fsync", path_, errno));
   PGCERTD_CHECK(sync_directory(parent_of(path_)));
-  entries_.push_back(std::move(entry));
+  std::move(added.begin(), added.end(), std::back_inserter(entries_));
   return {};
 }
 

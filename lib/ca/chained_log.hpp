@@ -26,7 +26,9 @@ class ChainedLog {
   // Reads and verifies it; a missing file is an empty log. Errc::invalid names the first line that does not fit.
   static Result<ChainedLog> open(const std::string& path);
   // On the disk when it returns.
-  Result<void> append(TimePoint at, const std::string& text);
+  Result<void> append(TimePoint at, const std::string& text) { return append_all(at, {text}); }
+  // All of them by one write.
+  Result<void> append_all(TimePoint at, const std::vector<std::string>& texts);
   [[nodiscard]] const std::vector<LogEntry>& entries() const { return entries_; }
   [[nodiscard]] std::string head() const { return entries_.empty() ? std::string{} : entries_.back().hash; }
 

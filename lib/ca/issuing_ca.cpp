@@ -82,7 +82,8 @@ Result<x509::RequestFacts> check_request(const LeafRequest& request) {
 }
 
 std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
-  if (!request.role.empty()) return fmt::format("client role={} lifetime={} crl={}", request.role, to_text(request.lifetime), crl_url);
+  if (!request.role.empty())
+    return fmt::format("client role={} lifetime={} crl={}{}{}", request.role, to_text(request.lifetime), crl_url, request.renews.empty() ? "" : " renews=", request.renews);
   return fmt::format("server dns={} ip={} lifetime={} crl={}", fmt::join(request.names.dns, ","), fmt::join(request.names.ip, ","),
                      to_text(request.lifetime), crl_url);
 }

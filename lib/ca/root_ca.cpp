@@ -39,6 +39,14 @@ Result<void> check_wish(const x509::RequestFacts& facts, const SigningWish& wish
   return x509::check_names(wish.names);
 }
 
+Result<store::Registry::NewSerial> new_serial_for(const SigningOrder& order) {
+  PGCERTD_TRY(const x509::RequestFacts facts, x509::parse_request(order.request_pem, "request"));
+  PGCERTD_CHECK(check_wish(facts, order.wish));
+  PGCERTD_TRY(std::string serial, x509::new_serial());
+  const std::string profile = order.wish.issuing ? "issuing-ca" : fmt::format("server dns={} ip={}", fmt::join(order.wish.names.dns, ","), fmt::join(order.wish.names.ip, ","));
+  return store::Registry::NewSerial{std::move(serial), facts.spki_sha256, profile};
+}
+
 }  // namespace
 
 RootCa::RootCa(RootDirectory directory, x509::Certificate certificate, x509::PrivateKey key, store::Registry registry, ChainedLog log)
@@ -58,19 +66,37 @@ Result<RootCa> RootCa::open(const std::string& path, const Secret* passphrase, T
 }
 
 Result<x509::Certificate> RootCa::sign(const std::string& request_pem, const SigningWish& wish, TimePoint now) {
-  PGCERTD_TRY(const x509::RequestFacts facts, x509::parse_request(request_pem, "request"));
-  PGCERTD_CHECK(check_wish(facts, wish));
-  const x509::Validity validity = x509::leaf_validity(now, wish.lifetime, {certificate_.facts()});
-  PGCERTD_TRY(const std::string serial, x509::new_serial());
-  PGCERTD_CHECK(registry_.record_serial(serial, facts.spki_sha256, wish.issuing ? "issuing-ca" : fmt::format("server dns={} ip={}", fmt::join(wish.names.dns, ","), fmt::join(wish.names.ip, ",")), now));
-  const auto signed_one = [&] {
-    if (wish.issuing) return x509::sign_issuing_ca(key_, certificate_, request_pem, wish.common_name, serial, validity);
-    return x509::sign_leaf(key_, certificate_, request_pem, {.serial = serial, .names = wish.names, .validity = validity, .crl_url = {}, .client_auth = false});
-  };
-  PGCERTD_TRY(x509::Certificate made, signed_one());
-  PGCERTD_CHECK(registry_.record_certificate(serial, made.der(), made.facts().not_after, now));
-  PGCERTD_CHECK(log_.append(now, signed_entry(wish.issuing ? "an issuing CA" : "a server", made.facts())));
+  PGCERTD_TRY(auto made, sign_all({{{}, request_pem, wish}}, now));
+  return std::move(made.front());
+}
+
+Result<std::vector<x509::Certificate>> RootCa::sign_all(const std::vector<SigningOrder>& orders, TimePoint now) {
+  if (orders.empty()) return std::vector<x509::Certificate>{};
+  std::vector<store::Registry::NewSerial> serials;
+  for (const SigningOrder& order : orders) {
+    auto serial = new_serial_for(order);
+    if (!serial) return order.file.empty() ? fail(std::move(serial).error()) : fail(std::move(serial).error().within(printable(order.file, 4096)));
+    serials.push_back(std::move(*serial));
+  }
+  PGCERTD_CHECK(registry_.record_serials(serials, now));
+  std::vector<x509::Certificate> made;
+  std::vector<store::Registry::NewCertificate> certificates;
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    PGCERTD_TRY(x509::Certificate one, sign_one(orders[i], serials[i].serial, now));
+    certificates.push_back({serials[i].serial, one.der(), one.facts().not_after});
+    lines.push_back(signed_entry(orders[i].wish.issuing ? "an issuing CA" : "a server", one.facts()));
+    made.push_back(std::move(one));
+  }
+  PGCERTD_CHECK(registry_.record_certificates(certificates, now));
+  PGCERTD_CHECK(log_.append_all(now, lines));
   return made;
+}
+
+Result<x509::Certificate> RootCa::sign_one(const SigningOrder& order, const std::string& serial, TimePoint now) const {
+  const x509::Validity validity = x509::leaf_validity(now, order.wish.lifetime, {certificate_.facts()});
+  if (order.wish.issuing) return x509::sign_issuing_ca(key_, certificate_, order.request_pem, order.wish.common_name, serial, validity);
+  return x509::sign_leaf(key_, certificate_, order.request_pem, {.serial = serial, .names = order.wish.names, .validity = validity, .crl_url = {}, .client_auth = false});
 }
 
 Result<bool> RootCa::has_signed(const std::string& spki_sha256) {

@@ -24,6 +24,12 @@ struct SigningWish {
   Duration lifetime{};                  // clamped to the root's
 };
 
+struct SigningOrder {
+  std::string file;                     // named in errors; may be empty
+  std::string request_pem;
+  SigningWish wish;
+};
+
 class RootCa {
  public:
   // `passphrase` may be null where the key has none.
@@ -31,6 +37,8 @@ class RootCa {
 
   // Errc::refused: an ed25519 CA, a wrong signature, a weak key, a name that is none.
   Result<x509::Certificate> sign(const std::string& request_pem, const SigningWish& wish, TimePoint now);
+  // In their order; nothing is signed unless each of them may be.
+  Result<std::vector<x509::Certificate>> sign_all(const std::vector<SigningOrder>& orders, TimePoint now);
   // The next one; number and thisUpdate move on from whatever registry and directory have.
   Result<x509::Crl> renew_crl(Duration lifetime, TimePoint now);
 
@@ -43,6 +51,8 @@ class RootCa {
 
  private:
   RootCa(RootDirectory directory, x509::Certificate certificate, x509::PrivateKey key, store::Registry registry, ChainedLog log);
+
+  Result<x509::Certificate> sign_one(const SigningOrder& order, const std::string& serial, TimePoint now) const;
 
   RootDirectory directory_;
   x509::Certificate certificate_;

@@ -24,6 +24,7 @@ struct LeafRequest {
   Duration lifetime{};
   std::optional<TimePoint> outlive;   // not_after of the one in use: refuse a certificate that would end earlier
   std::string role{};                 // not empty: a client's certificate for this role, without names
+  std::string renews{};               // serial of the one that this is to follow with the same key; empty: the key's first
   std::string proof_pem{};            // CMS over the request by the key of the certificate in use; empty: none, a first enrolment
 };
 

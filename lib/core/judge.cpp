@@ -351,7 +351,7 @@ std::vector<Finding> judge_clients(const IssuerSeen& seen, TimePoint now) {
     if (client.revoked || !roles.insert(client.role).second || !expires_soon(client.not_after - now, client.not_after - client.not_before)) continue;
     const std::string role = printable(client.role, 80);
     out.push_back(finding(P::client_cert_expiring, fmt::format("the client certificate {} of the role {} ends {} ({})", client.serial, role, relative_text(client.not_after, now), to_rfc3339(client.not_after)),
-                          fmt::format("pgcertctl client issue {} -o DIR, and give the client the new files", role), role));
+                          fmt::format("pgcertctl client issue {} -o DIR --renew, with the files that the client has in DIR; then give them back to it", role), role));
   }
   return out;
 }

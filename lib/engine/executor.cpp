@@ -90,7 +90,7 @@ std::string proof_for(Step& s, const std::string& request_pem) {
 Result<void> run(Step& s, const action::Submit& a) {
   const auto pending = std::find_if(s.seen.pending.begin(), s.seen.pending.end(), [&](const PendingSeen& p) { return p.spki_sha256 == a.spki_sha256; });
   if (pending == s.seen.pending.end()) return fail(Errc::not_found, "the request is gone");
-  const LeafRequest request{s.desired.cluster.name, a.spki_sha256, pending->request_pem, pending->names, s.desired.cluster.lifetime, a.outlive, {}, proof_for(s, pending->request_pem)};
+  const LeafRequest request{s.desired.cluster.name, a.spki_sha256, pending->request_pem, pending->names, s.desired.cluster.lifetime, a.outlive, {}, {}, proof_for(s, pending->request_pem)};
   const IssuerAnswer answer = s.ports.issuer.submit(request, s.now);
   if (const auto* refused = std::get_if<Refused>(&answer)) {
     note_failure(s, "sign", refused->why.text(), refused->why.remedy, false);

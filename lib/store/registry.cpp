@@ -112,19 +112,34 @@ bool Registry::matches_disk() const {
 
 Result<void> Registry::record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile,
                                      TimePoint now) {
-  PGCERTD_TRY(Statement insert,
-              database_.prepare("INSERT INTO certificate (serial, spki_sha256, profile, recorded_at) VALUES (?, ?, ?, ?)"));
-  return insert.bind(1, serial).bind(2, spki_sha256).bind(3, profile).bind(4, now).run();
+  return record_serials({{serial, spki_sha256, profile}}, now);
+}
+
+Result<void> Registry::record_serials(const std::vector<NewSerial>& serials, TimePoint now) {
+  return database_.transaction([&]() -> Result<void> {
+    PGCERTD_TRY(Statement insert,
+                database_.prepare("INSERT INTO certificate (serial, spki_sha256, profile, recorded_at) VALUES (?, ?, ?, ?)"));
+    for (const NewSerial& one : serials)
+      PGCERTD_CHECK(insert.bind(1, one.serial).bind(2, one.spki_sha256).bind(3, one.profile).bind(4, now).run());
+    return {};
+  });
 }
 
 Result<void> Registry::record_certificate(const std::string& serial, const std::string& der, TimePoint not_after, TimePoint now) {
+  return record_certificates({{serial, der, not_after}}, now);
+}
+
+Result<void> Registry::record_certificates(const std::vector<NewCertificate>& certificates, TimePoint now) {
   return database_.transaction([&]() -> Result<void> {
     PGCERTD_TRY(Statement update,
                 database_.prepare("UPDATE certificate SET der = ?, not_after = ?, issued_at = ? WHERE serial = ? AND der IS NULL"));
-    PGCERTD_CHECK(update.bind_blob(1, der).bind(2, not_after).bind(3, now).bind(4, serial).run());
-    if (database_.changes() == 1) return {};
-    return fail(Errc::invalid,
-                fmt::format("serial {} is not recorded in \"{}\", or has its certificate already", serial, database_.path()));
+    for (const NewCertificate& one : certificates) {
+      PGCERTD_CHECK(update.bind_blob(1, one.der).bind(2, one.not_after).bind(3, now).bind(4, one.serial).run());
+      if (database_.changes() != 1)
+        return fail(Errc::invalid,
+                    fmt::format("serial {} is not recorded in \"{}\", or has its certificate already", one.serial, database_.path()));
+    }
+    return {};
   });
 }
 

@@ -46,6 +46,16 @@ class Registry {
   static Result<Registry> open_or_create(const std::string& path);
 
   Result<void> record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile, TimePoint now);
+  // Many at the cost of one: all, or an error and none.
+  struct NewSerial {
+    std::string serial, spki_sha256, profile;
+  };
+  Result<void> record_serials(const std::vector<NewSerial>& serials, TimePoint now);
+  struct NewCertificate {
+    std::string serial, der;
+    TimePoint not_after{};
+  };
+  Result<void> record_certificates(const std::vector<NewCertificate>& certificates, TimePoint now);
   // Refused for a serial that was never recorded, or that has its certificate already.
   Result<void> record_certificate(const std::string& serial, const std::string& der, TimePoint not_after, TimePoint now);
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 
 from harness import HostTest, PGCERTCTL, as_user, needs_root, poll, quiet_run
@@ -208,6 +209,43 @@ class Life(Clients):
         self.assertIn("certificate revoked", self.connect(host, "alice", alice))
         self.assertIsNone(self.connect(host, "bob", bob))
         self.assertTrue(host.events("rolled-back"))
+
+    def test_a_renewal_under_clients_that_connect(self):
+        host = self.with_clients()
+        daemon = host.start()
+        daemon.wait_proved()
+        alice, told = self.issue(host, "alice", "--lifetime", "1d")
+        self.wait_in(host, "alice", alice, daemon)
+        refused, made, over = [], [0], threading.Event()
+        def connect():
+            while not over.is_set():
+                complaint = self.connect(host, "alice", alice)
+                made[0] += 1
+                if complaint:
+                    refused.append(complaint)
+        thread = threading.Thread(target=connect)
+        thread.start()
+        serials = [told["serial"]]
+        for _ in range(10):
+            done = host.ctl("--json", "client", "issue", "alice", "-o", alice, "--renew")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            serials.append(json.loads(done.stdout)["serial"])
+        over.set()
+        thread.join()
+        self.assertEqual(refused, [])
+        self.assertGreater(made[0], 3)
+        self.assertEqual(len(set(serials)), 11)
+        self.assertIn(serials[-1], quiet_run("openssl", "x509", "-in", alice / "postgresql.crt", "-noout", "-serial").lower())
+        self.assertEqual((alice / "postgresql.key").stat().st_mode & 0o777, 0o600)
+        bob, _ = self.issue(host, "bob", "--format", "jdbc")
+        before = (bob / "postgresql.crt").read_bytes()
+        for words, text in ((("bob", "-o", alice), "not of the role"), (("alice", "-o", host.directory / "nowhere"), "postgresql.crt"), (("bob", "-o", bob), "postgresql.key")):
+            done = host.ctl("client", "issue", *words, "--renew")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(text, done.stderr)
+        self.assertEqual((bob / "postgresql.crt").read_bytes(), before)
+        self.assertEqual(host.ctl("client", "issue", "bob", "-o", bob, "--format", "jdbc", "--renew").returncode, 0)
+        self.assertNotEqual((bob / "postgresql.crt").read_bytes(), before)
 
     def test_formats(self):
         host = self.with_clients()
