@@ -28,6 +28,7 @@ bool pem_ended();
 Result<TimePoint> from_asn1(const ASN1_TIME* time, std::string_view field);
 // UTCTime until 2049, GeneralizedTime after (RFC 5280 4.1.2.5); no clock of OpenSSL is involved.
 Result<Asn1TimePtr> to_asn1(TimePoint at);
+Result<std::string> time_der(TimePoint at);   // the same in DER, without an object
 
 std::string hex_of(const ASN1_OCTET_STRING* octets);       // empty for none
 std::string serial_hex(const ASN1_INTEGER* serial);
