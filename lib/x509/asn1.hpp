@@ -12,8 +12,8 @@
 
 namespace pgcertd::x509 {
 
-// Larger input is refused before it is looked at; a CRL of a million entries has about 50 MB in PEM.
-constexpr std::size_t max_input = std::size_t{64} << 20;
+// Larger input is refused before it is looked at.
+constexpr std::size_t max_input = largest_crl;
 Result<void> check_size(std::string_view bytes, std::string_view name);
 
 // A view for reading; `bytes` must outlive it.

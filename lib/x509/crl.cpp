@@ -212,15 +212,22 @@ bool Crl::contains(std::string_view serial) const {
   return !octets.empty() && revokes(*handle_, octets);
 }
 
+Result<std::vector<Crl>> take_crls(std::string bytes, std::string_view name) {
+  const CleanErrorQueue clean;
+  PGCERTD_CHECK(check_size(bytes, name));
+  if (bytes.empty()) return parse_crls(bytes, name);   // which says that there is none
+  const bool pem = looks_like_pem(bytes);
+  auto der = pem ? take_only_block(bytes, label) : std::optional(std::exchange(bytes, {}));
+  if (!der) return parse_crls(bytes, name);
+  PGCERTD_TRY(Crl crl, within(adopt_der(std::move(*der), pem ? Rest::ignored : Rest::refused), fmt::format("reading \"{}\"", name)));
+  return std::vector{std::move(crl)};
+}
+
 Result<std::vector<Crl>> parse_crls(std::string_view bytes, std::string_view name) {
   const CleanErrorQueue clean;
   PGCERTD_CHECK(check_size(bytes, name));
+  if (!bytes.empty() && !looks_like_pem(bytes)) return take_crls(std::string(bytes), name);
   std::vector<Crl> out;
-  if (!bytes.empty() && !looks_like_pem(bytes)) {
-    PGCERTD_TRY(Crl crl, within(Crl::from_der(bytes), fmt::format("reading \"{}\"", name)));
-    out.push_back(std::move(crl));
-    return out;
-  }
   while (auto next = read_block(bytes)) {
     PGCERTD_CHECK(check_room_for_block(out.size(), name));
     PGCERTD_TRY(Crl crl, within(std::move(*next), fmt::format("CRL {} of \"{}\"", out.size() + 1, name)));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "x509/asn1.hpp"
 #include "x509/openssl_error.hpp"
@@ -39,21 +40,17 @@ bool decode_group(const char* in, char* out) {
   return group < no_digit;
 }
 
-bool decode_groups(std::string_view text, char* out) {
-  bool good = true;
-  for (std::size_t i = 0; i < text.size(); i += 4, out += 3) good = decode_group(text.data() + i, out) && good;
-  return good;
-}
-
-// The last line: one to sixteen groups, the very last of them perhaps padded.
-std::optional<std::size_t> decode_last_line(std::string_view text, char* out) {
+// One to sixteen groups, the very last of them perhaps padded; `out` is as before where they are not good.
+std::optional<std::size_t> decode_line(std::string_view text, char* out) {
   if (text.empty() || text.size() > line_chars || text.size() % 4 != 0) return std::nullopt;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  std::array<char, line_chars> line{};
+  std::array<char, line_chars> line;   // NOLINT(cppcoreguidelines-pro-type-member-init): of a million lines, each is filled
   std::ranges::copy(text, line.begin());
   std::fill_n(line.begin() + static_cast<std::ptrdiff_t>(text.size() - padding), padding, 'A');
-  std::array<char, line_octets> octets{};
-  if (!decode_groups({line.data(), text.size()}, octets.data())) return std::nullopt;
+  std::array<char, line_octets> octets;   // NOLINT(cppcoreguidelines-pro-type-member-init): as above
+  bool good = true;
+  for (std::size_t i = 0; i < text.size() / 4; ++i) good = decode_group(line.data() + 4 * i, octets.data() + 3 * i) && good;
+  if (!good) return std::nullopt;
   const std::size_t size = text.size() / 4 * 3 - padding;
   std::copy_n(octets.begin(), size, out);
   return size;
@@ -68,30 +65,40 @@ bool take(std::string_view& text, std::string_view expected) {
 
 bool take_line_end(std::string_view& text) { return take(text, "\n") || take(text, "\r\n"); }
 
-// The lines of a block up to its end. `room` has space for all that they could say.
-std::optional<std::size_t> decode_lines(std::string_view& text, char* room) {
-  std::size_t size = 0;
-  while (text.size() > line_chars && (text[line_chars] == '\n' || text[line_chars] == '\r')) {
-    const std::string_view line = text.substr(0, line_chars);
-    std::string_view rest = text.substr(line_chars);
-    if (!take_line_end(rest)) return std::nullopt;
-    if (rest.starts_with('-')) break;                       // the last one, which may be padded
-    if (!decode_groups(line, room + size)) return std::nullopt;
-    size += line_octets;
+// The lines of a block's body, as far as they are good: those are taken from `text`, and `size` says what they came to. `room` may be
+// where the text itself begins, as four characters are read before they become three.
+bool decode_lines(std::string_view& text, char* room, std::size_t& size) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), line_chars + 1);   // the line, and perhaps a CR
+    std::string_view line = text.substr(0, end), rest = text.substr(std::min(end, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!take(rest, "\n") || (!rest.empty() && line.size() != line_chars)) return false;
+    const auto octets = decode_line(line, room + size);
+    if (!octets || (!rest.empty() && *octets != line_octets)) return false;
+    size += *octets;
     text = rest;
   }
-  const auto last = decode_last_line(text.substr(0, text.find_first_of("\r\n")), room + size);
-  if (!last) return std::nullopt;
-  text.remove_prefix(text.find_first_of("\r\n"));
-  return take_line_end(text) ? std::optional(size + *last) : std::nullopt;
+  return size > 0;
 }
 
-}  // namespace
+std::string begin_line(std::string_view label) { return fmt::format("-----BEGIN {}-----", label); }
 
-std::string pem_text(std::string_view label, std::string_view der) {
+// Cuts a block of `label` that `bytes` begin with into its body and what comes after it.
+struct Cut {
+  std::string_view body, rest;
+};
+std::optional<Cut> cut_block(std::string_view bytes, std::string_view label) {
+  if (!take(bytes, begin_line(label)) || !take_line_end(bytes)) return std::nullopt;
+  // No character that belongs to a body is a '-'.
+  const std::size_t size = std::min(bytes.find('-'), bytes.size());
+  std::string_view rest = bytes.substr(size);
+  if (!take(rest, fmt::format("-----END {}-----", label)) || !(rest.empty() || take_line_end(rest))) return std::nullopt;
+  return Cut{bytes.substr(0, size), rest};
+}
+
+std::string lines_of(std::string_view der) {
   std::string out;
-  out.reserve((der.size() + line_octets - 1) / line_octets * (line_chars + 1) + 2 * label.size() + 64);
-  out += fmt::format("-----BEGIN {}-----\n", label);
+  out.reserve((der.size() + line_octets - 1) / line_octets * (line_chars + 1) + line_chars);
   for (std::size_t i = 0; i < der.size(); i += line_octets) {
     const std::string_view octets = der.substr(i, line_octets);
     std::array<unsigned char, line_chars + 1> line{};
@@ -99,7 +106,13 @@ std::string pem_text(std::string_view label, std::string_view der) {
     out.append(reinterpret_cast<const char*>(line.data()), static_cast<std::size_t>(size));
     out += '\n';
   }
-  return out += fmt::format("-----END {}-----\n", label);
+  return out;
+}
+
+}  // namespace
+
+std::string pem_text(std::string_view label, std::string_view der) {
+  return fmt::format("{}\n{}-----END {}-----\n", begin_line(label), lines_of(der), label);
 }
 
 std::size_t text_before_block(std::string_view bytes) {
@@ -114,18 +127,31 @@ std::size_t text_before_block(std::string_view bytes) {
 }
 
 std::optional<PemBlock> read_pem_block(std::string_view bytes, std::string_view label) {
-  std::string_view text = bytes;
-  if (!take(text, fmt::format("-----BEGIN {}-----", label)) || !take_line_end(text)) return std::nullopt;
-  // No character that belongs to the block's body is a '-'.
-  const std::size_t body = text.find('-');
-  if (body == std::string_view::npos) return std::nullopt;
+  const auto cut = cut_block(bytes, label);
+  if (!cut) return std::nullopt;
   PemBlock out;
-  out.der.resize(body / 4 * 3 + line_octets);
-  const auto size = decode_lines(text, out.der.data());
-  if (!size || !take(text, fmt::format("-----END {}-----", label)) || !(text.empty() || take_line_end(text))) return std::nullopt;
-  out.der.resize(*size);
-  out.size = bytes.size() - text.size();
+  out.der.resize(cut->body.size() / 4 * 3);
+  std::string_view body = cut->body;
+  std::size_t size = 0;
+  if (!decode_lines(body, out.der.data(), size)) return std::nullopt;
+  out.der.resize(size);
+  out.size = bytes.size() - cut->rest.size();
   return out;
+}
+
+std::optional<std::string> take_only_block(std::string& bytes, std::string_view label) {
+  const auto cut = cut_block(bytes, label);
+  if (!cut || !cut->rest.empty()) return std::nullopt;
+  std::string_view body = cut->body;
+  std::size_t size = 0;
+  if (decode_lines(body, bytes.data(), size)) {
+    bytes.resize(size);
+    return std::exchange(bytes, {});
+  }
+  // What was overwritten says nothing but what was decoded.
+  const std::string left(body.data(), static_cast<std::size_t>(bytes.data() + bytes.size() - body.data()));
+  bytes = fmt::format("{}\n{}{}", begin_line(label), lines_of(std::string_view(bytes).substr(0, size)), left);
+  return std::nullopt;
 }
 
 Result<void> check_room_for_block(std::size_t read, std::string_view name) {

@@ -24,6 +24,10 @@ struct PemBlock {
 // The block that `bytes` begin with: of this label, without headers, in full lines of 64. nullopt: it is not of that form.
 std::optional<PemBlock> read_pem_block(std::string_view bytes, std::string_view label);
 
+// What the one block says that `bytes` are, taken from them: decoded where it stands, so that a large one needs no room beside it.
+// nullopt: they are something else, and still say it.
+std::optional<std::string> take_only_block(std::string& bytes, std::string_view label);
+
 // More blocks than any bundle has are refused: each costs a signature check.
 Result<void> check_room_for_block(std::size_t read, std::string_view name);
 // When OpenSSL finds no more: because there are none, and not because the next is broken; and there was one at all.
