@@ -98,7 +98,7 @@ std::optional<Cut> cut_block(std::string_view bytes, std::string_view label) {
 
 std::string lines_of(std::string_view der) {
   std::string out;
-  out.reserve((der.size() + line_octets - 1) / line_octets * (line_chars + 1) + line_chars);
+  out.reserve(pem_size(der.size()));
   for (std::size_t i = 0; i < der.size(); i += line_octets) {
     const std::string_view octets = der.substr(i, line_octets);
     std::array<unsigned char, line_chars + 1> line{};

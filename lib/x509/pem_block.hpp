@@ -13,6 +13,8 @@ namespace pgcertd::x509 {
 
 // As PEM_write_bio does: lines of 64.
 std::string pem_text(std::string_view label, std::string_view der);
+// How much that is, but for the lines at its ends.
+constexpr std::size_t pem_size(std::size_t der) { return (der + 47) / 48 * 65; }
 
 // How many bytes at the front are lines that begin no block, and that OpenSSL passes over.
 std::size_t text_before_block(std::string_view bytes);

@@ -9,6 +9,7 @@
 #include "x509/extensions.hpp"
 #include "x509/key_kind.hpp"
 #include "x509/openssl_error.hpp"
+#include "x509/pem_block.hpp"
 #include "x509/sign.hpp"
 
 namespace pgcertd::x509 {
@@ -102,6 +103,9 @@ Result<Crl> sign_crl(const PrivateKey& ca_key, const Certificate& ca, std::strin
   const auto parts = split_crl(frame);
   if (!parts) return fail(Errc::crypto, "X509_CRL_sign: a CRL that cannot be read");
   std::string tbs = assemble_tbs(*parts, revoked.take());
+  // What could not be read back would stand in the way of every CRL after it.
+  if (pem_size(tbs.size() + 8192) > largest_crl)
+    return fail(Errc::invalid, fmt::format("a CRL of {} MiB in DER would be larger than what is read, {} MiB in PEM", tbs.size() >> 20U, largest_crl >> 20U), "let another issuing CA sign further certificates");
   PGCERTD_TRY(const std::string signature, sign_bytes(ca_key, tbs));
   std::string der = assemble_crl(tbs, parts->algorithm, signature);
   std::string().swap(tbs);   // as large as the CRL, and done with
