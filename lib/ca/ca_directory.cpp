@@ -64,10 +64,10 @@ Result<x509::Certificate> read_certificate(const std::string& path) {
 }
 
 Result<std::optional<x509::Crl>> read_crl(const std::string& path) {
-  const auto bytes = read_file(path);
+  auto bytes = read_file(path);
   if (!bytes && bytes.error().code == Errc::not_found) return std::optional<x509::Crl>();
   if (!bytes) return fail(bytes.error());
-  PGCERTD_TRY(auto crls, x509::parse_crls(*bytes, path));
+  PGCERTD_TRY(auto crls, x509::take_crls(std::move(*bytes), path));
   if (crls.size() != 1) return fail(Errc::invalid, fmt::format("\"{}\" holds {} CRLs: it should be one", path, crls.size()));
   return std::optional(std::move(crls.front()));
 }

@@ -9,11 +9,10 @@
 
 #include "base/fd_io.hpp"
 #include "base/unique_fd.hpp"
+#include "core/cert.hpp"
 
 namespace pgcertd::ca {
 namespace {
-
-constexpr std::size_t size_limit = 16U << 20U;
 
 Result<UniqueFd> open_regular(const std::string& path, std::size_t& size) {
   // O_NONBLOCK: a FIFO that somebody put there must not hold the daemon.
@@ -23,7 +22,7 @@ Result<UniqueFd> open_regular(const std::string& path, std::size_t& size) {
   if (::fstat(fd.get(), &seen) != 0) return fail(errno_error("fstat", path, errno));
   if (!S_ISREG(seen.st_mode)) return fail(Errc::invalid, fmt::format("\"{}\" is no regular file", path));
   size = static_cast<std::size_t>(seen.st_size);
-  if (size > size_limit) return fail(Errc::invalid, fmt::format("\"{}\" is larger than 16 MiB", path));
+  if (size > largest_crl) return fail(Errc::invalid, fmt::format("\"{}\" is larger than {} MiB", path, largest_crl >> 20U));
   return fd;
 }
 

@@ -12,7 +12,7 @@
 
 namespace pgcertd::ca {
 
-// The whole of a regular file of at most 16 MiB; a symbolic link as the last component is refused.
+// The whole of a regular file of at most 96 MiB (largest_crl); a symbolic link as the last component is refused.
 Result<std::string> read_file(const std::string& path);
 Result<Secret> read_secret_file(const std::string& path);
 // Made with O_EXCL and `mode` before the first byte; Errc::exists when it is there already. Removed again on failure.

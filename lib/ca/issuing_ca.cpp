@@ -89,16 +89,13 @@ std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
 }
 
 // RFC 5280 3.3: an entry stays until a CRL after the certificate's end has carried it.
-bool is_listed(const store::RegistryEntry& entry, TimePoint now) {
-  return !entry.not_after || now < *entry.not_after + std::chrono::days{2};
-}
+bool is_listed(std::optional<TimePoint> not_after, TimePoint now) { return !not_after || now < *not_after + std::chrono::days{2}; }
+
+x509::RevokedEntry entry_for(const store::Revocation& one) { return {.serial = one.serial, .revoked_at = one.revoked_at, .reason = one.reason}; }
 
 // Entries of a published CRL that the registry does not know are of a registry that was lost or restored.
-Result<void> check_nothing_unrevoked(const x509::Crl& published, const std::vector<store::RegistryEntry>& revoked,
-                                     const std::string& path) {
-  const auto known =
-      std::count_if(revoked.begin(), revoked.end(), [&](const auto& entry) { return published.contains(entry.serial); });
-  if (static_cast<std::uint64_t>(known) >= published.facts().revoked) return {};
+Result<void> check_nothing_unrevoked(const x509::Crl& published, std::uint64_t known, const std::string& path) {
+  if (known >= published.facts().revoked) return {};
   return fail(
       Errc::invalid,
       fmt::format("\"{}\" (number {}) revokes {} certificates of which the registry knows {}: a new CRL would un-revoke the rest",
@@ -242,16 +239,17 @@ Result<bool> IssuingCa::holds_all_revocations(const x509::Crl& published, TimePo
   PGCERTD_TRY(const std::uint64_t count, registry_.revoked_count());
   Complete found{published.facts().fingerprint_sha256, count};
   if (found == complete_) return true;
-  PGCERTD_TRY(const auto revoked, registry_.revoked());
-  const bool all = std::all_of(revoked.begin(), revoked.end(), [&](const auto& entry) { return !is_listed(entry, now) || published.contains(entry.serial); });
+  bool all = true;
+  PGCERTD_CHECK(registry_.for_each_revoked([&](const store::Revocation& one) -> Result<void> {
+    all = all && (!is_listed(one.not_after, now) || published.contains(one.serial));
+    return {};
+  }));
   if (all) complete_ = std::move(found);
   return all;
 }
 
 Result<x509::Crl> IssuingCa::sign_next_crl(const std::optional<x509::Crl>& published, TimePoint now) {
-  if (canaries_wanted_) return sign_crl_with_canary(published, now);
-  PGCERTD_TRY(const auto revoked, registry_.revoked());
-  return sign_crl(published, revoked, now);
+  return canaries_wanted_ ? sign_crl_with_canary(published, now) : sign_crl(published, now);
 }
 
 Result<x509::Crl> IssuingCa::renew_crl(TimePoint now) {
@@ -271,14 +269,15 @@ Result<void> IssuingCa::check_of_root(const x509::Crl& crl, TimePoint now) {
 // A registry that lost them would otherwise never sign again: its next CRL would un-revoke them.
 Result<std::string> IssuingCa::import_own(const x509::Crl& crl, TimePoint now) {
   PGCERTD_TRY(const auto published, published_crl());
-  const auto entries = x509::entries_of(crl);
-  for (const x509::RevokedEntry& entry : entries) PGCERTD_CHECK(registry_.adopt_revocation(entry.serial, entry.reason, entry.revoked_at, now));
+  PGCERTD_CHECK(registry_.adopt_revocations([&crl](const store::SeeRevocation& adopt) {
+    return x509::for_each_revoked(crl, [&adopt](const x509::RevokedEntry& entry) { return adopt({.serial = entry.serial, .revoked_at = entry.revoked_at, .reason = entry.reason}); });
+  }, now));
   PGCERTD_TRY(const std::uint64_t number, number_of(crl, "the CRL"));
   PGCERTD_TRY(const std::uint64_t highest, registry_.crl_number());
   if (number > highest) PGCERTD_CHECK(registry_.next_crl_number(number));
   if (!published || crls_follow({published->facts()}, {crl.facts()}).empty()) PGCERTD_CHECK(replace_file(directory_.crl(), crl.pem(), 0644));
   PGCERTD_TRY(const x509::Crl renewed, renew_crl(now));
-  return fmt::format("{} revocations of the issuing CA were taken over from CRL {}; CRL {} is published", entries.size(), number, renewed.facts().number);
+  return fmt::format("{} revocations of the issuing CA were taken over from CRL {}; CRL {} is published", crl.facts().revoked, number, renewed.facts().number);
 }
 
 Result<std::string> IssuingCa::import_crls(const std::string& bytes, TimePoint now) {
@@ -348,8 +347,7 @@ Result<x509::Crl> IssuingCa::sign_crl_with_canary(const std::optional<x509::Crl>
   PGCERTD_TRY(const KeyedLeaf good, make_canary(now));
   PGCERTD_TRY(const KeyedLeaf bad, make_canary(now));
   PGCERTD_CHECK(registry_.revoke(bad.leaf.facts().serial, {}, now));
-  PGCERTD_TRY(const auto revoked, registry_.revoked());
-  PGCERTD_TRY(x509::Crl crl, sign_crl(published, revoked, now));
+  PGCERTD_TRY(x509::Crl crl, sign_crl(published, now));
   canaries_ = std::make_shared<const Canaries>(Canaries{canary_of(good), canary_of(bad), crl.facts().fingerprint_sha256, good.leaf.facts().not_after});
   return crl;
 }
@@ -375,7 +373,7 @@ std::shared_ptr<const Canaries> IssuingCa::canaries(TimePoint now) {
 Result<void> IssuingCa::check_retired(const std::vector<std::string>& serials, TimePoint now) {
   for (const std::string& serial : serials) {
     PGCERTD_TRY(const auto entry, registry_.find(serial));
-    if (entry && entry->revoked_at && !is_listed(*entry, now)) continue;
+    if (entry && entry->revoked_at && !is_listed(entry->not_after, now)) continue;
     return fail(Errc::refused,
                 fmt::format("serial {} is revoked in the CRL that is installed, and {}: a new CRL would let it in again", serial, entry ? "not in the issuer's" : "the registry does not know it"),
                 "take the entries over from the installed one, as root: pgcertctl crl import STATE/clusters/CLUSTER/current/root.crl");
@@ -393,21 +391,24 @@ Result<std::vector<ClientCertSeen>> IssuingCa::clients(TimePoint now) {
   return out;
 }
 
-Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
-                                      TimePoint now) {
+Result<x509::RevokedList> IssuingCa::list_revoked(const std::optional<x509::Crl>& published, TimePoint now) {
+  x509::RevokedList list;
+  std::uint64_t known = 0;
+  PGCERTD_CHECK(registry_.for_each_revoked([&](const store::Revocation& one) -> Result<void> {
+    if (published && published->contains(one.serial)) ++known;
+    return is_listed(one.not_after, now) ? list.add(entry_for(one)) : Result<void>();
+  }));
+  if (published) PGCERTD_CHECK(check_nothing_unrevoked(*published, known, directory_.crl()));
+  return list;
+}
+
+Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, TimePoint now) {
   PGCERTD_CHECK(check_usable(now));
-  std::uint64_t at_least = 1;
-  if (published) {
-    PGCERTD_CHECK(check_nothing_unrevoked(*published, revoked, directory_.crl()));
-    PGCERTD_TRY(const std::uint64_t before, number_of(*published, directory_.crl()));
-    at_least = before + 1;
-  }
+  PGCERTD_TRY(x509::RevokedList revoked, list_revoked(published, now));
+  PGCERTD_TRY(const std::uint64_t before, published ? number_of(*published, directory_.crl()) : Result<std::uint64_t>(0));
   PGCERTD_TRY(const TimePoint this_update, this_update_after(published, directory_.crl(), now, crl_lifetime_));
-  std::vector<x509::RevokedEntry> entries;
-  for (const auto& entry : revoked)
-    if (is_listed(entry, now)) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});
-  PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(at_least));
-  PGCERTD_TRY(x509::Crl crl, x509::make_crl(key_, certificate_, fmt::to_string(number), this_update, now + crl_lifetime_, entries));
+  PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(before + 1));
+  PGCERTD_TRY(x509::Crl crl, x509::sign_crl(key_, certificate_, fmt::to_string(number), this_update, now + crl_lifetime_, std::move(revoked)));
   PGCERTD_CHECK(replace_file(directory_.crl(), crl.pem(), 0644));
   return crl;
 }

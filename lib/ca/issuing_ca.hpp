@@ -79,8 +79,8 @@ class IssuingCa {
   Result<Issued> issued_from(const x509::Certificate& leaf, TimePoint issued_at, TimePoint now);
   Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& entry, TimePoint now);
   Result<x509::Crl> sign_next_crl(const std::optional<x509::Crl>& published, TimePoint now);
-  Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, const std::vector<store::RegistryEntry>& revoked,
-                             TimePoint now);
+  Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, TimePoint now);
+  Result<x509::RevokedList> list_revoked(const std::optional<x509::Crl>& published, TimePoint now);
   struct KeyedLeaf {
     x509::Certificate leaf;
     x509::PrivateKey key;

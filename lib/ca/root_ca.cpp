@@ -106,15 +106,14 @@ Result<bool> RootCa::has_signed(const std::string& spki_sha256) {
 
 Result<x509::Crl> RootCa::renew_crl(Duration lifetime, TimePoint now) {
   PGCERTD_TRY(const auto before, crl());
-  PGCERTD_TRY(const auto revoked, registry_.revoked());
-  std::vector<x509::RevokedEntry> entries;
-  for (const auto& entry : revoked) entries.push_back({.serial = entry.serial, .revoked_at = *entry.revoked_at, .reason = entry.reason});
+  x509::RevokedList revoked;
+  PGCERTD_CHECK(registry_.for_each_revoked([&revoked](const store::Revocation& one) { return revoked.add({.serial = one.serial, .revoked_at = one.revoked_at, .reason = one.reason}); }));
   PGCERTD_TRY(const std::uint64_t at_least, before ? number_of(*before, directory_.crl()) : Result<std::uint64_t>(0));
   PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(at_least + 1));
   const TimePoint this_update = next_this_update(before ? std::optional(before->facts().this_update) : std::nullopt, now, lifetime);
   if (this_update > now) return fail(Errc::refused, fmt::format("the CRL in \"{}\" begins at {}, which lies ahead", directory_.crl(), to_rfc3339(before->facts().this_update)), "set the clock of this machine");
-  PGCERTD_TRY(x509::Crl made, x509::make_crl(key_, certificate_, fmt::to_string(number), this_update, now + lifetime, entries));
-  PGCERTD_CHECK(log_.append(now, fmt::format("signed CRL {} with {} entries until {}", number, entries.size(), to_rfc3339(now + lifetime))));
+  PGCERTD_TRY(x509::Crl made, x509::sign_crl(key_, certificate_, fmt::to_string(number), this_update, now + lifetime, std::move(revoked)));
+  PGCERTD_CHECK(log_.append(now, fmt::format("signed CRL {} with {} entries until {}", number, made.facts().revoked, to_rfc3339(now + lifetime))));
   PGCERTD_CHECK(replace_file(directory_.crl(), made.pem(), 0644));
   return made;
 }

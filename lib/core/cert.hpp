@@ -1,6 +1,7 @@
 // What is read out of certificates and CRLs, as plain values (RFC 5280 names). Filled by lib/x509; judged everywhere else.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ struct CertFacts {
   bool crl_sign = false;                // keyUsage absent or cRLSign
   bool operator==(const CertFacts&) const = default;
 };
+
+// The largest file of CRLs that is read, written or fetched: of a million entries, each with a reason, PEM takes 72 MB.
+constexpr std::size_t largest_crl = std::size_t{96} << 20U;
 
 struct CrlFacts {
   std::string issuer;

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "base/time.hpp"
+#include "core/cert.hpp"
 #include "ports/fetch.hpp"
 
 namespace pgcertd::fetch {
@@ -15,7 +16,7 @@ struct FetchLimits {
   Duration connect = std::chrono::seconds{10};
   Duration whole = std::chrono::minutes{2};
   Duration stall = std::chrono::seconds{20};      // with less than 1 KiB/s
-  std::size_t bytes = std::size_t{64} << 20U;
+  std::size_t bytes = largest_crl;
 };
 
 class HttpFetch final : public ports::Fetch {

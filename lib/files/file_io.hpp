@@ -8,13 +8,14 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "core/cert.hpp"
 #include "files/directory.hpp"
 
 namespace pgcertd::files {
 
 constexpr std::size_t key_limit = 64U << 10U;
 constexpr std::size_t certificate_limit = 1U << 20U;
-constexpr std::size_t crl_limit = 64U << 20U;      // a million entries in PEM are about 50 MB
+constexpr std::size_t crl_limit = largest_crl;
 
 Result<std::string> read_file(const Directory& directory, const std::string& name, std::size_t limit);
 Result<Secret> read_secret(const Directory& directory, const std::string& name, std::size_t limit);

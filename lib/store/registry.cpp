@@ -167,10 +167,13 @@ Result<std::optional<RegistryEntry>> Registry::find_by_spki(const std::string& s
 
 Result<std::vector<RegistryEntry>> Registry::list() { return select("ORDER BY id", {}); }
 
-Result<std::vector<RegistryEntry>> Registry::revoked() {
-  PGCERTD_TRY(Statement query, database_.prepare("SELECT serial, spki_sha256, profile, recorded_at, x'', issued_at, not_after, revoked_at, reason FROM certificate"
-                                                 " WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id"));
-  return rows(query);
+Result<void> Registry::for_each_revoked(const SeeRevocation& see) {
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT serial, revoked_at, reason, not_after FROM certificate WHERE revoked_at IS NOT NULL ORDER BY serial"));
+  for (;;) {
+    PGCERTD_TRY(const bool row, query.step());
+    if (!row) return {};
+    PGCERTD_CHECK(see({.serial = query.text(0), .revoked_at = query.time(1), .reason = query.text(2), .not_after = time_or_null(query, 3)}));
+  }
 }
 
 Result<std::uint64_t> Registry::revoked_count() {
@@ -199,16 +202,22 @@ Result<void> Registry::revoke(const std::string& serial, const std::string& reas
     if (!entry)
       return fail(Errc::not_found, fmt::format("no certificate with serial {} in \"{}\"", serial, database_.path()),
                   "compare with: pgcertctl ca show DIRECTORY");
-    if (entry->revoked_at) return {};
-    PGCERTD_TRY(Statement update, database_.prepare("UPDATE certificate SET revoked_at = ?, reason = ? WHERE serial = ?"));
-    return update.bind(1, now).bind(2, reason).bind(3, serial).run();
+    return entry->revoked_at ? Result<void>() : mark_revoked(serial, reason, now);
   });
 }
 
-Result<void> Registry::adopt_revocation(const std::string& serial, const std::string& reason, TimePoint revoked_at, TimePoint now) {
-  PGCERTD_TRY(const auto entry, find(serial));
-  if (!entry) PGCERTD_CHECK(record_serial(serial, "", "taken over from a CRL", now));
-  return revoke(serial, reason, revoked_at);
+Result<void> Registry::mark_revoked(const std::string& serial, const std::string& reason, TimePoint at) {
+  PGCERTD_TRY(Statement update, database_.prepare("UPDATE certificate SET revoked_at = ?, reason = ? WHERE serial = ?"));
+  return update.bind(1, at).bind(2, reason).bind(3, serial).run();
+}
+
+Result<void> Registry::adopt_revocations(const std::function<Result<void>(const SeeRevocation&)>& give, TimePoint now) {
+  const SeeRevocation adopt = [&](const Revocation& one) -> Result<void> {
+    PGCERTD_TRY(const auto entry, find(one.serial));
+    if (!entry) PGCERTD_CHECK(record_serial(one.serial, "", "taken over from a CRL", now));
+    return entry && entry->revoked_at ? Result<void>() : mark_revoked(one.serial, one.reason, one.revoked_at);
+  };
+  return database_.transaction([&] { return give(adopt); });
 }
 
 Result<std::uint64_t> Registry::crl_number() {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,14 @@ struct RegistryEntry {
 
 // Certificates that are nobody's: they show that a CRL is in force.
 inline constexpr const char* uncounted_profile = "canary";
+
+struct Revocation {
+  std::string serial;                  // hex, lower case
+  TimePoint revoked_at{};
+  std::string reason;                  // as RFC 5280 names it; may be empty
+  std::optional<TimePoint> not_after{};   // of the certificate, where it is known
+};
+using SeeRevocation = std::function<Result<void>(const Revocation&)>;
 
 struct RegistryCounts {
   std::uint64_t issued = 0;            // with a certificate
@@ -64,7 +73,8 @@ class Registry {
   Result<std::optional<RegistryEntry>> find(const std::string& spki_sha256, const std::string& profile);
   Result<std::optional<RegistryEntry>> find_by_spki(const std::string& spki_sha256);
   Result<std::vector<RegistryEntry>> list();           // oldest first
-  Result<std::vector<RegistryEntry>> revoked();        // oldest first, expired ones too; without their certificates
+  // By serial, expired ones too, until one is refused. One by one, as there may be a million.
+  Result<void> for_each_revoked(const SeeRevocation& see);
   Result<std::uint64_t> revoked_count();               // of the same
   Result<RegistryCounts> counts();                     // without those whose profile begins with `uncounted_profile`
   Result<std::vector<RegistryEntry>> clients(TimePoint now, std::size_t limit);   // of profile "client …", not expired, newest first
@@ -72,9 +82,9 @@ class Registry {
   // Errc::not_found for an unknown serial. Revoking again changes nothing.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
 
-  // Takes over a revocation of which only a published CRL is left. An unknown serial gets a row without a certificate; one that is
-  // revoked already stays as it is.
-  Result<void> adopt_revocation(const std::string& serial, const std::string& reason, TimePoint revoked_at, TimePoint now);
+  // Takes over revocations of which only a published CRL is left, as `give` hands them on: all of them or none. An unknown serial gets
+  // a row without a certificate; one that is revoked already stays as it is.
+  Result<void> adopt_revocations(const std::function<Result<void>(const SeeRevocation&)>& give, TimePoint now);
 
   // A CRL number greater than every one before and at least `at_least`; durable when it is returned.
   Result<std::uint64_t> next_crl_number(std::uint64_t at_least);
@@ -86,6 +96,7 @@ class Registry {
  private:
   Registry(Database database, dev_t device, ino_t inode) : database_(std::move(database)), device_(device), inode_(inode) {}
   static Result<Registry> finish(Database database);
+  Result<void> mark_revoked(const std::string& serial, const std::string& reason, TimePoint at);
   Result<std::vector<RegistryEntry>> select(const std::string& condition, const std::vector<std::string>& values);
 
   Database database_;

@@ -13,6 +13,7 @@
 
 #include "base/hex.hpp"
 #include "base/text.hpp"
+#include "x509/der_reader.hpp"
 #include "x509/openssl_error.hpp"
 
 namespace pgcertd::x509 {
@@ -48,6 +49,14 @@ Result<Asn1IntegerPtr> positive_integer(const BIGNUM* number, std::string_view t
   Asn1IntegerPtr integer(BN_to_ASN1_INTEGER(number, nullptr));
   if (!integer) return fail(openssl_error("BN_to_ASN1_INTEGER", text));
   return integer;
+}
+
+// 20260101000000Z
+Result<std::string> asn1_digits(TimePoint at) {
+  if (at < TimePoint{} || at > no_expiry) return fail(Errc::invalid, fmt::format("time {}: outside 1970 to 9999", to_rfc3339(at)));
+  std::string text = to_compact_utc(at);                   // 20260101T000000Z
+  text.erase(std::remove(text.begin(), text.end(), 'T'), text.end());
+  return text;
 }
 
 }  // namespace
@@ -87,12 +96,16 @@ Result<TimePoint> from_asn1(const ASN1_TIME* time, std::string_view field) {
 }
 
 Result<Asn1TimePtr> to_asn1(TimePoint at) {
-  if (at < TimePoint{} || at > no_expiry) return fail(Errc::invalid, fmt::format("time {}: outside 1970 to 9999", to_rfc3339(at)));
-  std::string text = to_compact_utc(at);                   // 20260101T000000Z
-  text.erase(std::remove(text.begin(), text.end(), 'T'), text.end());
+  PGCERTD_TRY(const std::string text, asn1_digits(at));
   Asn1TimePtr time(ASN1_TIME_new());
   if (!time || ASN1_TIME_set_string_X509(time.get(), text.c_str()) != 1) return fail(openssl_error("ASN1_TIME_set_string_X509", text));
   return time;
+}
+
+Result<std::string> time_der(TimePoint at) {
+  PGCERTD_TRY(const std::string text, asn1_digits(at));
+  if (text >= "2050") return der::header(der::generalized_time, text.size()) + text;
+  return der::header(der::utc_time, text.size() - 2) + text.substr(2);
 }
 
 std::string hex_of(const ASN1_OCTET_STRING* octets) { return octets ? to_hex(bytes_of(view_of(octets))) : std::string{}; }

@@ -12,8 +12,8 @@
 
 namespace pgcertd::x509 {
 
-// Larger input is refused before it is looked at; a CRL of a million entries has about 50 MB in PEM.
-constexpr std::size_t max_input = std::size_t{64} << 20;
+// Larger input is refused before it is looked at.
+constexpr std::size_t max_input = largest_crl;
 Result<void> check_size(std::string_view bytes, std::string_view name);
 
 // A view for reading; `bytes` must outlive it.
@@ -28,6 +28,7 @@ bool pem_ended();
 Result<TimePoint> from_asn1(const ASN1_TIME* time, std::string_view field);
 // UTCTime until 2049, GeneralizedTime after (RFC 5280 4.1.2.5); no clock of OpenSSL is involved.
 Result<Asn1TimePtr> to_asn1(TimePoint at);
+Result<std::string> time_der(TimePoint at);   // the same in DER, without an object
 
 std::string hex_of(const ASN1_OCTET_STRING* octets);       // empty for none
 std::string serial_hex(const ASN1_INTEGER* serial);

@@ -47,6 +47,8 @@ class Crl {
 // DER. `name` stands in errors ("server.crt"). No certificate at all is an error, and so is a block that does not parse.
 Result<std::vector<Certificate>> parse_certificates(std::string_view bytes, std::string_view name);
 Result<std::vector<Crl>> parse_crls(std::string_view bytes, std::string_view name);
+// The same of bytes that nobody else needs: one CRL becomes what it says without another copy of it.
+Result<std::vector<Crl>> take_crls(std::string bytes, std::string_view name);
 std::string to_pem(const std::vector<Certificate>& chain);
 
 }  // namespace pgcertd::x509

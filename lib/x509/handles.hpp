@@ -2,6 +2,7 @@
 #pragma once
 
 #include "x509/certificate.hpp"
+#include "x509/crl_walk.hpp"
 #include "x509/openssl_ptr.hpp"
 #include "x509/private_key.hpp"
 
@@ -12,9 +13,14 @@ struct Certificate::Handle {
   CertFacts facts;
 };
 
+// Of a million entries an X509_CRL takes eight times the memory of their DER: it is made only of what could not be walked.
 struct Crl::Handle {
-  X509CrlPtr crl;
   CrlFacts facts;
+  std::string der;
+  CrlParts parts;             // views into der: a handle never moves
+  SerialIndex index;
+  X509CrlPtr frame;           // the CRL without its entries
+  X509CrlPtr whole;           // instead of all that: where the walk could not read it
 };
 
 struct PrivateKey::Handle {
@@ -26,7 +32,6 @@ struct PrivateKey::Handle {
 
 // Facts are read out once; bytes whose times or numbers cannot be read are an error.
 Result<Certificate> adopt(X509Ptr x509);
-Result<Crl> adopt(X509CrlPtr crl);
 Result<PrivateKey> adopt(KeyPtr key);
 
 }  // namespace pgcertd::x509

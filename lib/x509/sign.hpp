@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "core/cert.hpp"
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
+#include "x509/revoked_list.hpp"
 
 namespace pgcertd::x509 {
 
@@ -60,14 +62,14 @@ Result<Certificate> sign_client(const PrivateKey& ca_key, const Certificate& ca,
 // The leaf signs itself (issuer type self-signed).
 Result<Certificate> make_self_signed(const PrivateKey& key, const LeafProfile& profile);
 
-struct RevokedEntry {
-  std::string serial;
-  TimePoint revoked_at{};
-  std::string reason;             // "keyCompromise", or empty
-};
 // All that a CRL revokes, in its order.
 std::vector<RevokedEntry> entries_of(const Crl& crl);
+// The same one by one, until one fails: a million at once would take several times the memory of their CRL.
+Result<void> for_each_revoked(const Crl& crl, const std::function<Result<void>(const RevokedEntry&)>& see);
 // v2, sorted, with CRL number (decimal) and authority key id; no issuingDistributionPoint.
+Result<Crl> sign_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update,
+                     TimePoint next_update, RevokedList revoked);
+// The same of a few.
 Result<Crl> make_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update,
                      TimePoint next_update, const std::vector<RevokedEntry>& revoked);
 

@@ -1,70 +1,23 @@
-// make_crl of sign.hpp.
+// sign_crl, make_crl and the entries of a CRL, of sign.hpp.
 #include <fmt/format.h>
 
-#include <array>
-#include <set>
 #include <utility>
 
 #include "base/text.hpp"
 #include "x509/asn1.hpp"
+#include "x509/crl_object.hpp"
 #include "x509/extensions.hpp"
-#include "x509/handles.hpp"
 #include "x509/key_kind.hpp"
 #include "x509/openssl_error.hpp"
+#include "x509/pem_block.hpp"
 #include "x509/sign.hpp"
 
 namespace pgcertd::x509 {
 namespace {
 
-// RFC 5280 5.3.1. removeFromCRL belongs to deltas only, and "unspecified" should be left out.
-constexpr std::array<std::pair<std::string_view, int>, 8> reasons{{
-    {"keyCompromise", 1},
-    {"cACompromise", 2},
-    {"affiliationChanged", 3},
-    {"superseded", 4},
-    {"cessationOfOperation", 5},
-    {"certificateHold", 6},
-    {"privilegeWithdrawn", 9},
-    {"aACompromise", 10},
-}};
-
-Result<int> reason_code(std::string_view text) {
-  std::string known = "unspecified";
-  for (const auto& [name, code] : reasons) {
-    if (name == text) return code;
-    known += fmt::format(", {}", name);
-  }
-  return fail(Errc::invalid, fmt::format("\"{}\" is no reason for a revocation", printable(text, 60)), "one of: " + known);
-}
-
-Result<void> add_reason(X509_REVOKED* revoked, std::string_view text) {
-  if (text.empty() || text == "unspecified") return {};
-  PGCERTD_TRY(const int code, reason_code(text));
-  const Asn1EnumeratedPtr reason(ASN1_ENUMERATED_new());
-  if (!reason || ASN1_ENUMERATED_set(reason.get(), code) != 1 ||
-      X509_REVOKED_add1_ext_i2d(revoked, NID_crl_reason, reason.get(), 0, X509V3_ADD_DEFAULT) != 1)
-    return fail(openssl_error("X509_REVOKED_add1_ext_i2d", text));
-  return {};
-}
-
-std::string reason_of(const X509_REVOKED* entry) {
-  const Asn1EnumeratedPtr reason(static_cast<ASN1_ENUMERATED*>(X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, nullptr, nullptr)));
-  const long code = reason ? ASN1_ENUMERATED_get(reason.get()) : 0;
-  for (const auto& [name, number] : reasons)
-    if (number == code) return std::string(name);
-  return {};
-}
-
-Result<void> add_entry(X509_CRL* crl, const RevokedEntry& entry) {
-  PGCERTD_TRY(const Asn1IntegerPtr serial, integer_from_hex(entry.serial));
-  PGCERTD_TRY(const Asn1TimePtr at, to_asn1(entry.revoked_at));
-  RevokedPtr revoked(X509_REVOKED_new());
-  if (!revoked || X509_REVOKED_set_serialNumber(revoked.get(), serial.get()) != 1 || X509_REVOKED_set_revocationDate(revoked.get(), at.get()) != 1)
-    return fail(openssl_error("X509_REVOKED_new", entry.serial));
-  PGCERTD_CHECK(add_reason(revoked.get(), entry.reason));
-  if (X509_CRL_add0_revoked(crl, revoked.get()) != 1) return fail(openssl_error("X509_CRL_add0_revoked", entry.serial));
-  (void)revoked.release();   // the CRL owns it
-  return {};
+TimePoint time_of(std::string_view der) {
+  const auto time = from_der_bytes<Asn1TimePtr>(der, d2i_ASN1_TIME);
+  return from_asn1(time.get(), "revocationDate").value_or(TimePoint{});
 }
 
 Result<void> set_frame(X509_CRL* crl, X509* ca, TimePoint this_update, TimePoint next_update) {
@@ -98,36 +51,72 @@ Result<void> check_crl_signer(const PrivateKey& key, const CertFacts& ca) {
   return {};
 }
 
-}  // namespace
-
-std::vector<RevokedEntry> entries_of(const Crl& crl) {
-  const CleanErrorQueue clean;
-  std::vector<RevokedEntry> out;
-  STACK_OF(X509_REVOKED)* const entries = X509_CRL_get_REVOKED(crl.handle().crl.get());
-  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
-    const X509_REVOKED* entry = sk_X509_REVOKED_value(entries, i);
-    const auto at = from_asn1(X509_REVOKED_get0_revocationDate(entry), "revocationDate");
-    out.push_back({serial_hex(X509_REVOKED_get0_serialNumber(entry)), at.value_or(TimePoint{}), reason_of(entry)});
-  }
-  return out;
-}
-
-Result<Crl> make_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update, TimePoint next_update,
-                     const std::vector<RevokedEntry>& revoked) {
-  const CleanErrorQueue clean;
-  PGCERTD_CHECK(check_crl_signer(ca_key, ca.facts()));
-  X509* issuer = ca.handle().x509.get();
+// With all that a CRL has but entries; its signature tells which algorithm and parameters go with the key.
+Result<std::string> make_empty(const PrivateKey& ca_key, X509* issuer, std::string_view number, TimePoint this_update, TimePoint next_update) {
   const X509CrlPtr crl(X509_CRL_new());
   if (!crl) return fail(openssl_error("X509_CRL_new", "CRL"));
   PGCERTD_CHECK(set_frame(crl.get(), issuer, this_update, next_update));
   PGCERTD_CHECK(add_extensions(crl.get(), issuer, number));
-  std::set<std::string_view> seen;   // a serial stands once, with its first entry
-  for (const RevokedEntry& entry : revoked)
-    if (seen.insert(entry.serial).second) PGCERTD_CHECK(add_entry(crl.get(), entry));
   EVP_PKEY* key = ca_key.handle().key.get();
-  if (X509_CRL_sort(crl.get()) != 1 || X509_CRL_sign(crl.get(), key, signing_digest(key)) <= 0)
-    return fail(openssl_error("X509_CRL_sign", ca_key.key_name()));
-  return Crl::from_der(to_der(crl.get(), i2d_X509_CRL));
+  if (X509_CRL_sign(crl.get(), key, signing_digest(key)) <= 0) return fail(openssl_error("X509_CRL_sign", ca_key.key_name()));
+  return to_der(crl.get(), i2d_X509_CRL);
+}
+
+Result<std::string> sign_bytes(const PrivateKey& ca_key, std::string_view bytes) {
+  EVP_PKEY* key = ca_key.handle().key.get();
+  const DigestPtr context(EVP_MD_CTX_new());
+  std::string signature(static_cast<std::size_t>(EVP_PKEY_get_size(key)), '\0');
+  std::size_t size = signature.size();
+  if (!context || EVP_DigestSignInit(context.get(), nullptr, signing_digest(key), nullptr, key) != 1 ||
+      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) != 1)
+    return fail(openssl_error("EVP_DigestSign", ca_key.key_name()));
+  signature.resize(size);
+  return signature;
+}
+
+}  // namespace
+
+Result<void> for_each_revoked(const Crl& crl, const std::function<Result<void>(const RevokedEntry&)>& see) {
+  const CleanErrorQueue clean;
+  Result<void> done;
+  for_each_entry(crl.handle(), [&](const EntrySeen& entry) {
+    if (done) done = see({serial_hex(entry.serial), time_of(entry.time), reason_name(entry.reason)});
+  });
+  return done;
+}
+
+std::vector<RevokedEntry> entries_of(const Crl& crl) {
+  std::vector<RevokedEntry> out;
+  (void)for_each_revoked(crl, [&out](const RevokedEntry& entry) {   // this one never fails
+    out.push_back(entry);
+    return Result<void>();
+  });
+  return out;
+}
+
+Result<Crl> sign_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update, TimePoint next_update,
+                     RevokedList revoked) {
+  const CleanErrorQueue clean;
+  PGCERTD_CHECK(check_crl_signer(ca_key, ca.facts()));
+  PGCERTD_TRY(std::string frame, make_empty(ca_key, ca.handle().x509.get(), number, this_update, next_update));
+  if (revoked.size() == 0) return adopt_crl(std::move(frame));   // revokedCertificates is absent then
+  const auto parts = split_crl(frame);
+  if (!parts) return fail(Errc::crypto, "X509_CRL_sign: a CRL that cannot be read");
+  std::string tbs = assemble_tbs(*parts, revoked.take());
+  // What could not be read back would stand in the way of every CRL after it.
+  if (pem_size(tbs.size() + 8192) > largest_crl)
+    return fail(Errc::invalid, fmt::format("a CRL of {} MiB in DER would be larger than what is read, {} MiB in PEM", tbs.size() >> 20U, largest_crl >> 20U), "let another issuing CA sign further certificates");
+  PGCERTD_TRY(const std::string signature, sign_bytes(ca_key, tbs));
+  std::string der = assemble_crl(tbs, parts->algorithm, signature);
+  std::string().swap(tbs);   // as large as the CRL, and done with
+  return adopt_crl(std::move(der));
+}
+
+Result<Crl> make_crl(const PrivateKey& ca_key, const Certificate& ca, std::string_view number, TimePoint this_update, TimePoint next_update,
+                     const std::vector<RevokedEntry>& revoked) {
+  RevokedList list;
+  for (const RevokedEntry& entry : revoked) PGCERTD_CHECK(list.add(entry));
+  return sign_crl(ca_key, ca, number, this_update, next_update, std::move(list));
 }
 
 }  // namespace pgcertd::x509

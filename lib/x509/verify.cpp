@@ -4,10 +4,11 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.hpp"
 #include "x509/asn1.hpp"
-#include "x509/handles.hpp"
+#include "x509/crl_object.hpp"
 #include "x509/openssl_error.hpp"
 #include "x509/weakness.hpp"
 
@@ -24,13 +25,53 @@ bool is_incomplete(int error) {
          error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
 }
 
-StorePtr make_store(const std::vector<Certificate>& roots, const std::vector<Crl>& crls) {
+// OpenSSL looks into a CRL for the serials of the path alone. So it gets an excerpt with those entries, whose signature is never
+// right; and where it complains of that, the signature of the CRL itself is judged. An object of all entries would take eight times
+// their DER, and a second of time where there are a million.
+struct Excerpt {
+  X509CrlPtr made;
+  X509_CRL* object = nullptr;    // `made`, or the object that the CRL itself holds
+  const Crl::Handle* crl = nullptr;
+};
+
+std::vector<std::string> serials_of(const std::vector<Certificate>& chain, const std::vector<Certificate>& roots) {
+  std::vector<std::string> out;
+  for (const auto* certificates : {&chain, &roots})
+    for (const Certificate& certificate : *certificates) out.push_back(serial_octets(X509_get0_serialNumber(certificate.handle().x509.get())));
+  return out;
+}
+
+std::optional<std::vector<Excerpt>> excerpts_of(const std::vector<Crl>& crls, const std::vector<std::string>& serials) {
+  std::vector<Excerpt> out;
+  for (const Crl& crl : crls) {
+    const Crl::Handle& handle = crl.handle();
+    Excerpt one{handle.whole ? nullptr : excerpt(handle, serials, static_cast<std::uint32_t>(out.size())), handle.whole.get(), &handle};
+    if (one.object == nullptr) one.object = one.made.get();
+    if (one.object == nullptr) return std::nullopt;
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+// Answers for the signature of an excerpt, and for nothing else.
+int judge_excerpt(int ok, X509_STORE_CTX* context) {
+  if (ok == 1 || X509_STORE_CTX_get_error(context) != X509_V_ERR_CRL_SIGNATURE_FAILURE) return ok;
+  const auto* const excerpts = static_cast<const std::vector<Excerpt>*>(X509_STORE_CTX_get_app_data(context));
+  const auto about = std::ranges::find_if(*excerpts, [&](const Excerpt& one) { return one.made && one.object == X509_STORE_CTX_get0_current_crl(context); });
+  const X509* const issuer = X509_STORE_CTX_get0_current_issuer(context);
+  EVP_PKEY* const key = issuer ? X509_get0_pubkey(issuer) : nullptr;
+  if (about == excerpts->end() || key == nullptr || !verifies(*about->crl, key)) return 0;
+  X509_STORE_CTX_set_error(context, X509_V_OK);
+  return 1;
+}
+
+StorePtr make_store(const std::vector<Certificate>& roots, const std::vector<Excerpt>& crls) {
   StorePtr store(X509_STORE_new());
   if (!store) return store;
   for (const Certificate& root : roots)
     if (X509_STORE_add_cert(store.get(), root.handle().x509.get()) != 1) return nullptr;
-  for (const Crl& crl : crls)
-    if (X509_STORE_add_crl(store.get(), crl.handle().crl.get()) != 1) return nullptr;
+  for (const Excerpt& one : crls)
+    if (X509_STORE_add_crl(store.get(), one.object) != 1) return nullptr;
   if (!crls.empty()) X509_STORE_set_flags(store.get(), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return store;
 }
@@ -75,13 +116,17 @@ ChainVerdict verify_chain(const std::vector<Certificate>& chain, const std::vect
   const CleanErrorQueue clean;
   if (chain.empty()) return refusal("there is no certificate to verify");
   if (roots.empty()) return refusal("there is no root certificate to verify against");
-  const StorePtr store = make_store(roots, crls);
+  auto excerpts = excerpts_of(crls, serials_of(chain, roots));
+  if (!excerpts) return refusal(fmt::format("d2i_X509_CRL: {}", drain_errors()));
+  const StorePtr store = make_store(roots, *excerpts);
   const CertStackPtr intermediates = intermediates_of(chain);
   const StoreContextPtr context(X509_STORE_CTX_new());
   if (!store || !intermediates || !context ||
       X509_STORE_CTX_init(context.get(), store.get(), chain.front().handle().x509.get(), intermediates.get()) != 1 ||
       !prepare(context.get(), purpose, at))
     return refusal(fmt::format("X509_STORE_CTX_init: {}", drain_errors()));
+  X509_STORE_CTX_set_app_data(context.get(), &*excerpts);
+  X509_STORE_CTX_set_verify_cb(context.get(), judge_excerpt);
   return verdict_of(context.get(), X509_verify_cert(context.get()) == 1);
 }
 
@@ -94,7 +139,7 @@ std::string weakness(const std::vector<Certificate>& chain) {
 bool crl_signed_by(const Crl& crl, const Certificate& authority) {
   const CleanErrorQueue clean;
   EVP_PKEY* const key = X509_get0_pubkey(authority.handle().x509.get());
-  return key != nullptr && X509_CRL_verify(crl.handle().crl.get(), key) == 1;
+  return key != nullptr && verifies(crl.handle(), key);
 }
 
 std::string name_hash(const Certificate& authority) {
@@ -105,12 +150,9 @@ std::string name_hash(const Certificate& authority) {
 std::vector<std::string> entries_missing(const Crl& before, const Crl& after) {
   const CleanErrorQueue clean;
   std::vector<std::string> out;
-  STACK_OF(X509_REVOKED)* const entries = X509_CRL_get_REVOKED(before.handle().crl.get());
-  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
-    const ASN1_INTEGER* serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
-    X509_REVOKED* entry = nullptr;
-    if (X509_CRL_get0_by_serial(after.handle().crl.get(), &entry, serial) != 1) out.push_back(serial_hex(serial));
-  }
+  for_each_entry(before.handle(), [&](const EntrySeen& entry) {
+    if (!revokes(after.handle(), entry.serial)) out.push_back(serial_hex(entry.serial));
+  });
   return out;
 }
 

@@ -66,7 +66,8 @@ TEST(Registry, ARevocationIsFinal) {
     ASSERT_TRUE(registry->record_certificate("0a", der, at(9), at(1)));
     ASSERT_TRUE(registry->revoke("0a", "keyCompromise", at(5)));
     ASSERT_TRUE(registry->revoke("0a", "superseded", at(6)));
-    const auto revoked = registry->revoked().value();
+    std::vector<Revocation> revoked;
+    ASSERT_TRUE(registry->for_each_revoked([&](const Revocation& one) { return revoked.push_back(one), Result<void>(); }));
     ASSERT_EQ(revoked.size(), 1U);
     EXPECT_EQ(revoked[0].revoked_at, at(5));
     EXPECT_EQ(revoked[0].reason, "keyCompromise");

@@ -71,7 +71,7 @@ TEST(Inspect, FindsWhatPostgresAndClientsObjectTo) {
 }
 
 TEST(Inspect, RefusesMoreThanTheLimit) {
-  const Inspection seen = inspect(std::string((std::size_t{64} << 20) + 1, 'x'), now);
+  const Inspection seen = inspect(std::string(largest_crl + 1, 'x'), now);
   EXPECT_EQ(seen.kind, Kind::unknown);
   EXPECT_THAT(seen.findings, Contains(HasSubstr("at most")));
 }

@@ -1,0 +1,205 @@
+#include "x509/crl_walk.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace pgcertd::x509 {
+namespace {
+
+constexpr std::string_view crl_reason("\x55\x1d\x15", 3);          // 2.5.29.21
+constexpr std::string_view certificate_issuer("\x55\x1d\x1d", 3);  // 2.5.29.29
+
+using der::octet;
+
+bool is_time(const DerReader& reader) { return reader.at(der::utc_time) || reader.at(der::generalized_time); }
+
+// The first nine bits may not all be alike (X.690 8.3.2).
+bool is_integer(std::string_view content) {
+  if (content.empty()) return false;
+  if (content.size() == 1) return true;
+  const bool next_negative = octet(content, 1) >= 0x80;
+  return !(octet(content, 0) == 0x00 && !next_negative) && !(octet(content, 0) == 0xff && next_negative);
+}
+
+// Base-128 numbers in their shortest form, the last one whole.
+bool is_object_id(std::string_view content) {
+  bool begins = true;
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    if (begins && octet(content, i) == 0x80) return false;
+    begins = octet(content, i) < 0x80;
+  }
+  return !content.empty() && begins;
+}
+
+struct Extension {
+  std::string_view id, value;
+  bool critical = false;
+};
+
+std::optional<Extension> read_extension(const DerElement& element) {
+  if (element.tag != der::sequence) return std::nullopt;
+  DerReader reader(element.content);
+  const auto id = reader.next(der::object_id);
+  if (!id || !is_object_id(id->content)) return std::nullopt;
+  Extension out{id->content, {}, false};
+  if (reader.at(der::boolean)) {
+    const auto critical = reader.next();
+    if (!critical || critical->content.size() != 1) return std::nullopt;
+    out.critical = octet(critical->content, 0) != 0;
+  }
+  const auto value = reader.next(der::octet_string);
+  if (!value || !reader.at_end()) return std::nullopt;
+  out.value = value->content;
+  return out;
+}
+
+bool read_reason(CrlEntry& entry, std::string_view value) {
+  DerReader reader(value);
+  const auto code = reader.next(der::enumerated);
+  // A second one makes OpenSSL doubt the whole CRL.
+  if (!code || !reader.at_end() || entry.reason >= 0 || code->content.size() != 1 || octet(code->content, 0) >= 0x80) return false;
+  entry.reason = octet(code->content, 0);
+  return true;
+}
+
+bool read_extensions(CrlEntry& entry, std::string_view content) {
+  for (DerReader reader(content); !reader.at_end();) {
+    const auto element = reader.next();
+    const auto extension = element ? read_extension(*element) : std::nullopt;
+    if (!extension || extension->id == certificate_issuer) return false;
+    if (extension->critical) entry.unknown_critical = true;
+    if (extension->id == crl_reason && !read_reason(entry, extension->value)) return false;
+  }
+  return true;
+}
+
+// From the second part on; all of them are views into one string, one after the other.
+std::string_view between(std::string_view outer, const char* begin, const char* end) {
+  return outer.substr(static_cast<std::size_t>(begin - outer.data()), static_cast<std::size_t>(end - begin));
+}
+
+bool skip(DerReader& reader, std::uint8_t tag) { return reader.next(tag).has_value(); }
+
+bool split_tbs(std::string_view content, CrlParts& out) {
+  DerReader reader(content);
+  if (reader.at(der::integer) && !reader.next()) return false;
+  if (!skip(reader, der::sequence) || !skip(reader, der::sequence)) return false;      // signature, issuer
+  if (!is_time(reader)) return false;
+  auto last = reader.next();
+  if (last && is_time(reader)) last = reader.next();
+  if (!last) return false;
+  const char* const head_end = last->whole.data() + last->whole.size();
+  const char* tail_begin = head_end;
+  if (reader.at(der::sequence)) {
+    const auto revoked = reader.next();
+    if (!revoked) return false;
+    out.entries = revoked->content;
+    tail_begin = revoked->whole.data() + revoked->whole.size();
+  }
+  if (!reader.at_end() && !skip(reader, der::context_0)) return false;
+  out.before = between(content, content.data(), head_end);
+  out.after = between(content, tail_begin, content.data() + content.size());
+  return reader.at_end();
+}
+
+}  // namespace
+
+std::optional<CrlParts> split_crl(std::string_view der) {
+  DerReader outer(der);
+  const auto list = outer.next(der::sequence);
+  if (!list || !outer.at_end() || der.size() > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+  DerReader reader(list->content);
+  const auto tbs = reader.next(der::sequence);
+  const auto algorithm = reader.next(der::sequence);
+  const auto signature = reader.next(der::bit_string);
+  // The first octet counts the bits that are not used; no signature has any.
+  if (!tbs || !algorithm || !signature || !reader.at_end() || signature->content.empty() || octet(signature->content, 0) != 0) return std::nullopt;
+  CrlParts out;
+  if (!split_tbs(tbs->content, out)) return std::nullopt;
+  out.tbs = tbs->whole, out.algorithm = algorithm->whole, out.signature = signature->content.substr(1);
+  return out;
+}
+
+std::string assemble_tbs(const CrlParts& parts, std::string_view entries) {
+  const std::string list = entries.empty() ? std::string() : der::header(der::sequence, entries.size());
+  const std::size_t size = parts.before.size() + list.size() + entries.size() + parts.after.size();
+  std::string out;
+  out.reserve(size + 8);
+  out += der::header(der::sequence, size);
+  out += parts.before;
+  out += list;
+  out += entries;
+  return out += parts.after;
+}
+
+std::string assemble_crl(std::string_view tbs, std::string_view algorithm, std::string_view signature) {
+  const std::string bits = der::header(der::bit_string, signature.size() + 1);
+  const std::size_t size = tbs.size() + algorithm.size() + bits.size() + 1 + signature.size();
+  std::string out;
+  out.reserve(size + 8);
+  out += der::header(der::sequence, size);
+  out += tbs;
+  out += algorithm;
+  out += bits;
+  out += '\0';
+  return out += signature;
+}
+
+std::optional<CrlEntry> read_entry(const DerElement& element) {
+  if (element.tag != der::sequence) return std::nullopt;
+  DerReader reader(element.content);
+  const auto serial = reader.next(der::integer);
+  if (!serial || !is_integer(serial->content) || !is_time(reader)) return std::nullopt;
+  const auto time = reader.next();
+  if (!time) return std::nullopt;
+  CrlEntry out{element.whole, serial->content, time->whole};
+  if (reader.at_end()) return out;
+  const auto extensions = reader.next(der::sequence);
+  if (!extensions || !reader.at_end() || !read_extensions(out, extensions->content)) return std::nullopt;
+  return out;
+}
+
+std::optional<SerialIndex> SerialIndex::of(std::string_view entries) {
+  SerialIndex out;
+  out.entries_ = entries;
+  bool sorted = true;
+  std::string_view last;
+  for (DerReader reader(entries); !reader.at_end();) {
+    const auto element = reader.next();
+    const auto entry = element ? read_entry(*element) : std::nullopt;
+    if (!entry) return std::nullopt;
+    if (entry->unknown_critical && out.unknown_critical_.empty()) out.unknown_critical_ = entry->whole;
+    sorted = sorted && !serial_less(entry->serial, last);
+    last = entry->serial;
+    // About what an entry with a serial of 20 octets takes; a good guess at once is cheaper than growing by steps.
+    if (out.offsets_.empty()) out.offsets_.reserve(entries.size() / entry->whole.size() + 1);
+    out.offsets_.push_back(static_cast<std::uint32_t>(entry->whole.data() - entries.data()));
+  }
+  const auto serial_at = [&out](std::uint32_t offset) { return out.at(offset).serial; };
+  if (!sorted) std::ranges::stable_sort(out.offsets_, serial_less, serial_at);
+  return out;
+}
+
+// It was read before, when the index was made.
+CrlEntry SerialIndex::at(std::uint32_t offset) const { return read_entry(DerReader(entries_.substr(offset)).next().value_or(DerElement{})).value_or(CrlEntry{}); }
+
+std::string SerialIndex::in_order() const {
+  std::string out;
+  out.reserve(entries_.size());
+  std::string_view last;
+  for (const std::uint32_t offset : offsets_) {
+    const CrlEntry entry = at(offset);
+    if (entry.serial != last) out += entry.whole;
+    last = entry.serial;
+  }
+  return out;
+}
+
+std::optional<CrlEntry> SerialIndex::find(std::string_view serial) const {
+  const auto found = std::ranges::lower_bound(offsets_, serial, serial_less, [this](std::uint32_t offset) { return at(offset).serial; });
+  if (found == offsets_.end()) return std::nullopt;
+  const CrlEntry entry = at(*found);
+  return entry.serial == serial ? std::optional(entry) : std::nullopt;
+}
+
+}  // namespace pgcertd::x509
