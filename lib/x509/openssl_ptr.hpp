@@ -1,6 +1,7 @@
 // Owners of OpenSSL's handles: each C type has one named unique_ptr. For this room only.
 #pragma once
 
+#include <openssl/pem.h>   // first: cms.h declares its PEM functions only after it
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/cms.h>
