@@ -172,7 +172,7 @@ Result<void> Registry::for_each_revoked(const SeeRevocation& see) {
   for (;;) {
     PGCERTD_TRY(const bool row, query.step());
     if (!row) return {};
-    PGCERTD_CHECK(see({.serial = query.text(0), .revoked_at = query.time(1), .reason = query.text(2), .not_after = time_or_null(query, 3)}));
+    PGCERTD_CHECK(see({.serial = query.text(0), .revoked_at = query.time(1), .reason = query.text(2), .not_after = query.time_or_null(3)}));
   }
 }
 
