@@ -1,9 +1,15 @@
 // Certificates of clients, CRLs and what waits for the root, out of the daemon's status.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/layout.hpp"
 #include "cli/table.hpp"
 #include "cli/views.hpp"
+#include "core/crl_set.hpp"
 
 namespace pgcertd::cli {
 namespace {
@@ -13,6 +19,11 @@ using nlohmann::json;
 void add_crl(Table& table, const std::string& where, const std::string& whose, const json& crl, TimePoint now) {
   if (!crl.is_object()) table.add({where, whose, "none", "", ""});
   else table.add({where, whose, text_at(crl, "number"), moment_at(crl, "next_update", now), text_at(crl, "revoked")});
+}
+
+void add_notice(std::string& out, const std::string& whose, const json& crl) {
+  const std::string notice = crl_size_notice(static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_at(crl, "revoked"))));
+  if (!notice.empty()) out += paragraph(fmt::format("{}: {}", printable(whose, 200), notice), 0);
 }
 
 }  // namespace
@@ -49,13 +60,18 @@ json crls_of(const json& status) {
 
 std::string crls_view(const json& status, TimePoint now, const Style& style) {
   Table table({"WHERE", "OF", "NUMBER", "ENDS", "ENTRIES"});
+  std::string notices;
   for (const json& issuer : array_at(status, "issuers")) {
     add_crl(table, "published", text_at(issuer, "name"), at(issuer, "crl"), now);
+    add_notice(notices, text_at(issuer, "name"), at(issuer, "crl"));
     add_crl(table, "published", text_at(issuer, "name") + ", root", at(issuer, "root_crl"), now);
   }
   for (const json& cluster : array_at(status, "clusters"))
-    for (const json& crl : array_at(cluster, "crl")) add_crl(table, "cluster " + text_at(cluster, "name"), text_at(crl, "issuer"), crl, now);
-  return table.render(style);
+    for (const json& crl : array_at(cluster, "crl")) {
+      add_crl(table, "cluster " + text_at(cluster, "name"), text_at(crl, "issuer"), crl, now);
+      add_notice(notices, "cluster " + text_at(cluster, "name"), crl);
+    }
+  return table.render(style) + notices;
 }
 
 json requests_of(const json& status) {

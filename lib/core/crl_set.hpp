@@ -2,6 +2,7 @@
 // good CRL refuses every client that sends a certificate, and PostgreSQL itself never says why. Values; the judge is pure.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ struct CrlSet {
 
 // The one that OpenSSL takes for this CA (get_crl_sk: newest thisUpdate, then the first), or nullptr.
 const InstalledCrl* crl_of(const CrlSet& set, const CertFacts& authority);
+
+// What so many entries cost, from 10,000 on: shown beside the CRL and told when it is installed, but no problem; empty below.
+std::string crl_size_notice(std::uint64_t entries);
 
 // `loaded`: when the server last read its files (pg_conf_load_time).
 std::vector<Finding> judge_crls(const CrlSet& set, TimePoint loaded, TimePoint now);

@@ -313,6 +313,13 @@ std::string_view proof_kind(Origin origin) {
   return "rotation-proved";
 }
 
+std::string size_notice(const GenerationSeen& generation) {
+  std::uint64_t entries = 0;
+  for (const CrlFacts& crl : generation.crls) entries += crl.revoked;
+  const std::string notice = crl_size_notice(entries);
+  return notice.empty() ? notice : "; it has " + notice;
+}
+
 Result<void> run(Step& s, const action::MarkProved& a) {
   const GenerationSeen* generation = s.seen.generations.find(a.generation);
   if (generation == nullptr || generation->chain.empty() || s.seen.generations.current != a.generation)
@@ -326,7 +333,7 @@ Result<void> run(Step& s, const action::MarkProved& a) {
   s.memory.settings_tries = 0;
   ++s.memory.reloads_applied;
   if (generation->origin == Origin::refreshed && !again) s.memory.trust_trouble.reset();
-  if (crl_shown) s.say("crl-proved", fmt::format("a handshake shows that CRL {} is in force", crl_numbers(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
+  if (crl_shown) s.say("crl-proved", fmt::format("a handshake shows that CRL {} is in force{}", crl_numbers(*generation), size_notice(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
   if (crl_shown && (again || generation->origin == Origin::refreshed)) return {};
   if (again) {
     s.say("served-again", "the server serves the current generation again", leaf_fields(a.generation, &generation->chain.front()));
@@ -335,7 +342,7 @@ Result<void> run(Step& s, const action::MarkProved& a) {
   if (generation->origin == Origin::issued) rotation_succeeded(s);
   if (generation->origin == Origin::rolled_back && s.memory.rollback_asked_at) hold(s);
   if (generation->origin == Origin::refreshed) {
-    s.say("crl-installed", fmt::format("the server was told to load CRL {}", crl_numbers(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
+    s.say("crl-installed", fmt::format("the server was told to load CRL {}{}", crl_numbers(*generation), size_notice(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
     return {};
   }
   s.say(std::string{proof_kind(generation->origin)}, fmt::format("a handshake shows serial {}", generation->chain.front().serial), leaf_fields(a.generation, &generation->chain.front()));

@@ -37,6 +37,16 @@ TEST(StatusView, TellsAHealthyCluster) {
   expect_printable_page(text);
 }
 
+TEST(CrlsView, SaysWhatManyEntriesCost) {
+  json status = healthy_status();
+  EXPECT_THAT(crls_view(status, now, plain), Not(HasSubstr("PostgreSQL reads")));
+  status["issuers"][0]["crl"]["revoked"] = 10'000;
+  status["clusters"][0]["crl"] = json::array({{{"issuer", "CN=other"}, {"number", "1"}, {"next_update", "2026-01-30T00:00:00Z"}, {"revoked", 2'000'000}}});
+  const std::string text = crls_view(status, now, plain);
+  EXPECT_THAT(text, AllOf(HasSubstr("\nlocal: 10000 entries: PostgreSQL reads"), HasSubstr("\ncluster main: 2000000 entries: ")));
+  expect_printable_page(text);
+}
+
 TEST(StatusView, ShowsProblemsWithRemedyAndAge) {
   const std::string text = status_view(critical_status(), now, plain);
   EXPECT_THAT(text, AllOf(HasSubstr("CRITICAL served-stale main"), HasSubstr("127.0.0.1:5432 serves 40aa"),

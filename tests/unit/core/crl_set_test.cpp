@@ -106,6 +106,12 @@ TEST(CrlSet, SizeIsAWarning) {
   EXPECT_THAT(entries(100'000), ElementsAre("crl-oversize?"));
 }
 
+TEST(CrlSet, TenThousandEntriesAreToldAndNoProblem) {
+  EXPECT_THAT(crl_size_notice(9'999), IsEmpty());
+  EXPECT_THAT(crl_size_notice(10'000), HasSubstr("10000 entries: "));
+  EXPECT_THAT(crl_size_notice(1'000'000), HasSubstr("1000000 entries: "));
+}
+
 TEST(CrlSet, OneThatTheServerHasNotReadYetIsTold) {
   CrlSet set = good();
   set.modified = now - 1h;
