@@ -112,17 +112,21 @@ bool Registry::matches_disk() const {
 
 Result<void> Registry::record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile,
                                      TimePoint now) {
-  return record_serials({{serial, spki_sha256, profile}}, now);
+  return insert_serial({serial, spki_sha256, profile}, now);
 }
 
 Result<void> Registry::record_serials(const std::vector<NewSerial>& serials, TimePoint now) {
   return database_.transaction([&]() -> Result<void> {
-    PGCERTD_TRY(Statement insert,
-                database_.prepare("INSERT INTO certificate (serial, spki_sha256, profile, recorded_at) VALUES (?, ?, ?, ?)"));
-    for (const NewSerial& one : serials)
-      PGCERTD_CHECK(insert.bind(1, one.serial).bind(2, one.spki_sha256).bind(3, one.profile).bind(4, now).run());
+    for (const NewSerial& one : serials) PGCERTD_CHECK(insert_serial(one, now));
     return {};
   });
+}
+
+// Also within another transaction.
+Result<void> Registry::insert_serial(const NewSerial& serial, TimePoint now) {
+  PGCERTD_TRY(Statement insert,
+              database_.prepare("INSERT INTO certificate (serial, spki_sha256, profile, recorded_at) VALUES (?, ?, ?, ?)"));
+  return insert.bind(1, serial.serial).bind(2, serial.spki_sha256).bind(3, serial.profile).bind(4, now).run();
 }
 
 Result<void> Registry::record_certificate(const std::string& serial, const std::string& der, TimePoint not_after, TimePoint now) {

@@ -97,6 +97,7 @@ class Registry {
   Registry(Database database, dev_t device, ino_t inode) : database_(std::move(database)), device_(device), inode_(inode) {}
   static Result<Registry> finish(Database database);
   Result<void> mark_revoked(const std::string& serial, const std::string& reason, TimePoint at);
+  Result<void> insert_serial(const NewSerial& serial, TimePoint now);
   Result<std::vector<RegistryEntry>> select(const std::string& condition, const std::vector<std::string>& values);
 
   Database database_;
