@@ -391,25 +391,27 @@ Result<std::vector<ClientCertSeen>> IssuingCa::clients(TimePoint now) {
   return out;
 }
 
-Result<x509::RevokedList> IssuingCa::list_revoked(const std::optional<x509::Crl>& published, TimePoint now) {
-  x509::RevokedList list;
+Result<IssuingCa::Revoked> IssuingCa::list_revoked(const std::optional<x509::Crl>& published, TimePoint now) {
+  Revoked out;
   std::uint64_t known = 0;
   PGCERTD_CHECK(registry_.for_each_revoked([&](const store::Revocation& one) -> Result<void> {
+    ++out.rows;
     if (published && published->contains(one.serial)) ++known;
-    return is_listed(one.not_after, now) ? list.add(entry_for(one)) : Result<void>();
+    return is_listed(one.not_after, now) ? out.list.add(entry_for(one)) : Result<void>();
   }));
   if (published) PGCERTD_CHECK(check_nothing_unrevoked(*published, known, directory_.crl()));
-  return list;
+  return out;
 }
 
 Result<x509::Crl> IssuingCa::sign_crl(const std::optional<x509::Crl>& published, TimePoint now) {
   PGCERTD_CHECK(check_usable(now));
-  PGCERTD_TRY(x509::RevokedList revoked, list_revoked(published, now));
+  PGCERTD_TRY(Revoked revoked, list_revoked(published, now));
   PGCERTD_TRY(const std::uint64_t before, published ? number_of(*published, directory_.crl()) : Result<std::uint64_t>(0));
   PGCERTD_TRY(const TimePoint this_update, this_update_after(published, directory_.crl(), now, crl_lifetime_));
   PGCERTD_TRY(const std::uint64_t number, registry_.next_crl_number(before + 1));
-  PGCERTD_TRY(x509::Crl crl, x509::sign_crl(key_, certificate_, fmt::to_string(number), this_update, now + crl_lifetime_, std::move(revoked)));
+  PGCERTD_TRY(x509::Crl crl, x509::sign_crl(key_, certificate_, fmt::to_string(number), this_update, now + crl_lifetime_, std::move(revoked.list)));
   PGCERTD_CHECK(replace_file(directory_.crl(), crl.pem(), 0644));
+  complete_ = {crl.facts().fingerprint_sha256, revoked.rows};
   return crl;
 }
 

@@ -80,7 +80,11 @@ class IssuingCa {
   Result<std::optional<Issued>> known(const std::optional<store::RegistryEntry>& entry, TimePoint now);
   Result<x509::Crl> sign_next_crl(const std::optional<x509::Crl>& published, TimePoint now);
   Result<x509::Crl> sign_crl(const std::optional<x509::Crl>& published, TimePoint now);
-  Result<x509::RevokedList> list_revoked(const std::optional<x509::Crl>& published, TimePoint now);
+  struct Revoked {
+    x509::RevokedList list;
+    std::uint64_t rows = 0;      // of the registry, of which some may have left the list
+  };
+  Result<Revoked> list_revoked(const std::optional<x509::Crl>& published, TimePoint now);
   struct KeyedLeaf {
     x509::Certificate leaf;
     x509::PrivateKey key;

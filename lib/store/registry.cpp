@@ -172,7 +172,7 @@ Result<std::optional<RegistryEntry>> Registry::find_by_spki(const std::string& s
 Result<std::vector<RegistryEntry>> Registry::list() { return select("ORDER BY id", {}); }
 
 Result<void> Registry::for_each_revoked(const SeeRevocation& see) {
-  PGCERTD_TRY(Statement query, database_.prepare("SELECT serial, revoked_at, reason, not_after FROM certificate WHERE revoked_at IS NOT NULL ORDER BY serial"));
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT serial, revoked_at, reason, not_after FROM certificate WHERE revoked_at IS NOT NULL ORDER BY revoked_at, id"));
   for (;;) {
     PGCERTD_TRY(const bool row, query.step());
     if (!row) return {};

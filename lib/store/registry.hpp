@@ -73,7 +73,7 @@ class Registry {
   Result<std::optional<RegistryEntry>> find(const std::string& spki_sha256, const std::string& profile);
   Result<std::optional<RegistryEntry>> find_by_spki(const std::string& spki_sha256);
   Result<std::vector<RegistryEntry>> list();           // oldest first
-  // By serial, expired ones too, until one is refused. One by one, as there may be a million.
+  // Oldest first, expired ones too, until one is refused. One by one, as there may be a million.
   Result<void> for_each_revoked(const SeeRevocation& see);
   Result<std::uint64_t> revoked_count();               // of the same
   Result<RegistryCounts> counts();                     // without those whose profile begins with `uncounted_profile`

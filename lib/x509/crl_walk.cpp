@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace pgcertd::x509 {
 namespace {
@@ -73,7 +74,14 @@ bool read_extensions(CrlEntry& entry, std::string_view content) {
   return true;
 }
 
-// From the second part on; all of them are views into one string, one after the other.
+// Never in another order than serial_less: the length, then the first octets.
+std::uint64_t sort_key(std::string_view serial) {
+  std::uint64_t key = std::min<std::size_t>(serial.size(), 0xff);
+  for (std::size_t i = 0; i < 7; ++i) key = key << 8 | (i < serial.size() && serial.size() < 0xff ? octet(serial, i) : 0U);
+  return key;
+}
+
+// All parts are views into one string, one after the other.
 std::string_view between(std::string_view outer, const char* begin, const char* end) {
   return outer.substr(static_cast<std::size_t>(begin - outer.data()), static_cast<std::size_t>(end - begin));
 }
@@ -175,9 +183,28 @@ std::optional<SerialIndex> SerialIndex::of(std::string_view entries) {
     if (out.offsets_.empty()) out.offsets_.reserve(entries.size() / entry->whole.size() + 1);
     out.offsets_.push_back(static_cast<std::uint32_t>(entry->whole.data() - entries.data()));
   }
-  const auto serial_at = [&out](std::uint32_t offset) { return out.at(offset).serial; };
-  if (!sorted) std::ranges::stable_sort(out.offsets_, serial_less, serial_at);
+  if (!sorted) out.sort();
   return out;
+}
+
+// By length and the first octets where those tell, so that a million entries are not looked up again and again.
+void SerialIndex::sort() {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> keyed;
+  keyed.reserve(offsets_.size());
+  for (const std::uint32_t offset : offsets_) keyed.emplace_back(sort_key(serial_at(offset)), offset);
+  std::ranges::sort(keyed, [this](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    const std::string_view left = serial_at(a.second), right = serial_at(b.second);
+    return left == right ? a.second < b.second : serial_less(left, right);
+  });
+  std::ranges::transform(keyed, offsets_.begin(), &std::pair<std::uint64_t, std::uint32_t>::second);
+}
+
+// Of what was read before, when the index was made: the serial stands first, after two headers.
+std::string_view SerialIndex::serial_at(std::uint32_t offset) const {
+  const auto skip_header = [this](std::size_t at) { return at + 2 + (octet(entries_, at + 1) < 0x80 ? 0U : octet(entries_, at + 1) & 0x7fU); };
+  const std::size_t serial = skip_header(offset);
+  return DerReader(entries_.substr(serial)).next().value_or(DerElement{}).content;
 }
 
 // It was read before, when the index was made.
@@ -196,7 +223,7 @@ std::string SerialIndex::in_order() const {
 }
 
 std::optional<CrlEntry> SerialIndex::find(std::string_view serial) const {
-  const auto found = std::ranges::lower_bound(offsets_, serial, serial_less, [this](std::uint32_t offset) { return at(offset).serial; });
+  const auto found = std::ranges::lower_bound(offsets_, serial, serial_less, [this](std::uint32_t offset) { return serial_at(offset); });
   if (found == offsets_.end()) return std::nullopt;
   const CrlEntry entry = at(*found);
   return entry.serial == serial ? std::optional(entry) : std::nullopt;

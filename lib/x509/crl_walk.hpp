@@ -60,6 +60,8 @@ class SerialIndex {
 
  private:
   [[nodiscard]] CrlEntry at(std::uint32_t offset) const;
+  [[nodiscard]] std::string_view serial_at(std::uint32_t offset) const;
+  void sort();
 
   std::string_view entries_, unknown_critical_;
   std::vector<std::uint32_t> offsets_;   // in the order of serial_less
