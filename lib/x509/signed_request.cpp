@@ -1,8 +1,6 @@
 #include "x509/signed_request.hpp"
 
 #include <fmt/format.h>
-#include <openssl/cms.h>
-#include <openssl/pem.h>
 
 #include <array>
 
