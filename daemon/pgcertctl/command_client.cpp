@@ -163,6 +163,8 @@ Result<Written> issue(const ClientIssue& command, const Session& session) {
   if (command.with_crl && text_of(reply, "crl").empty())
     return fail(Errc::not_found, "the issuer has no complete set of CRLs now, and none is written", "pgcertctl crl show; the certificate itself was issued: revoke it, or leave --with-crl out");
   if (command.with_crl) files.push_back({"root.crl", Secret(text_of(reply, "crl")), 0644});
+  // A key that stays keeps its file, whose owner is the client and not whoever renews.
+  if (!former.serial.empty()) std::erase_if(files, [](const OutputFile& file) { return file.mode == 0600; });
   PGCERTD_CHECK(write_files(command.directory, files, command.renew));
   Written out{std::move(reply), {}};
   for (const OutputFile& file : files) out.paths.push_back(command.directory + "/" + file.name);

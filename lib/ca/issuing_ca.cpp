@@ -88,6 +88,14 @@ std::string profile_of(const LeafRequest& request, const std::string& crl_url) {
                      to_text(request.lifetime), crl_url);
 }
 
+// A key whose certificate was revoked may be in other hands: it never gets another one.
+Result<void> check_renewal(const LeafRequest& request, const std::optional<store::RegistryEntry>& former) {
+  const bool same = former && former->spki_sha256 == request.spki_sha256 && former->profile.starts_with(fmt::format("client role={} lifetime=", request.role));
+  if (!same) return fail(Errc::refused, fmt::format("serial {} is no certificate of this issuer for this role and key", request.renews), "issue into another directory, without --renew");
+  if (!former->revoked_at) return {};
+  return fail(Errc::refused, fmt::format("serial {} was revoked: its key is not used again", request.renews), "issue into another directory, without --renew: that makes a new key");
+}
+
 // RFC 5280 3.3: an entry stays until a CRL after the certificate's end has carried it.
 bool is_listed(std::optional<TimePoint> not_after, TimePoint now) { return !not_after || now < *not_after + std::chrono::days{2}; }
 
@@ -161,6 +169,10 @@ Result<Issued> IssuingCa::issue(const LeafRequest& request, TimePoint now) {
   PGCERTD_TRY(const auto entry, registry_.find(request.spki_sha256, profile));
   PGCERTD_TRY(auto before, known(entry, now));
   if (before) return std::move(*before);
+  if (!request.renews.empty()) {
+    PGCERTD_TRY(const auto former, registry_.find(request.renews));
+    PGCERTD_CHECK(check_renewal(request, former));
+  }
   PGCERTD_CHECK(check_usable(now));
   PGCERTD_TRY(const x509::Certificate leaf, sign(request, profile, now));
   return issued_from(leaf, now, now);
