@@ -1,7 +1,7 @@
 // request list, show, export, import: what this host wants of the root, and what comes back.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -59,14 +59,10 @@ Result<std::string> as_pem(const std::string& bytes, const std::string& name) {
   return out;
 }
 
-bool is_directory(const std::string& path) {
-  struct stat seen {};
-  return ::stat(path.c_str(), &seen) == 0 && S_ISDIR(seen.st_mode);
-}
-
 Result<std::string> path_for(const Asked& one, const RequestExport& command, std::size_t count) {
   if (command.output.empty()) return file_name(one);
-  if (is_directory(command.output)) return command.output + "/" + file_name(one);
+  std::error_code unreadable;
+  if (std::filesystem::is_directory(command.output, unreadable)) return command.output + "/" + file_name(one);
   if (count == 1) return command.output;
   return fail(Errc::invalid, fmt::format("{} requests wait, and \"{}\" is no directory", count, printable(command.output, 4096)), "name a directory, or one issuer with --issuer");
 }

@@ -1,10 +1,8 @@
 // ca sign, ca crl, ca session, ca passwd, ca verify-log: what is done where the root's key is. Works without a daemon or a network.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -66,11 +64,11 @@ struct Wishes {
 };
 
 Result<SigningPolicy> policy_of(const RootUse& root, const std::string& named) {
-  const std::string path = named.empty() ? root.root_dir + "/policy.toml" : named;
-  struct stat seen {};
-  if (named.empty() && ::stat(path.c_str(), &seen) != 0 && errno == ENOENT) return SigningPolicy{};   // a root of an earlier version
-  PGCERTD_TRY(const std::string bytes, read_input(path));
-  return parse_policy(bytes, printable(path, 4096));
+  const std::string path = named.empty() ? ca::RootDirectory{root.root_dir}.policy() : named;
+  const auto bytes = read_input(path);
+  if (!bytes && named.empty() && bytes.error().code == Errc::not_found) return SigningPolicy{};   // a root of an earlier version
+  if (!bytes) return fail(bytes.error());
+  return parse_policy(*bytes, printable(path, 4096));
 }
 
 // A directory stands for the requests in it, in name order.
@@ -135,9 +133,7 @@ Result<std::vector<Waiting>> read_requests(const std::vector<std::string>& given
 }
 
 std::string names_text(const Names& names) {
-  std::vector<std::string> all = names.dns;
-  all.insert(all.end(), names.ip.begin(), names.ip.end());
-  return printable(fmt::format("{}", fmt::join(all, ", ")), 2000);
+  return printable(fmt::format("{}", fmt::join(all_names(names), ", ")), 2000);
 }
 
 std::string vouched_text(const Waiting& one) {
@@ -181,7 +177,12 @@ Result<void> agree(const std::vector<Waiting>& requests, const Session& session)
   return yes ? Result<void>{} : fail(Errc::refused, "not agreed, nothing was signed");
 }
 
-Result<std::vector<x509::Certificate>> sign_all(ca::RootCa& root, const std::vector<Waiting>& requests, const Session& session) {
+// By the policy, and as it was agreed to.
+Result<std::vector<x509::Certificate>> sign_what_waits(ca::RootCa& root, const RootUse& use, const std::string& named_policy, const std::vector<std::string>& given, const Wishes& wishes,
+                                                       const Session& session) {
+  PGCERTD_TRY(const SigningPolicy policy, policy_of(use, named_policy));
+  PGCERTD_TRY(const auto requests, read_requests(given, root, policy, wishes, session.now()));
+  PGCERTD_CHECK(agree(requests, session));
   std::vector<ca::SigningOrder> orders;
   for (const Waiting& one : requests) orders.push_back({one.file, one.pem, one.wish});
   return root.sign_all(orders, session.now());
@@ -216,10 +217,7 @@ struct Visit {
 };
 
 Result<Visit> visit(ca::RootCa& root, const CaSession& command, const Session& session) {
-  PGCERTD_TRY(const SigningPolicy policy, policy_of(command.root, command.policy));
-  PGCERTD_TRY(const auto requests, read_requests(command.requests, root, policy, {std::nullopt, {}, command.days, command.issuing_days}, session.now()));
-  PGCERTD_CHECK(agree(requests, session));
-  PGCERTD_TRY(auto made, sign_all(root, requests, session));
+  PGCERTD_TRY(auto made, sign_what_waits(root, command.root, command.policy, command.requests, {std::nullopt, {}, command.days, command.issuing_days}, session));
   PGCERTD_TRY(auto crl, root.renew_crl(std::chrono::days{command.crl_days}, session.now()));
   PGCERTD_CHECK(write_bundle(command.output, made, root.certificate(), crl));
   return Visit{std::move(made), std::move(crl)};
@@ -238,12 +236,7 @@ std::string record_text(const ca::RootCa& root, const Visit& visit, const Sessio
 int run(const CaSign& command, const Session& session) {
   auto root = open_root(command.root, session);
   if (!root) return session.report(root.error());
-  const auto policy = policy_of(command.root, command.policy);
-  if (!policy) return session.report(policy.error());
-  const auto requests = read_requests(command.requests, *root, *policy, {command.profile == "issuing", command.names, command.days, command.days}, session.now());
-  if (!requests) return session.report(requests.error());
-  if (const auto agreed = agree(*requests, session); !agreed) return session.report(agreed.error());
-  const auto made = sign_all(*root, *requests, session);
+  const auto made = sign_what_waits(*root, command.root, command.policy, command.requests, {command.profile == "issuing", command.names, command.days, command.days}, session);
   if (!made) return session.report(made.error());
   const auto crl = root->crl();
   if (!crl) return session.report(crl.error());

@@ -56,7 +56,6 @@ int run(const Status& command, const Session& session) {
 }
 
 int run(const Runway&, const Session& session) {
-  // The table is made from the whole status; as JSON it has an answer of its own.
   return show(session, session.client().get("/v1/runway"), cli::runway_view);
 }
 

@@ -196,7 +196,7 @@ http::ControlReply export_request(IssuerCall& call) {
   const auto asked = perform(*call.issuer, [list](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
     PGCERTD_TRY(const auto requests, issuer.requests(now));
     for (const RequestFile& one : requests)
-      list->push_back({{"cluster", one.seen.cluster}, {"spki_sha256", one.seen.spki_sha256}, {"subject", printable(one.seen.subject, 1000)}, {"since", to_rfc3339(one.seen.since)}, {"request", one.text}});
+      list->push_back({{"cluster", one.seen.cluster}, {"spki_sha256", one.seen.spki_sha256}, {"subject", printable(one.subject, 1000)}, {"since", to_rfc3339(one.seen.since)}, {"request", one.text}});
     return std::string();
   });
   if (!asked) return refusal(asked.error());

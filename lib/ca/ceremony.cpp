@@ -11,6 +11,7 @@
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
 #include "ca/new_directory.hpp"
+#include "ca/read_key.hpp"
 #include "core/signing_policy.hpp"
 #include "store/registry.hpp"
 #include "x509/sign.hpp"
@@ -96,10 +97,7 @@ std::string common_name(const std::string& wanted, std::string_view fallback, co
 
 Result<x509::PrivateKey> new_key(const std::string& uri, const std::optional<Secret>& pin, KeyType type) {
   if (uri.empty()) return x509::PrivateKey::generate(type);
-  const Secret none;
-  PGCERTD_TRY(x509::PrivateKey key, x509::open_token_key(uri, pin ? *pin : none));
-  PGCERTD_CHECK(x509::check_ca_key(key.type()));
-  return key;
+  return open_in_token(uri, pin ? &*pin : nullptr);
 }
 
 Result<void> write_key(const std::string& path, const x509::PrivateKey& key, const std::string& uri, const std::optional<Secret>& passphrase) {

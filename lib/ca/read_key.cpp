@@ -11,21 +11,16 @@
 
 namespace pgcertd::ca {
 
-namespace {
-
-Result<x509::PrivateKey> open_in_token(std::string_view text, const Secret* pin) {
-  const std::string_view uri = text.substr(0, text.find_first_of("\r\n"));
+Result<x509::PrivateKey> open_in_token(std::string_view uri, const Secret* pin) {
   const Secret none;
   PGCERTD_TRY(x509::PrivateKey key, x509::open_token_key(uri, pin == nullptr ? none : *pin));
   PGCERTD_CHECK(x509::check_ca_key(key.type()));
   return key;
 }
 
-}  // namespace
-
 Result<x509::PrivateKey> read_key(const std::string& path, const Secret* passphrase, const std::string& where_from) {
   PGCERTD_TRY(const Secret pem, read_secret_file(path));
-  if (x509::is_token_uri(pem.view())) return open_in_token(pem.view(), passphrase);
+  if (x509::is_token_uri(pem.view())) return open_in_token(pem.view().substr(0, pem.view().find_first_of("\r\n")), passphrase);
   const bool encrypted = x509::is_encrypted_key(pem.view());
   if (encrypted && (passphrase == nullptr || passphrase->empty()))
     return fail(Errc::crypto, fmt::format("\"{}\" is encrypted, and no passphrase is configured", path), where_from);

@@ -78,9 +78,7 @@ std::string in_toml(const std::vector<std::string>& list) {
   return fmt::format("[{}]", fmt::join(items, ", "));
 }
 std::string in_toml(const Names& names) {
-  auto all = names.dns;
-  all.insert(all.end(), names.ip.begin(), names.ip.end());
-  return in_toml(all);
+  return in_toml(all_names(names));
 }
 template <class T>
   requires requires(const T& value) { { text_of(value) } -> std::same_as<std::string>; }

@@ -30,4 +30,10 @@ std::optional<KeyType> parse_key_type(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+std::vector<std::string> all_names(const Names& names) {
+  std::vector<std::string> out = names.dns;
+  out.insert(out.end(), names.ip.begin(), names.ip.end());
+  return out;
+}
+
 }  // namespace pgcertd

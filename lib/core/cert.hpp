@@ -52,6 +52,8 @@ struct CertFacts {
 // The largest file of CRLs that is read, written or fetched: of a million entries, each with a reason, PEM takes 72 MB.
 constexpr std::size_t largest_crl = std::size_t{96} << 20U;
 
+std::vector<std::string> all_names(const Names& names);   // dNSName first, then iPAddress
+
 struct CrlFacts {
   std::string issuer;
   std::string authority_key_id;         // hex, or empty

@@ -32,13 +32,13 @@ struct LeafRequest {
 struct RequestSeen {
   std::string cluster;                // empty: the issuing CA's own
   std::string spki_sha256;
-  std::string subject;
   TimePoint since{};
   bool operator==(const RequestSeen&) const = default;
 };
 // The same as it is carried to whoever signs it.
 struct RequestFile {
   RequestSeen seen;
+  std::string subject;
   std::string text;                   // PEM: the request, then its proof where there is one
 };
 

@@ -26,6 +26,9 @@ void add(Runway& runway, const Limit& limit) {
   runway.needed_at = runway.needed_at ? std::min(*runway.needed_at, limit.needed_at) : limit.needed_at;
 }
 
+// A root's CRL is signed at each visit for a year and more; its last quarter is when a visit cannot be put off for long.
+TimePoint last_quarter(const CrlFacts& crl) { return part_of(crl.this_update, *crl.next_update, 3, 4); }
+
 void add(Runway& runway, RunwayLimit kind, const std::optional<CertFacts>& cert) {
   if (cert) add(runway, {kind, cert->not_after, half_life(*cert)});
 }
@@ -48,11 +51,7 @@ Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<Cer
   if (type == IssuerType::self_signed) return result;
   add(result, RunwayLimit::issuing_ca, issuer.issuing);
   add(result, RunwayLimit::root_ca, issuer.root);
-  // A root's CRL is signed at each visit for a year and more; its last quarter is when a visit cannot be put off for long.
-  if (issuer.root_crl && issuer.root_crl->next_update) {
-    const TimePoint end = *issuer.root_crl->next_update;
-    add(result, {RunwayLimit::root_crl, end, part_of(issuer.root_crl->this_update, end, 3, 4)});
-  }
+  if (issuer.root_crl && issuer.root_crl->next_update) add(result, {RunwayLimit::root_crl, *issuer.root_crl->next_update, last_quarter(*issuer.root_crl)});
   if (type == IssuerType::offline && leaf) add(result, {RunwayLimit::leaf, leaf->not_after, leaf_wanted_at.value_or(half_life(*leaf))});
   return result;
 }
@@ -65,10 +64,7 @@ std::vector<RootWant> root_wants(const IssuerSeen& issuer) {
     if (to < no_expiry) out.push_back({std::move(what), needed, to, needed - from, to - from});
   };
   if (issuer.issuing) want("a new certificate of the issuing CA", issuer.issuing->not_before, issuer.issuing->not_after, half_life(*issuer.issuing));
-  if (issuer.root_crl && issuer.root_crl->next_update) {
-    const auto& [begin, end] = std::pair{issuer.root_crl->this_update, *issuer.root_crl->next_update};
-    want("a new CRL of the root", begin, end, part_of(begin, end, 3, 4));
-  }
+  if (const auto& crl = issuer.root_crl; crl && crl->next_update) want("a new CRL of the root", crl->this_update, *crl->next_update, last_quarter(*crl));
   return out;
 }
 

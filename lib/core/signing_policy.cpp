@@ -14,9 +14,7 @@ char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c 
 
 std::string stray_name(const ProfilePolicy& policy, const SigningAsked& asked) {
   if (policy.names.empty()) return {};
-  std::vector<std::string> all = asked.names.dns;
-  all.insert(all.end(), asked.names.ip.begin(), asked.names.ip.end());
-  if (asked.issuing) all = {asked.common_name};
+  const std::vector<std::string> all = asked.issuing ? std::vector{asked.common_name} : all_names(asked.names);
   const auto stray = std::ranges::find_if(all, [&](const std::string& name) { return std::ranges::none_of(policy.names, [&](const std::string& pattern) { return matches_pattern(pattern, name); }); });
   return stray == all.end() ? std::string{} : *stray;
 }

@@ -73,7 +73,15 @@ Result<void> run(Step& s, const action::MakeRequest& a) {
   return {};
 }
 
-Result<GenerationContent> read_live_pair(Step& s);
+// The files may have changed since they were judged.
+Result<GenerationContent> read_live_pair(Step& s) {
+  PGCERTD_TRY(GenerationContent pair, s.ports.live.read_pair(s.seen.live.cert_path, s.seen.live.key_path));
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(pair.chain_pem, s.seen.live.cert_path));
+  PGCERTD_TRY(const auto key, x509::PrivateKey::parse(pair.key_pem.view(), s.seen.live.key_path));
+  if (!x509::key_matches(key, chain.front()))
+    return fail(Errc::refused, fmt::format("private key \"{}\" does not belong to certificate \"{}\"", printable(s.seen.live.key_path), printable(s.seen.live.cert_path)));
+  return pair;
+}
 
 // What shows an offline root that a renewal comes from the host that has the certificate. Without it, as at the first enrolment or
 // where the key in use cannot be read, people compare the key's fingerprint.
@@ -131,16 +139,6 @@ Result<void> run(Step& s, const action::Stage& a) {
   auto staged = stage_issued(s, a.spki_sha256);
   if (!staged) note_failure(s, "stage", staged.error().text(), staged.error().remedy, false);
   return staged;
-}
-
-// The files may have changed since they were judged.
-Result<GenerationContent> read_live_pair(Step& s) {
-  PGCERTD_TRY(GenerationContent pair, s.ports.live.read_pair(s.seen.live.cert_path, s.seen.live.key_path));
-  PGCERTD_TRY(const auto chain, x509::parse_certificates(pair.chain_pem, s.seen.live.cert_path));
-  PGCERTD_TRY(const auto key, x509::PrivateKey::parse(pair.key_pem.view(), s.seen.live.key_path));
-  if (!x509::key_matches(key, chain.front()))
-    return fail(Errc::refused, fmt::format("private key \"{}\" does not belong to certificate \"{}\"", printable(s.seen.live.key_path), printable(s.seen.live.cert_path)));
-  return pair;
 }
 
 Result<void> run(Step& s, const action::Adopt&) {

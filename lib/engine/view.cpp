@@ -70,7 +70,7 @@ IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, 
   IssuerView view;
   view.seen = seen;
   view.type = config.type;
-  if (seen.issuing) view.renew_at = seen.issuing->not_before + (seen.issuing->not_after - seen.issuing->not_before) / 2;
+  if (seen.issuing) view.renew_at = half_life(*seen.issuing);
   view.problems = standing(judge_issuer(config, seen, longest_leaf, now), known, now);
   return view;
 }

@@ -26,7 +26,7 @@ void describe_files(const std::string& directory, IssuerSeen& seen) {
 
 // By the key and in the name that it has; wanted from half its life on.
 RequestSeen own_request_seen(const CertFacts& issuing, TimePoint now) {
-  return {{}, issuing.spki_sha256, issuing.subject, std::min(now, half_life(issuing))};
+  return {{}, issuing.spki_sha256, std::min(now, half_life(issuing))};
 }
 
 void complain(const Error& error, IssuerSeen& seen) {
@@ -85,7 +85,7 @@ Result<std::vector<RequestFile>> LocalIssuer::requests(TimePoint now) {
   const std::lock_guard lock(mutex_);
   PGCERTD_TRY(ca::IssuingCa* const ca, opened());
   PGCERTD_TRY(std::string text, ca->own_request());
-  return std::vector{RequestFile{own_request_seen(ca->certificate().facts(), now), std::move(text)}};
+  return std::vector{RequestFile{own_request_seen(ca->certificate().facts(), now), ca->certificate().facts().subject, std::move(text)}};
 }
 
 Result<std::string> LocalIssuer::import_answer(const std::string& bytes, TimePoint now) {

@@ -19,8 +19,7 @@ constexpr const char* look_remedy = "pgcertctl request list tells what was asked
 
 std::string names_text(const Names& names) {
   std::string out;
-  for (const auto* list : {&names.dns, &names.ip})
-    for (const std::string& one : *list) out += (out.empty() ? "" : ", ") + printable(one, 253);
+  for (const std::string& one : all_names(names)) out += (out.empty() ? "" : ", ") + printable(one, 253);
   return out;
 }
 

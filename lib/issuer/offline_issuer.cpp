@@ -37,9 +37,11 @@ bool covers(const std::vector<x509::Crl>& crls, const std::vector<x509::Certific
   return x509::verify_chain(chain, {root}, x509::Purpose::any, now, crls).ok;
 }
 
-RequestSeen seen_of(const store::BookedRequest& booked) {
+RequestSeen seen_of(const store::BookedRequest& booked) { return {booked.request.cluster, booked.request.spki_sha256, booked.since}; }
+
+std::string subject_of(const store::BookedRequest& booked) {
   const auto facts = x509::parse_request(booked.request.request_pem, "request");
-  return {booked.request.cluster, booked.request.spki_sha256, facts ? facts->subject : std::string{}, booked.since};
+  return facts ? facts->subject : std::string{};
 }
 
 // Words for people before the PEM, which every reader passes over (RFC 7468 5.2); of them only the life is read again, as a wish.
@@ -63,8 +65,7 @@ Result<OfflineIssuer::Place> OfflineIssuer::place() {
   return Place{std::move(root), &*book_};
 }
 
-Result<std::vector<store::BookedRequest>> OfflineIssuer::waiting() {
-  PGCERTD_TRY(const Place at, place());
+Result<std::vector<store::BookedRequest>> OfflineIssuer::waiting(const Place& at) {
   PGCERTD_TRY(auto all, at.book->waiting());
   std::erase_if(all, [this](const store::BookedRequest& one) { return !still_waits_(one.request.spki_sha256); });
   return all;
@@ -75,7 +76,7 @@ Result<void> OfflineIssuer::describe(IssuerSeen& seen, TimePoint now) {
   seen.root = at.root.facts();
   seen.root_pem = at.root.pem();
   PGCERTD_CHECK(check_root(at.root, config_.root_certificate, now));
-  PGCERTD_TRY(const auto all, waiting());
+  PGCERTD_TRY(const auto all, waiting(at));
   for (const store::BookedRequest& one : all) seen.requests.push_back(seen_of(one));
   PGCERTD_TRY(seen.issued, at.book->answered());
   PGCERTD_TRY(const auto crls, crls_of(*at.book));
@@ -149,9 +150,10 @@ IssuerAnswer OfflineIssuer::submit(const LeafRequest& request, TimePoint now) {
 
 Result<std::vector<RequestFile>> OfflineIssuer::requests(TimePoint) {
   const std::lock_guard lock(mutex_);
-  PGCERTD_TRY(const auto all, waiting());
+  PGCERTD_TRY(const Place at, place());
+  PGCERTD_TRY(const auto all, waiting(at));
   std::vector<RequestFile> out;
-  for (const store::BookedRequest& one : all) out.push_back({seen_of(one), file_text(one)});
+  for (const store::BookedRequest& one : all) out.push_back({seen_of(one), subject_of(one), file_text(one)});
   return out;
 }
 

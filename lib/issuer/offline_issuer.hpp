@@ -36,7 +36,7 @@ class OfflineIssuer final : public ports::Issuer {
     store::RequestBook* book;
   };
   Result<Place> place();
-  Result<std::vector<store::BookedRequest>> waiting();
+  Result<std::vector<store::BookedRequest>> waiting(const Place& at);
   Result<Issued> issued_from(const Place& at, const store::BookedRequest& booked, TimePoint now);
   Result<IssuerAnswer> answer_of(const std::string& spki_sha256, TimePoint now);
   Result<void> describe(IssuerSeen& seen, TimePoint now);

@@ -73,12 +73,6 @@ std::string_view type_name(IssuerType type) noexcept {
   return "local";
 }
 
-std::vector<std::string> all_names(const Names& names) {
-  std::vector<std::string> out = names.dns;
-  out.insert(out.end(), names.ip.begin(), names.ip.end());
-  return out;
-}
-
 bool pending_restart(const PostgresSeen& server) {
   return std::any_of(server.settings.begin(), server.settings.end(), [](const auto& s) { return s.second.pending_restart; });
 }

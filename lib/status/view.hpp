@@ -15,7 +15,6 @@ inline std::optional<TimePoint> known(TimePoint at) { return at == TimePoint{} ?
 
 // The issuer that the configuration names for a cluster, once it has been looked at.
 const IssuerView* issuer_of(const Snapshot& snapshot, const ClusterView& cluster);
-// Waiting requests of the clusters that use this issuer.
 // The next three visits of the root that this host will want.
 std::vector<Visit> visits_of(const Snapshot& snapshot);
 // What begins or ends at a date, so that somebody must do something; oldest first.
@@ -24,10 +23,10 @@ struct RootDate {
   std::string what;
 };
 std::vector<RootDate> dates_of(const Snapshot& snapshot);
+// Waiting requests of the clusters that use this issuer.
 std::vector<PendingSeen> pending_of(const Snapshot& snapshot, const IssuerView& issuer);
 
 std::string_view type_name(IssuerType type) noexcept;                  // "self-signed"
-std::vector<std::string> all_names(const Names& names);                // dNSName first, then iPAddress
 bool pending_restart(const PostgresSeen& server);
 bool in_progress(Stage stage) noexcept;
 bool stands(const ClusterView& cluster, ProblemCode code);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/hex.hpp"
 #include "base/text.hpp"
 #include "x509/handles.hpp"
 #include "x509/openssl_error.hpp"
@@ -23,16 +24,22 @@ namespace {
 constexpr std::string_view scheme = "pkcs11:";
 constexpr const char* engine_remedy = "apt install libengine-pkcs11-openssl";
 
-struct EngineFree {
-  void operator()(ENGINE* engine) const noexcept { ENGINE_free(engine); }
-};
-struct EngineFinish {
-  void operator()(ENGINE* engine) const noexcept { ENGINE_finish(engine); }
-};
-using EnginePtr = std::unique_ptr<ENGINE, EngineFree>;
-using EngineInUse = std::unique_ptr<ENGINE, EngineFinish>;
+// FreeWith would name the deprecated functions in its own header.
+void free_engine(ENGINE* engine) noexcept { ENGINE_free(engine); }
+void finish_engine(ENGINE* engine) noexcept { ENGINE_finish(engine); }
+using EnginePtr = std::unique_ptr<ENGINE, FreeWith<free_engine>>;
+using EngineInUse = std::unique_ptr<ENGINE, FreeWith<finish_engine>>;
 
-int hex_digit(char c) noexcept { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+// As RFC 3986 2.1 has it; a percent sign that begins no octet stays as it is.
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto octet = text[i] == '%' && i + 2 < text.size() ? from_hex(text.substr(i + 1, 2)) : fail(Errc::parse, "");
+    out += octet ? static_cast<char>(octet->front()) : text[i];
+    if (octet) i += 2;
+  }
+  return out;
+}
 
 // Of the path or the query of the URI, percent signs decoded; nullopt: it is not there.
 std::optional<std::string> attribute(std::string_view uri, std::string_view name) {
@@ -42,13 +49,7 @@ std::optional<std::string> attribute(std::string_view uri, std::string_view name
     const std::string_view one = uri.substr(at, end - at);
     at = end + 1;
     if (!one.starts_with(name) || one.size() <= name.size() || one[name.size()] != '=') continue;
-    std::string out;
-    for (std::size_t i = name.size() + 1; i < one.size(); ++i) {
-      const bool escaped = one[i] == '%' && i + 2 < one.size() && hex_digit(one[i + 1]) >= 0 && hex_digit(one[i + 2]) >= 0;
-      out += escaped ? static_cast<char>(hex_digit(one[i + 1]) * 16 + hex_digit(one[i + 2])) : one[i];
-      if (escaped) i += 2;
-    }
-    return out;
+    return percent_decoded(one.substr(name.size() + 1));
   }
   return std::nullopt;
 }
