@@ -81,6 +81,22 @@ std::uint64_t sort_key(std::string_view serial) {
   return key;
 }
 
+// What most entries are, seen at once: a serial of at most 100 octets, a UTCTime of seconds, and no more.
+std::optional<CrlEntry> usual_entry(std::string_view rest) {
+  constexpr std::size_t time_size = 15;
+  if (rest.size() < 4 + time_size || octet(rest, 0) != der::sequence || octet(rest, 2) != der::integer || octet(rest, 3) > 100) return std::nullopt;
+  const std::size_t serial = octet(rest, 3), size = 2 + serial + time_size;
+  if (octet(rest, 1) != size || rest.size() < 2 + size || octet(rest, 4 + serial) != der::utc_time || octet(rest, 5 + serial) != time_size - 2) return std::nullopt;
+  if (!is_integer(rest.substr(4, serial))) return std::nullopt;
+  return CrlEntry{rest.substr(0, 2 + size), rest.substr(4, serial), rest.substr(4 + serial, time_size)};
+}
+
+std::optional<CrlEntry> first_entry(std::string_view rest) {
+  if (auto usual = usual_entry(rest)) return usual;
+  const auto element = DerReader(rest).next();
+  return element ? read_entry(*element) : std::nullopt;
+}
+
 // All parts are views into one string, one after the other.
 std::string_view between(std::string_view outer, const char* begin, const char* end) {
   return outer.substr(static_cast<std::size_t>(begin - outer.data()), static_cast<std::size_t>(end - begin));
@@ -137,7 +153,8 @@ std::string assemble_tbs(const CrlParts& parts, std::string_view entries) {
   out += parts.before;
   out += list;
   out += entries;
-  return out += parts.after;
+  out += parts.after;   // not in the return: it would be a copy that is returned
+  return out;
 }
 
 std::string assemble_crl(std::string_view tbs, std::string_view algorithm, std::string_view signature) {
@@ -150,7 +167,8 @@ std::string assemble_crl(std::string_view tbs, std::string_view algorithm, std::
   out += algorithm;
   out += bits;
   out += '\0';
-  return out += signature;
+  out += signature;
+  return out;
 }
 
 std::optional<CrlEntry> read_entry(const DerElement& element) {
@@ -172,10 +190,10 @@ std::optional<SerialIndex> SerialIndex::of(std::string_view entries) {
   out.entries_ = entries;
   bool sorted = true;
   std::string_view last;
-  for (DerReader reader(entries); !reader.at_end();) {
-    const auto element = reader.next();
-    const auto entry = element ? read_entry(*element) : std::nullopt;
+  for (std::string_view rest = entries; !rest.empty();) {
+    const auto entry = first_entry(rest);
     if (!entry) return std::nullopt;
+    rest.remove_prefix(entry->whole.size());
     if (entry->unknown_critical && out.unknown_critical_.empty()) out.unknown_critical_ = entry->whole;
     sorted = sorted && !serial_less(entry->serial, last);
     last = entry->serial;

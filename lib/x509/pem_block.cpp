@@ -96,9 +96,7 @@ std::optional<Cut> cut_block(std::string_view bytes, std::string_view label) {
   return Cut{bytes.substr(0, size), rest};
 }
 
-std::string lines_of(std::string_view der) {
-  std::string out;
-  out.reserve(pem_size(der.size()));
+void append_lines(std::string& out, std::string_view der) {
   for (std::size_t i = 0; i < der.size(); i += line_octets) {
     const std::string_view octets = der.substr(i, line_octets);
     std::array<unsigned char, line_chars + 1> line{};
@@ -106,13 +104,16 @@ std::string lines_of(std::string_view der) {
     out.append(reinterpret_cast<const char*>(line.data()), static_cast<std::size_t>(size));
     out += '\n';
   }
-  return out;
 }
 
 }  // namespace
 
 std::string pem_text(std::string_view label, std::string_view der) {
-  return fmt::format("{}\n{}-----END {}-----\n", begin_line(label), lines_of(der), label);
+  std::string out = begin_line(label) + "\n";
+  out.reserve(pem_size(der.size()) + 2 * out.size());
+  append_lines(out, der);
+  out += fmt::format("-----END {}-----\n", label);
+  return out;
 }
 
 std::size_t text_before_block(std::string_view bytes) {
@@ -150,7 +151,9 @@ std::optional<std::string> take_only_block(std::string& bytes, std::string_view 
   }
   // What was overwritten says nothing but what was decoded.
   const std::string left(body.data(), static_cast<std::size_t>(bytes.data() + bytes.size() - body.data()));
-  bytes = fmt::format("{}\n{}{}", begin_line(label), lines_of(std::string_view(bytes).substr(0, size)), left);
+  std::string same = begin_line(label) + "\n";
+  append_lines(same, std::string_view(bytes).substr(0, size));
+  bytes = same + left;
   return std::nullopt;
 }
 

@@ -52,17 +52,20 @@ std::string reason_name(int code) {
 
 Result<void> RevokedList::add(const RevokedEntry& entry) {
   PGCERTD_TRY(std::string serial, serial_of(entry.serial));
-  PGCERTD_TRY(const std::string time, time_der(entry.revoked_at));
+  if (time_.empty() || entry.revoked_at != time_at_) {   // many were revoked at one moment
+    PGCERTD_TRY(time_, time_der(entry.revoked_at));
+    time_at_ = entry.revoked_at;
+  }
   std::string extensions;
   if (!entry.reason.empty() && entry.reason != "unspecified") {
     PGCERTD_TRY(const int code, reason_code(entry.reason));
     (extensions = reason_extension) += static_cast<char>(code);
   }
   const std::string head = der::header(der::integer, serial.size());
-  der_ += der::header(der::sequence, head.size() + serial.size() + time.size() + extensions.size());
+  der_ += der::header(der::sequence, head.size() + serial.size() + time_.size() + extensions.size());
   der_ += head;
   der_ += serial;
-  der_ += time;
+  der_ += time_;
   der_ += extensions;
   sorted_ = sorted_ && (size_ == 0 || serial_less(last_serial_, serial));
   last_serial_ = std::move(serial);

@@ -26,6 +26,8 @@ class RevokedList {
 
  private:
   std::string der_, last_serial_;
+  std::string time_;              // of the last entry, in DER
+  TimePoint time_at_{};
   std::size_t size_ = 0;
   bool sorted_ = true;            // and no serial twice
 };
