@@ -17,8 +17,6 @@
 namespace pgcertd::x509 {
 namespace {
 
-constexpr std::string_view label = PEM_STRING_X509_CRL;
-
 // Others' serials may be longer than RFC 5280 allows, or negative; they can be revoked all the same.
 Asn1IntegerPtr foreign_serial(std::string_view hex) {
   if (hex.empty() || hex.size() > 256 || hex.find_first_not_of("-0123456789abcdefABCDEF") != std::string_view::npos) return nullptr;
@@ -114,7 +112,7 @@ std::optional<Result<Crl>> read_block_by_openssl(std::string_view& bytes) {
 
 std::optional<Result<Crl>> read_block(std::string_view& bytes) {
   bytes.remove_prefix(text_before_block(bytes));
-  auto block = read_pem_block(bytes, label);
+  auto block = read_pem_block(bytes, PEM_STRING_X509_CRL);
   if (!block) return read_block_by_openssl(bytes);
   bytes.remove_prefix(block->size);
   return adopt_der(std::move(block->der), Rest::ignored);
@@ -204,7 +202,7 @@ Result<Crl> Crl::from_der(std::string_view der) {
 
 const CrlFacts& Crl::facts() const { return handle_->facts; }
 std::string Crl::der() const { return handle_->der; }
-std::string Crl::pem() const { return pem_text(label, handle_->der); }
+std::string Crl::pem() const { return pem_text(PEM_STRING_X509_CRL, handle_->der); }
 
 bool Crl::contains(std::string_view serial) const {
   const CleanErrorQueue clean;
@@ -217,7 +215,7 @@ Result<std::vector<Crl>> take_crls(std::string bytes, std::string_view name) {
   PGCERTD_CHECK(check_size(bytes, name));
   if (bytes.empty()) return parse_crls(bytes, name);   // which says that there is none
   const bool pem = looks_like_pem(bytes);
-  auto der = pem ? take_only_block(bytes, label) : std::optional(std::exchange(bytes, {}));
+  auto der = pem ? take_only_block(bytes, PEM_STRING_X509_CRL) : std::optional(std::exchange(bytes, {}));
   if (!der) return parse_crls(bytes, name);
   PGCERTD_TRY(Crl crl, within(adopt_der(std::move(*der), pem ? Rest::ignored : Rest::refused), fmt::format("reading \"{}\"", name)));
   return std::vector{std::move(crl)};
