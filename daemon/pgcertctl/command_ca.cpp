@@ -119,7 +119,7 @@ std::string crl_words(const std::optional<CrlFacts>& crl, TimePoint now) {
                      crl->next_update ? moment_text(*crl->next_update, now) : "never");
 }
 
-std::string to_text(const ca::CaDirectorySeen& seen, const Session& session) {
+std::string directory_text(const ca::CaDirectorySeen& seen, const Session& session) {
   const bool is_root = seen.kind == ca::CaDirectorySeen::Kind::root;
   std::string out = ca_block(is_root ? "root CA" : "issuing CA", seen.certificate, session);
   cli::Table table({}, 2);
@@ -179,7 +179,7 @@ int run(const CaShow& command, const Session& session) {
   if (session.json())
     session.print_json(seen_json(*seen));
   else
-    session.print(to_text(*seen, session));
+    session.print(directory_text(*seen, session));
   return code(cli::ExitCode::done);
 }
 

@@ -65,7 +65,7 @@ void add_request(cli::Table& table, const x509::RequestFacts& request) {
           request.signature_ok ? cli::Tone::plain : cli::Tone::critical);
 }
 
-std::string to_text(const Inspected& file, const Session& session) {
+std::string file_text(const Inspected& file, const Session& session) {
   const x509::Inspection& what = file.what;
   const bool known = what.kind != x509::Inspection::Kind::unknown;
   std::string out = cli::paragraph(
@@ -135,7 +135,7 @@ int run(const Inspect& command, const Session& session) {
     if (session.json())
       all.push_back(file_json(file));
     else
-      text += (text.empty() ? "" : "\n") + to_text(file, session);
+      text += (text.empty() ? "" : "\n") + file_text(file, session);
   }
   if (session.json())
     session.print_json(Json{{"files", all}});

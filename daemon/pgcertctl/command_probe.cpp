@@ -26,7 +26,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr Duration patience = std::chrono::seconds{5};
+constexpr Duration probe_patience = std::chrono::seconds{5};
 
 struct Anchors {
   std::string path;  // empty: none
@@ -201,7 +201,7 @@ int run(const Probe& command, const Session& session) {
   if (!anchors) return session.report(anchors.error());
   auto sent = read_certificates(command.certificate);
   if (!sent) return session.report(sent.error());
-  postgres::HandshakeProbe probe({.timeout = session.timeout(patience)}, std::make_shared<postgres::Cancel>());
+  postgres::HandshakeProbe probe({.timeout = session.timeout(probe_patience)}, std::make_shared<postgres::Cancel>());
   Findings found{probe.probe(endpoint->text(), session.now()),
                  std::move(*anchors),
                  command.name.empty() ? endpoint->host : command.name,
@@ -211,7 +211,7 @@ int run(const Probe& command, const Session& session) {
                  {},
                  {}};
   found.client = judge_client(found.seen, found.anchors, found.name, session.now());
-  found.admission = ask_admission(command, *endpoint, session.timeout(patience));
+  found.admission = ask_admission(command, *endpoint, session.timeout(probe_patience));
   found.client_auth = explain_client_auth({.end = found.admission.tls, .role = command.user, .trusted = found.seen.client_cas, .sent = std::move(*sent)}, session.now());
   found.modes = sslmode_matrix(judge_server(found), found.client);
   if (session.json())

@@ -132,10 +132,6 @@ Result<std::vector<Waiting>> read_requests(const std::vector<std::string>& given
   return out;
 }
 
-std::string names_text(const Names& names) {
-  return printable(fmt::format("{}", fmt::join(all_names(names), ", ")), 2000);
-}
-
 std::string vouched_text(const Waiting& one) {
   if (one.proof) return fmt::format("by the certificate in use: {}, serial {}", printable(one.proof->signer.subject, 200), one.proof->signer.serial);
   return one.asked.known_key ? "this root signed the same key before" : "by nobody: compare the SHA-256 with its host";
@@ -146,8 +142,8 @@ std::string waiting_text(const Waiting& one, const Session& session) {
   cli::Table table({}, 2);
   add_row(table, "becomes", one.wish.issuing ? "an issuing CA" : "a server's certificate", one.wish.issuing ? cli::Tone::warning : cli::Tone::plain);
   add_row(table, "subject", one.facts.subject);
-  if (!one.wish.issuing) add_row(table, "names", names_text(one.wish.names));
-  if (!one.wish.issuing && one.wish.names != one.facts.names) add_row(table, "asked for", names_text(one.facts.names), cli::Tone::warning);
+  if (!one.wish.issuing) add_row(table, "names", printable(names_text(one.wish.names), 2000));
+  if (!one.wish.issuing && one.wish.names != one.facts.names) add_row(table, "asked for", printable(names_text(one.facts.names), 2000), cli::Tone::warning);
   add_row(table, "key", one.facts.key_name);
   add_row(table, "life", to_text(one.wish.lifetime));
   for (const std::string& change : one.ruling.changes) add_row(table, "by policy", change, cli::Tone::warning);

@@ -7,12 +7,12 @@
 namespace pgcertd::ctl {
 namespace {
 
-using json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
 
-json moment(TimePoint at) { return to_rfc3339(at); }
+Json moment(TimePoint at) { return to_rfc3339(at); }
 
-json names(const Names& all) {
-  json list = json::array();
+Json names(const Names& all) {
+  Json list = Json::array();
   for (const std::string& name : all.dns) list.push_back(printable(name));
   for (const std::string& name : all.ip) list.push_back(printable(name));
   return list;
@@ -20,7 +20,7 @@ json names(const Names& all) {
 
 }  // namespace
 
-json to_json(const CertFacts& facts) {
+Json to_json(const CertFacts& facts) {
   return {{"serial", facts.serial},
           {"fingerprint_sha256", facts.fingerprint_sha256},
           {"spki_sha256", facts.spki_sha256},
@@ -35,11 +35,11 @@ json to_json(const CertFacts& facts) {
           {"self_signed", facts.self_signed}};
 }
 
-json to_json(const CrlFacts& facts) {
+Json to_json(const CrlFacts& facts) {
   return {{"issuer", printable(facts.issuer)},
-          {"number", facts.number.empty() ? json(nullptr) : json(printable(facts.number))},
+          {"number", facts.number.empty() ? Json(nullptr) : Json(printable(facts.number))},
           {"this_update", moment(facts.this_update)},
-          {"next_update", facts.next_update ? moment(*facts.next_update) : json(nullptr)},
+          {"next_update", facts.next_update ? moment(*facts.next_update) : Json(nullptr)},
           {"revoked", facts.revoked},
           {"fingerprint_sha256", facts.fingerprint_sha256}};
 }

@@ -1,6 +1,7 @@
 #include "pgcertctl/facts_text.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace pgcertd::ctl {
 namespace {
@@ -14,10 +15,7 @@ std::string moment_text(TimePoint at, TimePoint now) {
 }
 
 std::string names_text(const Names& names) {
-  std::string out;
-  for (const auto* list : {&names.dns, &names.ip})
-    for (const std::string& name : *list) out += (out.empty() ? "" : ", ") + name;
-  return out;
+  return fmt::format("{}", fmt::join(all_names(names), ", "));
 }
 
 void add_row(cli::Table& table, std::string_view name, const std::string& value, cli::Tone tone) {

@@ -16,6 +16,7 @@
 #include "service/file_watch.hpp"
 #include "service/notify.hpp"
 #include "store/state_lock.hpp"
+#include "x509/pkcs11_key.hpp"
 
 namespace pgcertd::daemon {
 namespace {
@@ -125,6 +126,7 @@ void Daemon::reload() {
     return;
   }
   config_ = *next;
+  x509::forget_refused_pins();
   log_warnings(*config_, log_);
   config_loaded_at_ = wall_clock();
   publish_config(true, {});

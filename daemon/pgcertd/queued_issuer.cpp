@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // A local CA answers in milliseconds: waiting a moment saves the cluster a round. Longer is what Pending is for.
-constexpr auto patience = 2s;
+constexpr auto look_again = 2s;
 constexpr std::size_t answers_kept = 64;
 
 // What a cluster acts on, beside answers to its requests.
@@ -56,7 +56,7 @@ void QueuedIssuer::poke() {
 
 IssuerSeen QueuedIssuer::observe(TimePoint) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, patience, [&] { return seen_.has_value() || stopping_; });
+  changed_.wait_for(lock, look_again, [&] { return seen_.has_value() || stopping_; });
   if (seen_) return *seen_;
   IssuerSeen unknown;
   unknown.name = settings_.config.name;
@@ -85,7 +85,7 @@ IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
     changed_.notify_all();
   }
   const auto answered = [&] { return !queued_.contains(id) || std::ranges::any_of(waiting_, [&](const LeafRequest& one) { return id_of(one) == id; }); };
-  changed_.wait_for(lock, patience, [&] { return stopping_ || answered(); });
+  changed_.wait_for(lock, look_again, [&] { return stopping_ || answered(); });
   return known(id, now).value_or(IssuerAnswer{Unknown{}});
 }
 

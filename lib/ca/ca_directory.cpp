@@ -8,7 +8,7 @@
 #include "ca/durable_file.hpp"
 #include "store/registry.hpp"
 #include "x509/private_key.hpp"
-#include "x509/token_key.hpp"
+#include "x509/pkcs11_key.hpp"
 
 namespace pgcertd::ca {
 namespace {
@@ -29,7 +29,7 @@ Result<CaDirectorySeen::Kind> kind_of(const std::string& path) {
 
 void look_at_key(const std::string& path, CaDirectorySeen& seen) {
   seen.key_present = is_there(path);
-  if (const auto key = read_secret_file(path)) seen.key_encrypted = x509::is_encrypted_key(key->view()), seen.key_in_token = x509::is_token_uri(key->view());
+  if (const auto key = read_secret_file(path)) seen.key_encrypted = x509::is_encrypted_key(key->view()), seen.key_in_token = x509::is_pkcs11_uri(key->view());
 }
 
 void look_at_registry(const std::string& path, CaDirectorySeen& seen) {
@@ -70,11 +70,6 @@ Result<std::optional<x509::Crl>> read_crl(const std::string& path) {
   PGCERTD_TRY(auto crls, x509::take_crls(std::move(*bytes), path));
   if (crls.size() != 1) return fail(Errc::invalid, fmt::format("\"{}\" holds {} CRLs: it should be one", path, crls.size()));
   return std::optional(std::move(crls.front()));
-}
-
-bool has_key_in_token(const std::string& issuing_dir) {
-  const auto key = read_secret_file(IssuingDirectory{issuing_dir}.key());
-  return key && x509::is_token_uri(key->view());
 }
 
 Result<CaDirectorySeen> look_at(const std::string& path) {

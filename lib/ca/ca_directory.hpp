@@ -56,9 +56,6 @@ std::string_view to_string(CaDirectorySeen::Kind kind) noexcept;
 Result<x509::Certificate> read_certificate(const std::string& path);
 Result<std::optional<x509::Crl>> read_crl(const std::string& path);
 
-// Of an issuing CA's directory.
-bool has_key_in_token(const std::string& issuing_dir);
-
 // For `ca show`. Errc::not_found when there is no such directory, Errc::invalid when it is no CA directory.
 Result<CaDirectorySeen> look_at(const std::string& path);
 

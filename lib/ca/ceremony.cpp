@@ -15,7 +15,7 @@
 #include "core/signing_policy.hpp"
 #include "store/registry.hpp"
 #include "x509/sign.hpp"
-#include "x509/token_key.hpp"
+#include "x509/pkcs11_key.hpp"
 
 namespace pgcertd::ca {
 namespace {
@@ -75,7 +75,7 @@ Result<void> check(const InitOptions& options, TimePoint now) {
   PGCERTD_CHECK(check_directories(options.root_dir, options.issuing_dir));
   PGCERTD_CHECK(check_passphrases(options));
   for (const std::string* uri : {&options.root_key_uri, &options.issuing_key_uri})
-    if (!uri->empty() && !x509::is_token_uri(*uri)) return fail(Errc::invalid, fmt::format("\"{}\" is no PKCS#11 URI", printable(*uri, 200)), "pkcs11:token=LABEL;object=LABEL");
+    if (!uri->empty()) PGCERTD_CHECK(x509::parse_pkcs11_uri(*uri, "--root-key or --issuing-key"));
   PGCERTD_CHECK(x509::check_ca_key(options.root_key_type));
   PGCERTD_CHECK(check_common_name(options.root_common_name));
   PGCERTD_CHECK(check_lifetime("root CA", options.root_lifetime, now));
@@ -97,7 +97,7 @@ std::string common_name(const std::string& wanted, std::string_view fallback, co
 
 Result<x509::PrivateKey> new_key(const std::string& uri, const std::optional<Secret>& pin, KeyType type) {
   if (uri.empty()) return x509::PrivateKey::generate(type);
-  return open_in_token(uri, pin ? &*pin : nullptr);
+  return open_in_token(uri, "--root-key or --issuing-key", pin ? &*pin : nullptr);
 }
 
 Result<void> write_key(const std::string& path, const x509::PrivateKey& key, const std::string& uri, const std::optional<Secret>& passphrase) {

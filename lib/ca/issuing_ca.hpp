@@ -70,6 +70,8 @@ class IssuingCa {
   [[nodiscard]] Result<void> check_usable(TimePoint now) const;
   // False when certificate, anchor or registry on disk are no longer those that were opened.
   [[nodiscard]] bool matches_disk() const;
+  // An error when a key in a token can no longer be used: it was taken away, or its session ended.
+  [[nodiscard]] Result<void> prove_key() const { return key_.prove(); }
   Result<store::RegistryCounts> counts() { return registry_.counts(); }
 
  private:

@@ -6,21 +6,22 @@
 
 #include "base/text.hpp"
 #include "ca/durable_file.hpp"
+#include "x509/pkcs11_key.hpp"
 #include "x509/sign.hpp"
-#include "x509/token_key.hpp"
 
 namespace pgcertd::ca {
 
-Result<x509::PrivateKey> open_in_token(std::string_view uri, const Secret* pin) {
-  const Secret none;
-  PGCERTD_TRY(x509::PrivateKey key, x509::open_token_key(uri, pin == nullptr ? none : *pin));
+Result<x509::PrivateKey> open_in_token(std::string_view uri, const std::string& name, const Secret* pin) {
+  if (pin == nullptr || pin->empty())
+    return fail(Errc::crypto, fmt::format("\"{}\" is a key in a token, and no PIN is configured", name), "the PIN is given where a passphrase would be: credential:NAME or file:PATH");
+  PGCERTD_TRY(x509::PrivateKey key, x509::open_pkcs11_key(uri, name, *pin));
   PGCERTD_CHECK(x509::check_ca_key(key.type()));
   return key;
 }
 
 Result<x509::PrivateKey> read_key(const std::string& path, const Secret* passphrase, const std::string& where_from) {
   PGCERTD_TRY(const Secret pem, read_secret_file(path));
-  if (x509::is_token_uri(pem.view())) return open_in_token(pem.view().substr(0, pem.view().find_first_of("\r\n")), passphrase);
+  if (x509::is_pkcs11_uri(pem.view())) return open_in_token(pem.view(), path, passphrase);
   const bool encrypted = x509::is_encrypted_key(pem.view());
   if (encrypted && (passphrase == nullptr || passphrase->empty()))
     return fail(Errc::crypto, fmt::format("\"{}\" is encrypted, and no passphrase is configured", path), where_from);

@@ -5,7 +5,7 @@
 namespace pgcertd {
 namespace {
 
-constexpr std::array table{
+constexpr std::array parameters{
     SslParameter{"ssl", 10, 0, "off", false},
     SslParameter{"ssl_ca_file", 10, 0, "", false},
     SslParameter{"ssl_cert_file", 10, 0, "server.crt", false},
@@ -28,10 +28,10 @@ constexpr std::array table{
 
 }  // namespace
 
-std::span<const SslParameter> ssl_parameters() noexcept { return table; }
+std::span<const SslParameter> ssl_parameters() noexcept { return parameters; }
 
 const SslParameter* ssl_parameter(std::string_view name, std::uint32_t major) noexcept {
-  for (const SslParameter& p : table)
+  for (const SslParameter& p : parameters)
     if (p.name == name && p.since <= major && (p.until == 0 || major <= p.until)) return &p;
   return nullptr;
 }

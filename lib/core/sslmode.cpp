@@ -95,8 +95,8 @@ ModeVerdict verify_full(const ServerSide& server, const ClientSide& client) {
   return {.mode = SslMode::verify_full, .connects = true, .encrypted = true, .man_in_the_middle_safe = true, .why = {}};
 }
 
-using Judge = ModeVerdict (*)(const ServerSide&, const ClientSide&);
-constexpr std::array<Judge, 6> judges{disable, allow, prefer, require, verify_ca, verify_full};
+using JudgeOfMode = ModeVerdict (*)(const ServerSide&, const ClientSide&);
+constexpr std::array<JudgeOfMode, 6> judges{disable, allow, prefer, require, verify_ca, verify_full};
 
 }  // namespace
 

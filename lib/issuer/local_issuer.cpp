@@ -60,18 +60,19 @@ Result<ca::IssuingCa*> LocalIssuer::opened() {
     if (!secret) return fail(healing(std::move(secret).error()).within(fmt::format("passphrase of issuer {}", config_.name)));
     passphrase.emplace(std::move(*secret));
   }
-  if (refused_pin_ && passphrase && passphrase->view() == refused_pin_->pin.view()) return fail(refused_pin_->why);
-  refused_pin_.reset();
   auto ca = ca::IssuingCa::open(config_.directory, passphrase ? &*passphrase : nullptr, config_.crl_lifetime, config_.crl_url);
-  if (!ca) {
-    const bool pin_refused = ca.error().code == Errc::permission && passphrase && ca::has_key_in_token(config_.directory);
-    Error why = healing(std::move(ca).error()).within(fmt::format("issuer {}", config_.name));
-    if (pin_refused) refused_pin_.emplace(RefusedPin{std::move(*passphrase), why});
-    return fail(std::move(why));
-  }
+  if (!ca) return fail(healing(std::move(ca).error()).within(fmt::format("issuer {}", config_.name)));
   ca_.emplace(std::move(*ca));
   if (canaries_wanted_) ca_->want_canaries();
   return &*ca_;
+}
+
+// A token that was taken away is found again by another login only.
+void LocalIssuer::check_token(TimePoint now) {
+  constexpr auto every = std::chrono::seconds{30};   // a smart card needs a second for it
+  if (!ca_ || (now >= token_checked_ && now - token_checked_ < every)) return;
+  token_checked_ = now;
+  if (!ca_->prove_key()) ca_.reset();
 }
 
 void LocalIssuer::want_canaries() {
@@ -169,6 +170,7 @@ IssuerSeen LocalIssuer::observe(TimePoint now) {
   const std::lock_guard lock(mutex_);
   IssuerSeen seen;
   seen.name = config_.name;
+  check_token(now);
   const auto ca = opened();
   seen.key_available = ca.has_value();
   if (ca) {
@@ -195,6 +197,7 @@ IssuerAnswer LocalIssuer::submit(const LeafRequest& request, TimePoint now) {
   const auto ca = opened();
   if (!ca) return Refused{ca.error()};
   auto issued = (*ca)->issue(request, now);
+  if (!issued) token_checked_ = {};
   if (!issued) return Refused{std::move(issued).error().within(fmt::format("issuer {}", config_.name))};
   return std::move(*issued);
 }

@@ -45,18 +45,14 @@ class LocalIssuer final : public ports::Issuer {
 
  private:
   Result<ca::IssuingCa*> opened();
+  void check_token(TimePoint now);
   void describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now);
 
   const IssuerConfig config_;
   const SecretResolver resolve_;
   std::mutex mutex_;
   std::optional<ca::IssuingCa> ca_;
-  // A PIN that the token refused is not tried again: after some it locks itself. Another one is.
-  struct RefusedPin {
-    Secret pin;
-    Error why;
-  };
-  std::optional<RefusedPin> refused_pin_;
+  TimePoint token_checked_{};
   CrlTexts texts_;
   bool canaries_wanted_ = false;
 };

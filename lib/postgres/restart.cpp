@@ -15,7 +15,7 @@ namespace {
 
 constexpr Duration passphrase_timeout = std::chrono::seconds{10};
 
-std::string facts_sql(int version_num) {
+std::string restart_sql(int version_num) {
   return fmt::format(
       "SELECT {} AS backups, pg_catalog.pg_is_in_recovery() AS recovery,"
       " EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver WHERE status = 'streaming') AS streaming;"
@@ -42,7 +42,7 @@ RestartWay Server::restart_way() const { return find_restart_way(options_.restar
 RestartOutlook Server::restart_outlook(const std::string& key_path) {
   RestartOutlook out;
   auto at = session();
-  auto rows = at ? (*at)->query(facts_sql((*at)->server_version_num())) : Expected<std::vector<Rows>>(tl::unexpected(at.error()));
+  auto rows = at ? (*at)->query(restart_sql((*at)->server_version_num())) : Expected<std::vector<Rows>>(tl::unexpected(at.error()));
   if (!rows || rows->size() != 2 || rows->front().rows.empty() || !last_) {
     out.blockers.emplace_back("whether a backup or recovery is running could not be asked");
     return out;

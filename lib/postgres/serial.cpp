@@ -6,7 +6,7 @@
 namespace pgcertd::postgres {
 namespace {
 
-constexpr std::size_t longest = 80;   // decimal digits; RFC 5280 allows 20 bytes, which are 49
+constexpr std::size_t most_digits = 80;   // decimal digits; RFC 5280 allows 20 bytes, which are 49
 
 // Long division by 256: the remainder is the lowest byte.
 unsigned divide(std::vector<unsigned>& digits) {
@@ -23,7 +23,7 @@ unsigned divide(std::vector<unsigned>& digits) {
 }  // namespace
 
 std::string hex_of_decimal(std::string_view decimal) {
-  if (decimal.empty() || decimal.size() > longest || decimal.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  if (decimal.empty() || decimal.size() > most_digits || decimal.find_first_not_of("0123456789") != std::string_view::npos) return {};
   std::vector<unsigned> digits;
   for (const char c : decimal) digits.push_back(static_cast<unsigned>(c - '0'));
   constexpr std::string_view hex = "0123456789abcdef";

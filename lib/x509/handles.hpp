@@ -24,6 +24,7 @@ struct Crl::Handle {
 };
 
 struct PrivateKey::Handle {
+  std::shared_ptr<void> token{};   // what a key in a token needs as long as it is there; it goes after the key
   KeyPtr key;
   KeyType type = KeyType::other;
   std::string key_name;
@@ -33,5 +34,6 @@ struct PrivateKey::Handle {
 // Facts are read out once; bytes whose times or numbers cannot be read are an error.
 Result<Certificate> adopt(X509Ptr x509);
 Result<PrivateKey> adopt(KeyPtr key);
+Result<PrivateKey> adopt_from_token(KeyPtr key, std::shared_ptr<void> token);
 
 }  // namespace pgcertd::x509

@@ -12,6 +12,7 @@
 #include "x509/certificate.hpp"
 #include "x509/inspect_findings.hpp"
 #include "x509/openssl_error.hpp"
+#include "x509/pkcs11_key.hpp"
 #include "x509/private_key.hpp"
 #include "x509/request_object.hpp"
 
@@ -121,6 +122,7 @@ std::string_view to_string(Inspection::Kind kind) noexcept {
     case Kind::chain: return "chain";
     case Kind::private_key: return "private key";
     case Kind::encrypted_key: return "encrypted private key";
+    case Kind::token_key: return "private key in a token";
     case Kind::request: return "certificate request";
     case Kind::crl: return "CRL";
     case Kind::pkcs12: return "PKCS#12";
@@ -134,6 +136,11 @@ Inspection inspect(std::string_view bytes, TimePoint now) {
   Inspection out;
   if (const auto size = check_size(bytes, "input"); !size) {
     out.findings.push_back(size.error().text());
+    return out;
+  }
+  if (is_pkcs11_uri(bytes)) {
+    out.kind = Inspection::Kind::token_key;
+    if (const auto uri = parse_pkcs11_uri(bytes, "input"); !uri) out.findings.push_back(uri.error().text());
     return out;
   }
   if (looks_like_pem(bytes)) read_pem(out, bytes);

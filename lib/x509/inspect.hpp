@@ -12,7 +12,7 @@
 namespace pgcertd::x509 {
 
 struct Inspection {
-  enum class Kind : std::uint8_t { certificate, chain, private_key, encrypted_key, request, crl, pkcs12, unknown };
+  enum class Kind : std::uint8_t { certificate, chain, private_key, encrypted_key, token_key, request, crl, pkcs12, unknown };
   Kind kind = Kind::unknown;
   bool pem = true;                          // PostgreSQL loads PEM only
   std::vector<CertFacts> certificates;

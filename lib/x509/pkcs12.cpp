@@ -33,6 +33,7 @@ Secret with_end(const Secret& passphrase) {
 
 Result<Secret> to_pkcs12(const PrivateKey& key, const std::vector<Certificate>& chain, const std::string& friendly_name, const Secret& passphrase) {
   const CleanErrorQueue clean;
+  if (key.in_token()) return fail(Errc::refused, "a private key in a token cannot be written to a file");
   if (chain.empty()) return fail(Errc::invalid, "a PKCS#12 file without a certificate");
   if (passphrase.empty()) return fail(Errc::invalid, "an empty passphrase protects nothing");
   const CertStackPtr above = all_but_leaf(chain);

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "x509/asn1.hpp"
@@ -102,12 +103,14 @@ Result<void> check_pair(EVP_PKEY* key, KeyType type, std::string_view name) {
 
 }  // namespace
 
-Result<PrivateKey> adopt(KeyPtr key) {
+Result<PrivateKey> adopt(KeyPtr key) { return adopt_from_token(std::move(key), nullptr); }
+
+Result<PrivateKey> adopt_from_token(KeyPtr key, std::shared_ptr<void> token) {
   KeyKind kind = key_kind(key.get());
   const std::string spki = to_der(key.get(), i2d_PUBKEY);
   if (spki.empty()) return fail(openssl_error("i2d_PUBKEY", kind.name));
   auto handle = std::make_unique<PrivateKey::Handle>();
-  *handle = {.key = std::move(key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = sha256_hex(spki)};
+  *handle = {.token = std::move(token), .key = std::move(key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = sha256_hex(spki)};
   return PrivateKey(std::move(handle));
 }
 
@@ -145,7 +148,31 @@ KeyType PrivateKey::type() const { return handle_->type; }
 const std::string& PrivateKey::key_name() const { return handle_->key_name; }
 const std::string& PrivateKey::spki_sha256() const { return handle_->spki_sha256; }
 
+bool PrivateKey::in_token() const { return handle_->token != nullptr; }
+
+Result<void> PrivateKey::prove() const {
+  if (!in_token()) return {};
+  const CleanErrorQueue clean;
+  constexpr std::string_view text = "pgcertd asks whether this key can be used";
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  EVP_PKEY* key = handle_->key.get();
+  const DigestContextPtr sign(EVP_MD_CTX_new()), verify(EVP_MD_CTX_new());
+  std::array<unsigned char, 1024> signature{};   // RSA with 8192 bits
+  std::size_t size = signature.size();
+  if (!sign || !verify || EVP_DigestSignInit(sign.get(), nullptr, signing_digest(key), nullptr, key) != 1 || EVP_DigestSign(sign.get(), signature.data(), &size, bytes, text.size()) != 1)
+    return fail(Errc::not_found, fmt::format("the {} key in the token cannot sign: {}", key_name(), first_reason()), "look whether the token is plugged in and answers: pkcs11-tool --list-slots");
+  if (EVP_DigestVerifyInit(verify.get(), nullptr, signing_digest(key), nullptr, key) == 1 && EVP_DigestVerify(verify.get(), signature.data(), size, bytes, text.size()) == 1) return {};
+  return fail(Errc::invalid, fmt::format("the {} key in the token signs what its public half there does not verify", key_name()), "look at the token's objects: both halves need the same id");
+}
+
+namespace {
+
+Error stays_in_token() { return make_error(Errc::refused, "a private key in a token cannot be written to a file"); }
+
+}  // namespace
+
 Secret PrivateKey::to_pem() const {
+  if (in_token()) std::abort();
   const CleanErrorQueue clean;
   const Pkcs8InfoPtr info(EVP_PKEY2PKCS8(handle_->key.get()));
   const BioPtr bio(BIO_new(BIO_s_secmem()));   // wiped when freed
@@ -156,6 +183,7 @@ Secret PrivateKey::to_pem() const {
 }
 
 Secret PrivateKey::to_der() const {
+  if (in_token()) std::abort();
   const CleanErrorQueue clean;
   const Pkcs8InfoPtr info(EVP_PKEY2PKCS8(handle_->key.get()));
   const BioPtr bio(BIO_new(BIO_s_secmem()));
@@ -167,6 +195,7 @@ Secret PrivateKey::to_der() const {
 
 Result<Secret> PrivateKey::to_encrypted_pem(const Secret& passphrase) const {
   const CleanErrorQueue clean;
+  if (in_token()) return fail(stays_in_token());
   if (passphrase.empty()) return fail(Errc::invalid, "an empty passphrase protects nothing");
   return seal_to_pem(handle_->key.get(), passphrase);
 }

@@ -24,6 +24,10 @@ class PrivateKey {
   [[nodiscard]] KeyType type() const;
   [[nodiscard]] const std::string& key_name() const;         // as CertFacts::key_name
   [[nodiscard]] const std::string& spki_sha256() const;
+  [[nodiscard]] bool in_token() const;                       // it signs where it is, and cannot be written
+  // A signature that its public half verifies: the token is there and lets it be used. Nothing is done for a key in memory.
+  [[nodiscard]] Result<void> prove() const;
+  // Both end the program for a key in a token: OpenSSL would write a file that looks like a key and is none.
   [[nodiscard]] Secret to_pem() const;                       // unencrypted PKCS#8
   [[nodiscard]] Secret to_der() const;                       // the same in DER, as pgjdbc takes it
   // PBES2, AES-256-CBC, PBKDF2-HMAC-SHA256 with 600,000 iterations (facts: 2,048 is the library's default).

@@ -15,7 +15,7 @@
 namespace pgcertd::x509 {
 namespace {
 
-constexpr std::string_view begin_line = "-----BEGIN CMS-----";
+constexpr std::string_view cms_begin = "-----BEGIN CMS-----";
 
 Result<std::string> request_der(std::string_view request_pem, std::string_view name) {
   PGCERTD_TRY(const X509ReqPtr request, read_request(request_pem, name));
@@ -79,9 +79,9 @@ Result<std::string> sign_request(std::string_view request_pem, const std::vector
 Result<std::optional<RequestProof>> verify_request_proof(std::string_view bytes, std::string_view name, const std::vector<Certificate>& roots, TimePoint at) {
   const CleanErrorQueue clean;
   PGCERTD_CHECK(check_size(bytes, name));
-  if (bytes.find(begin_line) == std::string_view::npos) return std::optional<RequestProof>{};
+  if (bytes.find(cms_begin) == std::string_view::npos) return std::optional<RequestProof>{};
   PGCERTD_TRY(const std::string der, request_der(bytes, name));
-  const BioPtr bio = read_only_bio(bytes.substr(bytes.find(begin_line)));
+  const BioPtr bio = read_only_bio(bytes.substr(bytes.find(cms_begin)));
   const CmsPtr cms(bio ? PEM_read_bio_CMS(bio.get(), nullptr, no_passphrase, nullptr) : nullptr);
   if (!cms) return fail(openssl_error("PEM_read_bio_CMS", name, Errc::parse));
   PGCERTD_TRY(const std::string content, content_of(cms.get(), name));
