@@ -87,7 +87,7 @@ Result<std::vector<std::string>> serials_of_role(IssuerCall& call, const std::st
   for (const ClientCertSeen& client : call.issuer->observe(wall_clock()).clients)
     if (client.role == role && !client.revoked) serials.push_back(client.serial);
   if (serials.empty())
-    return fail(Errc::not_found, fmt::format("issuer {} has no certificate for the role \"{}\" that is in date and not revoked", call.name, printable(role, 80)), "pgcertctl client list");
+    return fail(Errc::not_found, fmt::format("issuer {} has no certificate for the role \"{}\" that is not revoked and not over for long", call.name, printable(role, 80)), "pgcertctl client list");
   return serials;
 }
 

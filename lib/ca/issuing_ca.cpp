@@ -13,6 +13,7 @@
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
 #include "ca/read_key.hpp"
+#include "core/client_certificates.hpp"
 #include "core/trust.hpp"
 #include "x509/bundle.hpp"
 #include "x509/request.hpp"
@@ -393,14 +394,26 @@ Result<void> IssuingCa::check_retired(const std::vector<std::string>& serials, T
   return {};
 }
 
-Result<std::vector<ClientCertSeen>> IssuingCa::clients(TimePoint now) {
-  PGCERTD_TRY(const auto entries, registry_.clients(now, clients_shown));
+Result<std::vector<ClientCertSeen>> IssuingCa::read_clients(TimePoint ending_after) {
+  PGCERTD_TRY(const auto entries, registry_.clients(ending_after, clients_shown));
   std::vector<ClientCertSeen> out;
   for (const auto& entry : entries) {
     PGCERTD_TRY(const auto leaf, x509::Certificate::from_der(entry.der));
     out.push_back({leaf.facts().common_name, entry.serial, leaf.facts().not_before, leaf.facts().not_after, entry.revoked_at.has_value()});
   }
   return out;
+}
+
+// Out of the registry only when it changed, or when one of them is over: then others may come in its place.
+Result<std::vector<ClientCertSeen>> IssuingCa::clients(TimePoint now) {
+  const TimePoint ending_after = now - client_told_after_end;
+  PGCERTD_TRY(const store::Database::Mark mark, registry_.mark());
+  const auto over = [&](const ClientCertSeen& client) { return client.not_after <= ending_after; };
+  if (!clients_ || clients_->mark != mark || ending_after < clients_->since || std::ranges::any_of(clients_->seen, over)) {
+    PGCERTD_TRY(auto seen, read_clients(ending_after));
+    clients_ = Clients{mark, ending_after, std::move(seen)};
+  }
+  return clients_->seen;
 }
 
 Result<IssuingCa::Revoked> IssuingCa::list_revoked(const std::optional<x509::Crl>& published, TimePoint now) {

@@ -60,7 +60,7 @@ class IssuingCa {
   std::shared_ptr<const Canaries> canaries(TimePoint now);
   // An error that names a serial which is unknown here, or whose entry belongs into the CRL still.
   Result<void> check_retired(const std::vector<std::string>& serials, TimePoint now);
-  // Certificates for clients that have not expired, newest first.
+  // Certificates for clients that have not been over for longer than they are told of, newest first.
   Result<std::vector<ClientCertSeen>> clients(TimePoint now);
 
   [[nodiscard]] const x509::Certificate& certificate() const { return certificate_; }
@@ -100,6 +100,7 @@ class IssuingCa {
   Result<void> check_of_root(const x509::Crl& crl, TimePoint now);
   Result<bool> holds_all_revocations(const x509::Crl& published, TimePoint now);
   Result<std::string> import_parsed(const std::vector<x509::Crl>& crls, TimePoint now);
+  Result<std::vector<ClientCertSeen>> read_clients(TimePoint ending_after);
   Result<std::string> import_own(const x509::Crl& crl, TimePoint now);
 
   IssuingDirectory directory_;
@@ -115,6 +116,12 @@ class IssuingCa {
     bool operator==(const Complete&) const = default;
   };
   Complete complete_;            // what was last found to hold every revocation
+  struct Clients {
+    store::Database::Mark mark;  // of the registry when they were read
+    TimePoint since{};           // those that ended before are left out
+    std::vector<ClientCertSeen> seen;
+  };
+  std::optional<Clients> clients_;
   bool canaries_wanted_ = false;
   std::shared_ptr<const Canaries> canaries_;
 };

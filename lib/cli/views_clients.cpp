@@ -26,6 +26,11 @@ void add_notice(std::string& out, const std::string& whose, const json& crl) {
   if (!notice.empty()) out += paragraph(fmt::format("{}: {}", printable(whose, 200), notice), 0);
 }
 
+Tone tone_of(const std::string& client_state) {
+  if (client_state == "good") return Tone::good;
+  return client_state == "older" ? Tone::plain : Tone::warning;
+}
+
 }  // namespace
 
 json clients_of(const json& status) {
@@ -41,8 +46,7 @@ json clients_of(const json& status) {
 std::string clients_view(const json& status, TimePoint now, const Style& style) {
   Table table({"ROLE", "SERIAL", "VALID UNTIL", "STATE", "ISSUER"});
   for (const json& client : clients_of(status)) {
-    const bool revoked = flag_at(client, "revoked");
-    table.add({text_at(client, "role"), text_at(client, "serial"), moment_at(client, "not_after", now), {revoked ? "revoked" : "good", revoked ? Tone::warning : Tone::good}, text_at(client, "issuer")});
+    table.add({text_at(client, "role"), text_at(client, "serial"), moment_at(client, "not_after", now), {text_at(client, "state"), tone_of(text_at(client, "state"))}, text_at(client, "issuer")});
   }
   return table.empty() ? std::string("no certificate for a client is in date\n") : table.render(style);
 }

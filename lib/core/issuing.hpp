@@ -98,7 +98,7 @@ struct IssuerSeen {
   std::string crl_set_why;
   std::string crl_fault, crl_remedy;  // why no new CRL of the issuing CA can be signed; empty: it can
   std::vector<RequestSeen> requests;            // what waits for the root, oldest first
-  std::vector<ClientCertSeen> clients;          // not expired, newest first
+  std::vector<ClientCertSeen> clients;          // not expired for longer than they are told of, newest first
   std::shared_ptr<const Canaries> canaries;     // once they are wanted
   std::uint64_t issued = 0;           // certificates in the registry, canaries not counted
   std::uint64_t revoked = 0;

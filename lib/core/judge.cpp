@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "core/audit.hpp"
+#include "core/client_certificates.hpp"
 #include "core/file_judge.hpp"
 #include "core/foreign_pair.hpp"
 #include "core/permissions.hpp"
@@ -340,23 +341,6 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   j.out.insert(j.out.end(), std::make_move_iterator(weak.begin()), std::make_move_iterator(weak.end()));
   return std::move(j.out);
 }
-
-namespace {
-
-// The newest of each role, as they come newest first; who has a newer one needs the older no more.
-std::vector<Finding> judge_clients(const IssuerSeen& seen, TimePoint now) {
-  std::vector<Finding> out;
-  std::set<std::string> roles;
-  for (const ClientCertSeen& client : seen.clients) {
-    if (client.revoked || !roles.insert(client.role).second || !expires_soon(client.not_after - now, client.not_after - client.not_before)) continue;
-    const std::string role = printable(client.role, 80);
-    out.push_back(finding(P::client_cert_expiring, fmt::format("the client certificate {} of the role {} ends {} ({})", client.serial, role, relative_text(client.not_after, now), to_rfc3339(client.not_after)),
-                          fmt::format("pgcertctl client issue {} -o DIR --renew, with the files that the client has in DIR; then give them back to it", role), role));
-  }
-  return out;
-}
-
-}  // namespace
 
 std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now) {
   std::vector<Finding> out;

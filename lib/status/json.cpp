@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "core/client_certificates.hpp"
 #include "status/view.hpp"
 
 namespace pgcertd::status {
@@ -156,6 +157,16 @@ json requests(const std::vector<PendingSeen>& clusters, const std::vector<Reques
   return out;
 }
 
+json client_certificates(const IssuerSeen& seen, TimePoint now) {
+  const std::vector<ClientState> states = states_of(seen.clients, now);
+  json out = json::array();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const ClientCertSeen& c = seen.clients[i];
+    out.push_back({{"role", text(c.role)}, {"serial", text(c.serial)}, {"not_before", time(c.not_before)}, {"not_after", time(c.not_after)}, {"revoked", c.revoked}, {"state", to_string(states[i])}});
+  }
+  return out;
+}
+
 json issuer(const Snapshot& snapshot, const IssuerView& view) {
   const IssuerSeen& seen = view.seen;
   json ca = nullptr, root = nullptr;
@@ -165,9 +176,6 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
           {"renew_at", time(view.renew_at)}};
   if (seen.root)
     root = {{"fingerprint_sha256", text(seen.root->fingerprint_sha256)}, {"not_after", time(seen.root->not_after)}};
-  const auto client = [](const ClientCertSeen& c) -> json {
-    return {{"role", text(c.role)}, {"serial", text(c.serial)}, {"not_after", time(c.not_after)}, {"revoked", c.revoked}};
-  };
   return {{"name", text(seen.name)},
           {"type", type_name(view.type)},
           {"key_available", seen.key_available},
@@ -176,7 +184,7 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
           {"crl", issuer_crl(seen.crl)},
           {"root_crl", issuer_crl(seen.root_crl)},
           {"pending_requests", requests(pending_of(snapshot, view), seen.requests)},
-          {"client_certificates", list(seen.clients, client)}};
+          {"client_certificates", client_certificates(seen, snapshot.generated_at)}};
 }
 
 json proved(const Proved& p) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "core/client_certificates.hpp"
 #include "status/metric_set.hpp"
 #include "status/view.hpp"
 
@@ -187,6 +188,20 @@ void authorities(MetricSet& set, const Snapshot& s) {
   }
 }
 
+// Counted, as there may be a thousand of them: the series of a CA are as many as there are states.
+void client_certificates(MetricSet& set, const Snapshot& s) {
+  auto& certificates = set.gauge("client_certificates", "Certificates that the CA gave out to clients, by state; those that ended are counted for a week more.");
+  auto& first_end = set.gauge("client_certificate_earliest_not_after_timestamp_seconds", "The earliest notAfter among the newest of each role that are not revoked.");
+  for (const IssuerView& i : s.issuers) {
+    if (i.type != IssuerType::local) continue;           // nobody else gives any
+    std::array<std::uint64_t, client_states> counted{};
+    for (const ClientState state : states_of(i.seen.clients, s.generated_at)) ++counted[static_cast<std::size_t>(state)];
+    for (std::size_t state = 0; state < counted.size(); ++state)
+      certificates.add(ca_label(i) + Labels{{"state", to_string(static_cast<ClientState>(state))}}, count(counted[state]));
+    first_end.add_time(ca_label(i), earliest_end(i.seen.clients, s.generated_at));
+  }
+}
+
 void runways(MetricSet& set, const Snapshot& s) {
   auto& end = set.gauge("runway_end_timestamp_seconds", "When this would end if the root's key were never used again.");
   auto& pending = set.gauge("pending_requests", "Requests that wait for their certificate.");
@@ -336,6 +351,7 @@ std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const
   served(set, snapshot);
   crls(set, snapshot);
   authorities(set, snapshot);
+  client_certificates(set, snapshot);
   runways(set, snapshot);
   rotations(set, snapshot);
   servers(set, snapshot);

@@ -221,6 +221,12 @@ Result<void> Database::transaction(const std::function<Result<void>()>& body) {
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_->db); }
 std::int64_t Database::changes() const { return sqlite3_changes64(handle_->db); }
 
+Result<Database::Mark> Database::mark() {
+  PGCERTD_TRY(Statement query, prepare("PRAGMA data_version"));
+  PGCERTD_CHECK(query.step());
+  return Mark{sqlite3_total_changes64(handle_->db), query.integer(0)};
+}
+
 namespace {
 
 struct Marks {

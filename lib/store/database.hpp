@@ -67,6 +67,12 @@ class Database {
   Result<void> transaction(const std::function<Result<void>()>& body);
   [[nodiscard]] std::int64_t last_insert_id() const;
   [[nodiscard]] std::int64_t changes() const;          // rows that the last statement changed
+  // Another one whenever something was written in between, by this connection or by another: until then what was read is still so.
+  struct Mark {
+    std::int64_t own = 0, others = 0;
+    bool operator==(const Mark&) const = default;
+  };
+  Result<Mark> mark();
 
   // What is kept in it, and in which version of its schema (application_id, user_version).
   struct Schema {

@@ -180,24 +180,36 @@ Result<void> Registry::for_each_revoked(const SeeRevocation& see) {
   }
 }
 
-Result<std::uint64_t> Registry::revoked_count() {
-  PGCERTD_TRY(Statement query, database_.prepare("SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"));
+Result<Registry::Counted> Registry::counted() {
+  PGCERTD_TRY(const Database::Mark mark, database_.mark());
+  if (counted_ && counted_->mark == mark) return *counted_;
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT count(der) FILTER (WHERE counts), count(revoked_at) FILTER (WHERE counts), count(revoked_at)"
+                                                 " FROM (SELECT der, revoked_at, profile NOT LIKE ? || '%' AS counts FROM certificate)"));
+  query.bind(1, uncounted_profile);
   PGCERTD_CHECK(query.step());
-  return static_cast<std::uint64_t>(query.integer(0));
+  const auto number = [&](int column) { return static_cast<std::uint64_t>(query.integer(column)); };
+  counted_ = Counted{mark, {.issued = number(0), .revoked = number(1)}, number(2)};
+  return *counted_;
 }
 
-Result<std::vector<RegistryEntry>> Registry::clients(TimePoint now, std::size_t limit) {
-  PGCERTD_TRY(Statement query, database_.prepare(fmt::format("SELECT {} FROM certificate WHERE profile LIKE 'client %' AND der IS NOT NULL AND not_after > ? ORDER BY id DESC LIMIT ?", columns)));
-  query.bind(1, now).bind(2, static_cast<std::int64_t>(limit));
-  return rows(query);
+Result<std::uint64_t> Registry::revoked_count() {
+  PGCERTD_TRY(const Counted all, counted());
+  return all.revoked;
 }
 
 Result<RegistryCounts> Registry::counts() {
-  PGCERTD_TRY(Statement query, database_.prepare("SELECT count(der), count(revoked_at) FROM certificate WHERE profile NOT LIKE ? || '%'"));
-  query.bind(1, uncounted_profile);
-  PGCERTD_CHECK(query.step());
-  return RegistryCounts{.issued = static_cast<std::uint64_t>(query.integer(0)),
-                        .revoked = static_cast<std::uint64_t>(query.integer(1))};
+  PGCERTD_TRY(const Counted all, counted());
+  return all.counts;
+}
+
+Result<std::vector<RegistryEntry>> Registry::clients(TimePoint ending_after, std::size_t limit) {
+  constexpr std::string_view newest_first =
+      "WITH client AS (SELECT *, row_number() OVER (PARTITION BY substr(profile, 1, instr(profile || ' renews=', ' renews=')), revoked_at IS NULL ORDER BY id DESC) AS age FROM certificate"
+      " WHERE profile LIKE 'client %' AND der IS NOT NULL AND not_after > ?)"
+      " SELECT {} FROM (SELECT * FROM client ORDER BY age = 1 AND revoked_at IS NULL DESC, id DESC LIMIT ?) ORDER BY id DESC";
+  PGCERTD_TRY(Statement query, database_.prepare(fmt::format(newest_first, columns)));
+  query.bind(1, ending_after).bind(2, static_cast<std::int64_t>(limit));
+  return rows(query);
 }
 
 Result<void> Registry::revoke(const std::string& serial, const std::string& reason, TimePoint now) {

@@ -75,9 +75,13 @@ class Registry {
   Result<std::vector<RegistryEntry>> list();           // oldest first
   // Oldest first, expired ones too, until one is refused. One by one, as there may be a million.
   Result<void> for_each_revoked(const SeeRevocation& see);
+  // Counted once after each change: they are asked for at each look, and a million rows take half a second.
   Result<std::uint64_t> revoked_count();               // of the same
   Result<RegistryCounts> counts();                     // without those whose profile begins with `uncounted_profile`
-  Result<std::vector<RegistryEntry>> clients(TimePoint now, std::size_t limit);   // of profile "client …", not expired, newest first
+  Result<Database::Mark> mark() { return database_.mark(); }
+  // Of profile "client …", with an end after that moment, newest first. Of more than `limit` the newest of each profile that are not
+  // revoked are in it before all others.
+  Result<std::vector<RegistryEntry>> clients(TimePoint ending_after, std::size_t limit);
 
   // Errc::not_found for an unknown serial. Revoking again changes nothing.
   Result<void> revoke(const std::string& serial, const std::string& reason, TimePoint now);
@@ -98,11 +102,18 @@ class Registry {
   static Result<Registry> finish(Database database);
   Result<void> mark_revoked(const std::string& serial, const std::string& reason, TimePoint at);
   Result<void> insert_serial(const NewSerial& serial, TimePoint now);
+  struct Counted {
+    Database::Mark mark;
+    RegistryCounts counts;
+    std::uint64_t revoked = 0;
+  };
+  Result<Counted> counted();
   Result<std::vector<RegistryEntry>> select(const std::string& condition, const std::vector<std::string>& values);
 
   Database database_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  std::optional<Counted> counted_;
 };
 
 }  // namespace pgcertd::store

@@ -54,6 +54,7 @@ inline IssuerView issuer() {
   view.seen.crl = crl("CN=Example Issuing CA,O=Example", "41", now - hours{5}, now + days{30});
   view.seen.root_crl = crl("CN=Example Root CA,O=Example", "3", now - days{100}, now + days{265});
   view.seen.issued = 12;
+  view.seen.clients = {{"app", "4d", now - days{10}, now + days{80}, false}, {"app", "4c", now - days{80}, now + days{10}, false}, {"report", "4b", now - days{1}, now + days{89}, true}};
   view.seen.revoked = 2;
   view.renew_at = now + days{650};
   return view;

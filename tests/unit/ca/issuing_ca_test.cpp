@@ -386,7 +386,8 @@ TEST(IssuingCa, GivesARoleACertificateForClientsAlone) {
   auto clients = issuing.clients(start).value();
   ASSERT_EQ(clients.size(), 2U);
   EXPECT_EQ(clients.back(), (ClientCertSeen{"alice", leaf.facts().serial, leaf.facts().not_before, leaf.facts().not_after, true})) << "newest first";
-  EXPECT_TRUE(issuing.clients(start + days{31}).value().empty()) << "over";
+  EXPECT_EQ(issuing.clients(start + days{36}).value().size(), 2U) << "over, and still told";
+  EXPECT_TRUE(issuing.clients(start + days{38}).value().empty()) << "over";
 }
 
 bool accepted(const std::string& chain_pem, const std::vector<x509::Crl>& crls, const IssuingCa& ca, TimePoint at) {

@@ -93,6 +93,7 @@ TEST(Json, StatusHasTheAgreedShape) {
   EXPECT_THAT(keys(i["certificate"]), UnorderedElementsAre("not_before", "not_after", "renew_at"));
   EXPECT_THAT(keys(i["root"]), UnorderedElementsAre("fingerprint_sha256", "not_after"));
   EXPECT_THAT(keys(i["crl"]), UnorderedElementsAre("number", "next_update", "revoked"));
+  EXPECT_THAT(keys(i["client_certificates"][0]), UnorderedElementsAre("role", "serial", "not_before", "not_after", "revoked", "state"));
   EXPECT_THAT(keys(i["pending_requests"][0]), UnorderedElementsAre("spki_sha256", "cluster", "since"));
   EXPECT_EQ(s["problems"].size(), 2U);   // the daemon's and the issuer's
 }

@@ -125,6 +125,44 @@ TEST(Registry, DamagedMissingAndForeignFilesAreTold) {
   EXPECT_FALSE(std::filesystem::exists(dir / "r.db")) << "opening makes nothing";
 }
 
+TEST(Registry, TheNewestOfEachClientIsNeverLeftOut) {
+  ScratchDir dir;
+  auto registry = Registry::create(dir / "r.db");
+  const auto add = [&](const std::string& serial, const std::string& profile, std::int64_t end) {
+    ASSERT_TRUE(registry->record_serial(serial, "s", profile, at(1)) && registry->record_certificate(serial, der, at(end), at(1)));
+  };
+  add("01", "client role=rare", 100);
+  add("02", "server", 100);
+  for (const char* serial : {"03", "04", "05"}) add(serial, std::string("client role=often lifetime=90d renews=") + serial, 100);
+  add("06", "client role=over", 10);
+  ASSERT_TRUE(registry->revoke("05", "", at(2)));
+  const auto serials = [&](std::size_t limit) {
+    std::string out;
+    const auto found = registry->clients(at(10), limit).value();
+    for (const RegistryEntry& entry : found) out += entry.serial + " ";
+    return out;
+  };
+  EXPECT_EQ(serials(100), "05 04 03 01 ");
+  EXPECT_EQ(serials(2), "04 01 ");
+  EXPECT_EQ(serials(1), "04 ");
+}
+
+TEST(Registry, CountsFollowWhatAnotherProcessWrites) {
+  ScratchDir dir;
+  auto ours = Registry::create(dir / "r.db");
+  auto others = Registry::open(dir / "r.db");
+  EXPECT_EQ(ours->counts().value().issued, 0U);
+  const auto before = ours->mark().value();
+  EXPECT_EQ(ours->mark().value(), before);
+  ASSERT_TRUE(others->record_serial("01", "s", "server", at(1)) && others->record_certificate("01", der, at(9), at(1)));
+  EXPECT_NE(ours->mark().value(), before);
+  EXPECT_EQ(ours->counts().value().issued, 1U);
+  ASSERT_TRUE(ours->revoke("01", "", at(2)));
+  EXPECT_EQ(ours->counts().value().revoked, 1U);
+  EXPECT_EQ(ours->revoked_count().value(), 1U);
+  EXPECT_EQ(others->revoked_count().value(), 1U);
+}
+
 TEST(Registry, OpenOrCreateKeepsWhatIsThere) {
   ScratchDir dir;
   test::spit(dir / "r.db", "");                        // as a crash between creation and schema leaves it
