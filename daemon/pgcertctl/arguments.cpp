@@ -248,8 +248,9 @@ void add_root_uses(CLI::App& ca, Command& command) {
   add_root_use(sign, signing->root);
   sign.add_option("REQUEST", signing->requests, "files with a PKCS#10 request each, PEM or DER")->required()->type_name("");
   add_text(sign, "-o,--output", signing->output, "FILE", "certificates, root and its CRL")->required();
-  add_text(sign, "--profile", signing->profile, "PROFILE", "server (default) or issuing")->check(CLI::IsMember({"server", "issuing"}))->type_name("PROFILE");
+  add_text(sign, "--profile", signing->profile, "PROFILE", "server (default), client or issuing")->check(CLI::IsMember({"server", "client", "issuing"}))->type_name("PROFILE");
   sign.add_option("--names", signing->names, "instead of the request's, comma-separated")->delimiter(',')->type_name("NAMES");
+  add_text(sign, "--role", signing->role, "ROLE", "a client's, instead of the request's common name");
   add_days(sign, "--days", signing->days, "life; default as asked for, or by policy");
   add_policy(sign, signing->policy);
   CLI::App& crl = *ca.add_subcommand("crl", "sign the root's next CRL");
@@ -281,7 +282,7 @@ void add_ca(CLI::App& app, Command& command) {
   ca.require_subcommand(1);
   CLI::App& init = *ca.add_subcommand("init", "make a root CA and, with --issuing-dir, an issuing CA");
   const auto values = bind<CaInit>(init, command);
-  add_text(init, "--root-dir", values->root_dir, "DIR", "the root's new directory")->required();
+  CLI::Option* root = add_text(init, "--root-dir", values->root_dir, "DIR", "the root's new directory");
   CLI::Option* issuing = add_text(init, "--issuing-dir", values->issuing_dir, "DIR", "what issuer.NAME.directory names");
   CLI::Option* none = init.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted");
   add_text(init, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
@@ -289,6 +290,8 @@ void add_ca(CLI::App& app, Command& command) {
       ->needs(issuing);
   add_text(init, "--root-key", values->root_key, "URI", "pkcs11: of a key in a token; --passphrase is its PIN")->excludes(none);
   add_text(init, "--issuing-key", values->issuing_key, "URI", "the same for the issuing CA's key")->needs(issuing);
+  CLI::Option* elsewhere = add_text(init, "--root-cert", values->root_cert, "FILE", "of a root elsewhere, which signs the issuing CA")->excludes(root)->needs(issuing);
+  add_text(init, "-o,--output", values->output, "FILE", "the request to that root; default issuing.csr")->needs(elsewhere);
   add_text(init, "--common-name", values->common_name, "NAME", "the root's common name");
   add_text(init, "--issuing-common-name", values->issuing_common_name, "NAME", "the issuing CA's common name");
   add_key_type(init, "--key-type", values->key_type, "of the root, default ecdsa-p384");

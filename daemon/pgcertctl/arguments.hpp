@@ -101,6 +101,7 @@ struct SetupSql {
 struct CaInit {
   std::string root_key, issuing_key;           // pkcs11: URIs; empty: made here
   std::string root_dir, issuing_dir, passphrase, issuing_passphrase, common_name, issuing_common_name;
+  std::string root_cert, output;               // of a root that is elsewhere, and where the request to it goes
   KeyType key_type = KeyType::ecdsa_p384, issuing_key_type = KeyType::ecdsa_p256;
   long days = 15 * 365, issuing_days = 2 * 365;
   bool no_passphrase = false;
@@ -112,7 +113,7 @@ struct RootUse {
 struct CaSign {
   RootUse root;
   std::vector<std::string> requests;
-  std::string output, profile = "server";
+  std::string output, profile = "server", role;
   std::vector<std::string> names;              // empty: those of the request
   std::string policy;                          // empty: policy.toml in the root's directory
   long days = 0;                               // 0: as asked for, or by policy

@@ -7,6 +7,8 @@
 #include "base/text.hpp"
 #include "ca/ca_directory.hpp"
 #include "ca/ceremony.hpp"
+#include "ca/durable_file.hpp"
+#include "ca/waiting_ca.hpp"
 #include "cli/layout.hpp"
 #include "cli/terminal.hpp"
 #include "pgcertctl/ca_init.hpp"
@@ -14,6 +16,7 @@
 #include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/facts_text.hpp"
 #include "pgcertctl/named_secret.hpp"
+#include "pgcertctl/read_input.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -159,7 +162,63 @@ std::string ca_text(const ca::InitOptions& options, const ca::InitReport& report
   return out + steps(options, report);
 }
 
+namespace {
+
+Result<ca::IssuingOptions> issuing_options(const CaInit& command) {
+  ca::IssuingOptions options;
+  options.directory = absolute(command.issuing_dir);
+  PGCERTD_TRY(options.root_pem, read_input(command.root_cert));
+  options.common_name = command.issuing_common_name;
+  options.key_uri = command.issuing_key;
+  options.key_type = command.issuing_key_type;
+  options.lifetime = std::chrono::days{command.issuing_days};
+  if (!command.issuing_passphrase.empty()) {
+    PGCERTD_TRY(options.passphrase, named_secret(command.issuing_passphrase));
+  }
+  return options;
+}
+
+std::string waiting_text(const std::string& subject, const std::string& spki, const CertFacts& root, const Session& session) {
+  cli::Table table({}, 2);
+  add_row(table, "subject", subject);
+  add_row(table, "key's SHA-256", aloud(spki));
+  add_row(table, "root", root.subject);
+  add_row(table, "root's SHA-256", aloud(root.fingerprint_sha256));
+  return table.render(session.style());
+}
+
+std::string next_steps(const std::string& output, const std::string& directory, bool encrypted) {
+  std::string out = "\nCompare the root's SHA-256 with whoever keeps the root. Its side then runs\n";
+  out += fmt::format("  pgcertctl ca session --root-dir DIR {} -o back.pem\n", for_shell(output));
+  out += fmt::format("\nFor the daemon, in pgcertd.toml (its user must own the directory)\n  [issuer.local]\n  type = \"local\"\n  directory = {}\n", for_toml(directory));
+  if (encrypted) out += "  passphrase = \"credential:issuing-ca\"\n";
+  return out + "\nand, with what came back\n  pgcertctl request import back.pem\n";
+}
+
+// The root's key is elsewhere: the issuing CA's is born here, and only a request leaves.
+int run_issuing(const CaInit& command, const Session& session) {
+  auto options = issuing_options(command);
+  if (!options) return session.report(options.error());
+  const std::string output = absolute(command.output.empty() ? "issuing.csr" : command.output);
+  const auto report = ca::begin_issuing_ca(*options, session.now());
+  if (!report) return session.report(report.error());
+  const auto written = ca::replace_file(output, report->request, 0644);
+  if (session.json())
+    session.print_json(Json{{"subject", printable(report->subject)}, {"spki_sha256", report->spki_sha256}, {"root", to_json(report->root)}, {"request", printable(output, 4096)}, {"key_encrypted", report->key_encrypted}});
+  else
+    session.print(waiting_text(printable(report->subject, 200), report->spki_sha256, report->root, session) + next_steps(output, options->directory, report->key_encrypted));
+  if (!written) return session.report(Error(written.error()).within("the issuing CA is made and waits, but its request could not be written (a copy is issuing.csr in its directory)"));
+  return code(cli::ExitCode::done);
+}
+
+}  // namespace
+
 int run(const CaInit& command, const Session& session) {
+  if (!command.root_cert.empty()) return run_issuing(command, session);
+  if (command.root_dir.empty()) {
+    session.warn("ca init: --root-dir makes a root; --issuing-dir with --root-cert makes an issuing CA under a root that is elsewhere");
+    return code(cli::ExitCode::usage);
+  }
   auto options = ca_options(command);
   if (!options) return session.report(options.error());
   const auto report = ca::init_ca(*options, session.now());
@@ -174,6 +233,12 @@ int run(const CaInit& command, const Session& session) {
 }
 
 int run(const CaShow& command, const Session& session) {
+  const auto waiting = ca::look_for_waiting(command.directory);
+  if (waiting && *waiting) {
+    if (session.json()) session.print_json(Json{{"kind", "waiting"}, {"subject", printable((*waiting)->subject)}, {"spki_sha256", (*waiting)->spki_sha256}, {"root", to_json((*waiting)->root)}});
+    else session.print("an issuing CA that waits for its first certificate\n" + waiting_text(printable((*waiting)->subject, 200), (*waiting)->spki_sha256, (*waiting)->root, session));
+    return code(cli::ExitCode::done);
+  }
   const auto seen = ca::look_at(command.directory);
   if (!seen) return session.report(seen.error());
   if (session.json())

@@ -1,7 +1,9 @@
 // client issue, client list, trust export: what clients need. A client's key is made here and goes nowhere else.
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -12,6 +14,7 @@
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/named_secret.hpp"
 #include "x509/certificate.hpp"
+#include "x509/pkcs12.hpp"
 #include "x509/private_key.hpp"
 #include "x509/request.hpp"
 #include "x509/verify.hpp"
@@ -43,10 +46,20 @@ Result<void> check_free(const std::string& directory, const std::vector<std::str
   return {};
 }
 
+// The client's own file, whoever renews it: root gives the new one to the owner that the former had.
+Result<void> replace_for_owner(const std::string& path, const OutputFile& file) {
+  struct stat former {};
+  const bool known = ::lstat(path.c_str(), &former) == 0;
+  if (known && !S_ISREG(former.st_mode)) return fail(Errc::refused, fmt::format("\"{}\" is no regular file, and is not replaced", printable(path, 4096)), "give -o the directory that the file itself is in");
+  PGCERTD_CHECK(ca::replace_file(path, file.bytes.view(), file.mode));
+  if (!known || ::geteuid() != 0 || former.st_uid == 0) return {};
+  return ::lchown(path.c_str(), former.st_uid, former.st_gid) == 0 ? Result<void>{} : fail(errno_error("lchown", printable(path, 4096), errno));
+}
+
 Result<void> write_files(const std::string& directory, const std::vector<OutputFile>& files, bool replace) {
   for (const OutputFile& file : files) {
     const std::string path = directory + "/" + file.name;
-    PGCERTD_CHECK(replace ? ca::replace_file(path, file.bytes.view(), file.mode) : ca::write_new_file(path, file.bytes.view(), file.mode));
+    PGCERTD_CHECK(replace ? replace_for_owner(path, file) : ca::write_new_file(path, file.bytes.view(), file.mode));
   }
   return {};
 }
@@ -119,6 +132,15 @@ Result<void> check_role(const CertFacts& leaf, const std::string& path, const Cl
   return fail(Errc::refused, fmt::format("\"{}\" is a certificate of \"{}\", not of the role \"{}\"", printable(path, 4096), printable(leaf.common_name, 80), printable(command.role, 80)), "name the role and the directory that belong together");
 }
 
+Result<Former> former_bundle(const ClientIssue& command) {
+  const std::string path = command.directory + "/" + file_stem(command.role) + ".p12";
+  PGCERTD_TRY(const std::string bytes, ca::read_file(path));
+  PGCERTD_TRY(const Secret passphrase, passphrase_of(command));
+  PGCERTD_TRY(x509::OpenedPkcs12 bundle, x509::open_pkcs12(bytes, path, passphrase));
+  PGCERTD_CHECK(check_role(bundle.certificate.facts(), path, command));
+  return Former{std::move(bundle.key), bundle.certificate.facts().serial};
+}
+
 // The same key again: libpq and pgjdbc read key and certificate one after the other, and each mixture of old and new must match.
 Result<Former> former_pair(const ClientIssue& command) {
   const std::string certificate = command.directory + "/postgresql.crt", key_path = command.directory + (command.format == "jdbc" ? "/postgresql.pk8" : "/postgresql.key");
@@ -133,7 +155,7 @@ Result<Former> former_pair(const ClientIssue& command) {
 }
 
 Result<Former> key_for(const ClientIssue& command) {
-  if (command.renew && command.format != "pkcs12") return within(former_pair(command), "--renew");
+  if (command.renew) return within(command.format == "pkcs12" ? former_bundle(command) : former_pair(command), "--renew");
   PGCERTD_TRY(x509::PrivateKey key, x509::PrivateKey::generate(command.key_type));
   return Former{std::move(key), {}};
 }
@@ -141,6 +163,22 @@ Result<Former> key_for(const ClientIssue& command) {
 Result<json> ask_for_certificate(const ClientIssue& command, const Former& former, const Session& session) {
   PGCERTD_TRY(const std::string request, x509::make_client_request_pem(former.key, command.role));
   return session.client().post("/v1/clients", {{"role", command.role}, {"request", request}, {"lifetime", command.lifetime}, {"issuer", command.issuer}, {"renews", former.serial}});
+}
+
+// What a client trusts already stays: a root that somebody added there is of another server.
+Result<std::string> anchors_for(const ClientIssue& command, const std::string& ours) {
+  const std::string path = command.directory + "/root.crt";
+  auto bytes = command.renew ? ca::read_file(path) : Result<std::string>(ours);
+  if (!bytes) return bytes.error().code == Errc::not_found ? Result<std::string>(ours) : fail(std::move(bytes).error());
+  PGCERTD_TRY(const auto there, x509::parse_certificates(*bytes, path));
+  PGCERTD_TRY(const auto wanted, x509::parse_certificates(ours, "the issuer's root"));
+  std::string out = std::move(*bytes);
+  for (const x509::Certificate& root : wanted) {
+    const auto same = [&](const x509::Certificate& one) { return one.facts().fingerprint_sha256 == root.facts().fingerprint_sha256; };
+    if (std::ranges::any_of(there, same)) continue;
+    out += (out.ends_with('\n') ? "" : "\n") + root.pem();
+  }
+  return out;
 }
 
 struct Written {
@@ -159,12 +197,13 @@ Result<Written> issue(const ClientIssue& command, const Session& session) {
   PGCERTD_TRY(const Former former, key_for(command));
   PGCERTD_TRY(json reply, ask_for_certificate(command, former, session));
   PGCERTD_TRY(std::vector<OutputFile> files, format.files(command, former.key, reply));
-  files.push_back({"root.crt", Secret(text_of(reply, "root")), 0644});
+  PGCERTD_TRY(std::string anchors, anchors_for(command, text_of(reply, "root")));
+  files.push_back({"root.crt", Secret(anchors), 0644});
   if (command.with_crl && text_of(reply, "crl").empty())
     return fail(Errc::not_found, "the issuer has no complete set of CRLs now, and none is written", "pgcertctl crl show; the certificate itself was issued: revoke it, or leave --with-crl out");
   if (command.with_crl) files.push_back({"root.crl", Secret(text_of(reply, "crl")), 0644});
   // A key that stays keeps its file, whose owner is the client and not whoever renews.
-  if (!former.serial.empty()) std::erase_if(files, [](const OutputFile& file) { return file.mode == 0600; });
+  if (!former.serial.empty()) std::erase_if(files, [](const OutputFile& file) { return file.name.ends_with(".key") || file.name.ends_with(".pk8"); });
   PGCERTD_CHECK(write_files(command.directory, files, command.renew));
   Written out{std::move(reply), {}};
   for (const OutputFile& file : files) out.paths.push_back(command.directory + "/" + file.name);

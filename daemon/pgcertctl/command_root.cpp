@@ -58,7 +58,8 @@ struct Waiting {
 
 // What the command line says beside the requests.
 struct Wishes {
-  std::optional<bool> issuing;               // nullopt: as each request says
+  std::optional<SigningProfile> profile;     // nullopt: as each request says
+  std::string role;                          // of a client; empty: as the request says
   std::vector<std::string> names;
   long days = 0, issuing_days = 0;           // 0: as asked for, or by policy
 };
@@ -107,14 +108,14 @@ Result<Waiting> read_request(const std::string& file, ca::RootCa& root, const Si
   PGCERTD_TRY(out.facts, x509::parse_request(out.pem, printable(file, 4096)));
   PGCERTD_TRY(out.proof, x509::verify_request_proof(out.pem, printable(file, 4096), {root.certificate()}, now));
   PGCERTD_TRY(const bool signed_before, root.has_signed(out.facts.spki_sha256));
-  out.wish.issuing = wishes.issuing.value_or(out.facts.asks_for_ca);
-  out.wish.common_name = out.facts.common_name;
+  out.wish.profile = wishes.profile.value_or(out.facts.asks_for_ca ? SigningProfile::issuing : SigningProfile::server);
+  out.wish.common_name = wishes.role.empty() ? out.facts.common_name : wishes.role;
   out.wish.names = out.facts.names;
   if (!wishes.names.empty()) {
     PGCERTD_TRY(out.wish.names, x509::names_from(wishes.names));
   }
-  const long days = out.wish.issuing ? wishes.issuing_days : wishes.days;
-  out.asked = {out.wish.issuing, out.facts.common_name, out.wish.names, days != 0 ? Duration{std::chrono::days{days}} : lifetime_asked(out.pem), out.facts.key_type, out.facts.key_name,
+  const long days = out.wish.profile == SigningProfile::issuing ? wishes.issuing_days : wishes.days;
+  out.asked = {out.wish.profile, out.wish.common_name, out.wish.names, days != 0 ? Duration{std::chrono::days{days}} : lifetime_asked(out.pem), out.facts.key_type, out.facts.key_name,
                signed_before || out.proof.has_value()};
   out.ruling = rule(policy, out.asked);
   out.wish.lifetime = out.ruling.lifetime;
@@ -140,10 +141,12 @@ std::string vouched_text(const Waiting& one) {
 // What a person compares with the note that came along before agreeing.
 std::string waiting_text(const Waiting& one, const Session& session) {
   cli::Table table({}, 2);
-  add_row(table, "becomes", one.wish.issuing ? "an issuing CA" : "a server's certificate", one.wish.issuing ? cli::Tone::warning : cli::Tone::plain);
+  add_row(table, "becomes", std::string(described(one.wish.profile)), one.wish.profile == SigningProfile::issuing ? cli::Tone::warning : cli::Tone::plain);
   add_row(table, "subject", one.facts.subject);
-  if (!one.wish.issuing) add_row(table, "names", printable(names_text(one.wish.names), 2000));
-  if (!one.wish.issuing && one.wish.names != one.facts.names) add_row(table, "asked for", printable(names_text(one.facts.names), 2000), cli::Tone::warning);
+  if (one.wish.profile == SigningProfile::client) add_row(table, "role", printable(one.wish.common_name, 200));
+  const bool server = one.wish.profile == SigningProfile::server;
+  if (server) add_row(table, "names", printable(names_text(one.wish.names), 2000));
+  if (server && one.wish.names != one.facts.names) add_row(table, "asked for", printable(names_text(one.facts.names), 2000), cli::Tone::warning);
   add_row(table, "key", one.facts.key_name);
   add_row(table, "life", to_text(one.wish.lifetime));
   for (const std::string& change : one.ruling.changes) add_row(table, "by policy", change, cli::Tone::warning);
@@ -156,7 +159,7 @@ std::string waiting_text(const Waiting& one, const Session& session) {
 Result<void> check_script(const std::vector<Waiting>& requests) {
   for (const Waiting& one : requests)
     if (one.ruling.needs_a_person)
-      return fail(Errc::refused, fmt::format("\"{}\" is for a key that this root never signed ({}): --yes is not enough", printable(one.file, 4096), one.wish.issuing ? "an issuing CA" : "a server"),
+      return fail(Errc::refused, fmt::format("\"{}\" is for a key that this root never signed ({}): --yes is not enough", printable(one.file, 4096), described(one.wish.profile)),
                   "agree to it at a terminal, without --yes; or set new_keys = \"allow\" in the policy");
   return {};
 }
@@ -200,7 +203,7 @@ Json made_json(const std::vector<x509::Certificate>& made) {
 
 std::string made_text(const x509::Certificate& made) {
   const CertFacts& facts = made.facts();
-  return fmt::format("{} {}: serial {}, until {}\n", facts.is_ca ? "issuing CA" : "server", printable(facts.subject, 200), facts.serial, to_rfc3339(facts.not_after));
+  return fmt::format("{}{}: serial {}, until {}\n", facts.is_ca ? "issuing CA " : "", printable(facts.subject, 200), facts.serial, to_rfc3339(facts.not_after));
 }
 
 std::string crl_text(const x509::Crl& crl) {
@@ -213,7 +216,7 @@ struct Visit {
 };
 
 Result<Visit> visit(ca::RootCa& root, const CaSession& command, const Session& session) {
-  PGCERTD_TRY(auto made, sign_what_waits(root, command.root, command.policy, command.requests, {std::nullopt, {}, command.days, command.issuing_days}, session));
+  PGCERTD_TRY(auto made, sign_what_waits(root, command.root, command.policy, command.requests, {std::nullopt, {}, {}, command.days, command.issuing_days}, session));
   PGCERTD_TRY(auto crl, root.renew_crl(std::chrono::days{command.crl_days}, session.now()));
   PGCERTD_CHECK(write_bundle(command.output, made, root.certificate(), crl));
   return Visit{std::move(made), std::move(crl)};
@@ -227,12 +230,17 @@ std::string record_text(const ca::RootCa& root, const Visit& visit, const Sessio
   return out + fmt::format("\nThe log has {} lines and ends with\n  {}\n", root.log().entries().size(), aloud(root.log().head()));
 }
 
+SigningProfile profile_named(const std::string& name) {
+  if (name == to_string(SigningProfile::issuing)) return SigningProfile::issuing;
+  return name == to_string(SigningProfile::client) ? SigningProfile::client : SigningProfile::server;
+}
+
 }  // namespace
 
 int run(const CaSign& command, const Session& session) {
   auto root = open_root(command.root, session);
   if (!root) return session.report(root.error());
-  const auto made = sign_what_waits(*root, command.root, command.policy, command.requests, {command.profile == "issuing", command.names, command.days, command.days}, session);
+  const auto made = sign_what_waits(*root, command.root, command.policy, command.requests, {profile_named(command.profile), command.role, command.names, command.days, command.days}, session);
   if (!made) return session.report(made.error());
   const auto crl = root->crl();
   if (!crl) return session.report(crl.error());

@@ -31,6 +31,7 @@ struct IssuingDirectory {
   [[nodiscard]] std::string root_certificate() const { return path + "/root.crt"; }
   [[nodiscard]] std::string root_crl() const { return path + "/root.crl"; }
   [[nodiscard]] std::string registry() const { return path + "/registry.db"; }
+  [[nodiscard]] std::string request() const { return path + "/issuing.csr"; }   // until the root has signed it for the first time
 };
 
 struct CaDirectorySeen {
@@ -51,6 +52,9 @@ struct CaDirectorySeen {
   std::string registry_error;         // why the registry tells nothing; empty: it does
 };
 std::string_view to_string(CaDirectorySeen::Kind kind) noexcept;
+
+// What is done where a request of an issuing CA waits for the root.
+inline constexpr std::string_view to_the_root_remedy = "pgcertctl request export; pgcertctl ca session where the root's key is; pgcertctl request import";
 
 // The one certificate in a file (none or several: Errc::invalid); the CRL in a file, nullopt where there is no such file.
 Result<x509::Certificate> read_certificate(const std::string& path);

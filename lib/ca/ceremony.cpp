@@ -14,8 +14,9 @@
 #include "ca/read_key.hpp"
 #include "core/signing_policy.hpp"
 #include "store/registry.hpp"
-#include "x509/sign.hpp"
 #include "x509/pkcs11_key.hpp"
+#include "x509/request.hpp"
+#include "x509/sign.hpp"
 
 namespace pgcertd::ca {
 namespace {
@@ -209,6 +210,57 @@ Result<InitReport> init_ca(const InitOptions& options, TimePoint now) {
   }
   root_place.keep();
   return std::move(*report);
+}
+
+namespace {
+
+Result<x509::Certificate> root_to_pin(const std::string& pem, TimePoint now) {
+  PGCERTD_TRY(auto certificates, x509::parse_certificates(pem, "the root's certificate"));
+  if (certificates.size() != 1) return fail(Errc::invalid, fmt::format("{} certificates were given as the root's: it is one", certificates.size()), "give root.crt out of the root's directory");
+  const CertFacts& facts = certificates.front().facts();
+  if (!facts.is_ca || !facts.self_signed) return fail(Errc::invalid, fmt::format("\"{}\" is no root CA", printable(facts.subject, 200)), "give root.crt out of the root's directory");
+  if (now >= facts.not_after) return fail(Errc::invalid, fmt::format("the root CA \"{}\" ended at {}", printable(facts.subject, 200), to_rfc3339(facts.not_after)), "make a new root: pgcertctl ca init");
+  return std::move(certificates.front());
+}
+
+Result<void> check(const IssuingOptions& options, TimePoint now) {
+  if (options.passphrase && options.passphrase->empty()) return fail(Errc::invalid, "a passphrase is empty");
+  if (!options.key_uri.empty()) PGCERTD_CHECK(x509::parse_pkcs11_uri(options.key_uri, "--issuing-key"));
+  PGCERTD_CHECK(x509::check_ca_key(options.key_type));
+  PGCERTD_CHECK(check_common_name(options.common_name));
+  return check_lifetime("issuing CA", options.lifetime, now);
+}
+
+// For people, and for the root's side, which reads the life that is wished for.
+std::string request_head(const std::string& name, const IssuingOptions& options, const x509::PrivateKey& key) {
+  return fmt::format("Issuing-CA: {}\nLifetime: {}\nKey-SHA-256: {}\n", printable(name, 200), to_text(options.lifetime), key.spki_sha256());
+}
+
+Result<IssuingReport> fill_waiting(const IssuingDirectory& directory, const IssuingOptions& options, const x509::Certificate& root) {
+  PGCERTD_TRY(const x509::PrivateKey key, new_key(options.key_uri, options.passphrase, options.key_type));
+  const std::string name = common_name(options.common_name, "pgcertd issuing CA", key);
+  if (root.facts().common_name == name) return fail(Errc::invalid, "root and issuing CA have the same common name: verifiers would take the one for the other");
+  PGCERTD_TRY(const std::string request, x509::make_ca_request_pem(key, name));
+  PGCERTD_TRY(const x509::RequestFacts facts, x509::parse_request(request, "request"));
+  IssuingReport report{.root = root.facts(), .subject = facts.subject, .spki_sha256 = key.spki_sha256(), .request = request_head(name, options, key) + request, .key_encrypted = options.passphrase.has_value()};
+  PGCERTD_CHECK(store::Registry::create(directory.registry()));
+  PGCERTD_CHECK(write_key(directory.key(), key, options.key_uri, options.passphrase));
+  PGCERTD_CHECK(write_new_file(directory.root_certificate(), root.pem(), 0644));
+  PGCERTD_CHECK(write_new_file(directory.request(), report.request, 0644));
+  return report;
+}
+
+}  // namespace
+
+Result<IssuingReport> begin_issuing_ca(const IssuingOptions& options, TimePoint now) {
+  PGCERTD_CHECK(check(options, now));
+  PGCERTD_TRY(const x509::Certificate root, root_to_pin(options.root_pem, now));
+  PGCERTD_TRY(NewDirectory place, NewDirectory::make(without_trailing_slash(options.directory)));
+  PGCERTD_TRY(IssuingReport report, fill_waiting(IssuingDirectory{place.path()}, options, root));
+  PGCERTD_CHECK(place.give_to_owner_of_place());
+  PGCERTD_CHECK(place.publish());
+  place.keep();
+  return report;
 }
 
 }  // namespace pgcertd::ca

@@ -45,4 +45,23 @@ struct InitReport {
 // Errc::invalid: an option is impossible; Errc::exists: a directory is there and not empty.
 Result<InitReport> init_ca(const InitOptions& options, TimePoint now);
 
+struct IssuingOptions {
+  std::string directory;
+  std::string root_pem;                        // the one that will sign it, as it was carried here
+  std::string common_name;                     // empty: "pgcertd issuing CA" with eight digits of its key's hash
+  std::string key_uri;                         // pkcs11: a key that is in a token already; the passphrase is its PIN
+  KeyType key_type = KeyType::ecdsa_p256;
+  Duration lifetime = std::chrono::days{2 * 365};   // asked for; the root's side decides
+  std::optional<Secret> passphrase;            // absent: issuing.key is not encrypted
+};
+struct IssuingReport {
+  CertFacts root;
+  std::string subject, spki_sha256;
+  std::string request;                         // the text to be carried to the root
+  bool key_encrypted = false;
+};
+// On the host that is to issue, where the root's key never is: the key is born here, and its request waits (waiting_ca.hpp). The
+// directory's owner and errors as init_ca.
+Result<IssuingReport> begin_issuing_ca(const IssuingOptions& options, TimePoint now);
+
 }  // namespace pgcertd::ca

@@ -10,9 +10,11 @@
 #include <cstdint>
 
 #include "base/text.hpp"
+#include "ca/ca_answer.hpp"
 #include "ca/crl_times.hpp"
 #include "ca/durable_file.hpp"
 #include "ca/read_key.hpp"
+#include "ca/waiting_ca.hpp"
 #include "core/client_certificates.hpp"
 #include "core/trust.hpp"
 #include "x509/bundle.hpp"
@@ -22,8 +24,6 @@
 
 namespace pgcertd::ca {
 namespace {
-
-constexpr std::string_view renew_remedy = "pgcertctl request export; pgcertctl ca session where the root's key is; pgcertctl request import";
 
 // RFC 5280 5.3.1, as far as a leaf may be revoked for it; a hold could be lifted again, which a CRL of ours never does.
 constexpr std::array<std::string_view, 7> reasons{"",           "unspecified",          "keyCompromise",     "affiliationChanged",
@@ -49,6 +49,8 @@ Result<void> check_directory(const IssuingDirectory& directory) {
   if (::lstat(RootDirectory{directory.path}.key().c_str(), &seen) == 0)
     return fail(Errc::invalid, fmt::format("\"{}\" is a root's directory, not an issuing CA's", directory.path),
                 "name the directory that was given to --issuing-dir; the root's key belongs off this host");
+  PGCERTD_TRY(const auto waiting, look_for_waiting(directory.path));
+  if (waiting) return fail(Errc::not_found, fmt::format("the issuing CA in \"{}\" waits for its first certificate from the root {}", directory.path, printable(waiting->root.subject, 200)), std::string(to_the_root_remedy));
   return fail(Errc::invalid, fmt::format("\"{}\" is no CA directory: it holds no issuing.crt", directory.path), remedy);
 }
 
@@ -148,7 +150,7 @@ Result<void> IssuingCa::check_usable(TimePoint now) const {
     const CertFacts& facts = ca->facts();
     if (now >= facts.not_after)
       return fail(Errc::timeout, fmt::format("the {}'s certificate expired at {}", which, to_rfc3339(facts.not_after)),
-                  std::string(renew_remedy));
+                  std::string(to_the_root_remedy));
     if (now < facts.not_before)
       return fail(Errc::timeout, fmt::format("the {}'s certificate is not valid before {}", which, to_rfc3339(facts.not_before)),
                   "check this host's clock");
@@ -170,6 +172,8 @@ Result<Issued> IssuingCa::issue(const LeafRequest& request, TimePoint now) {
   PGCERTD_TRY(const auto entry, registry_.find(request.spki_sha256, profile));
   PGCERTD_TRY(auto before, known(entry, now));
   if (before) return std::move(*before);
+  PGCERTD_TRY(const bool compromised, registry_.is_compromised(request.spki_sha256));
+  if (compromised) return fail(Errc::refused, fmt::format("a certificate of this key ({}) was revoked because the key is in other hands: it gets no other", request.spki_sha256), "make a new key");
   if (!request.renews.empty()) {
     PGCERTD_TRY(const auto former, registry_.find(request.renews));
     PGCERTD_CHECK(check_renewal(request, former));
@@ -186,7 +190,7 @@ Result<x509::Certificate> IssuingCa::sign(const LeafRequest& request, const std:
     return fail(Errc::refused,
                 fmt::format("a new certificate would end with its chain at {}, no later than the one in use ({})",
                             to_rfc3339(validity.not_after), to_rfc3339(*request.outlive)),
-                std::string(renew_remedy));
+                std::string(to_the_root_remedy));
   return sign_as(request, profile, validity, now);
 }
 
@@ -326,31 +330,20 @@ Result<std::string> IssuingCa::import_parsed(const std::vector<x509::Crl>& crls,
 
 Result<std::string> IssuingCa::own_request() const { return x509::make_ca_request_pem(key_, certificate_.facts().common_name); }
 
-Result<void> IssuingCa::check_answer(const x509::Certificate& answer, TimePoint now) const {
-  const CertFacts &facts = answer.facts(), &mine = certificate_.facts();
-  if (!facts.is_ca || !facts.crl_sign) return fail(Errc::refused, "the certificate that came back is no CA's");
-  if (facts.subject != mine.subject) return fail(Errc::refused, fmt::format("the certificate that came back is for \"{}\", this CA is \"{}\"", printable(facts.subject, 200), printable(mine.subject, 200)));
-  const auto verdict = x509::verify_chain({answer}, {root_}, x509::Purpose::any, now);
-  if (!verdict.ok) return fail(Errc::refused, "the certificate that came back does not lead to this issuer's root: " + verdict.error, "compare the root's SHA-256: pgcertctl trust export");
-  if (facts.fingerprint_sha256 != mine.fingerprint_sha256 && facts.not_after < mine.not_after)
-    return fail(Errc::refused, fmt::format("the certificate that came back ends at {}, before the one in use: it is an old one", to_rfc3339(facts.not_after)), "take the file of the last visit");
-  return {};
-}
-
 Result<std::string> IssuingCa::import_answer(const std::string& bytes, TimePoint now) {
   PGCERTD_TRY(const x509::Bundle bundle, x509::parse_bundle(bytes, "what came back"));
-  const auto& certificates = bundle.certificates;
-  const auto answer = std::find_if(certificates.begin(), certificates.end(), [this](const x509::Certificate& one) { return one.facts().spki_sha256 == key_.spki_sha256(); });
-  if (answer == certificates.end())
-    return fail(Errc::refused, fmt::format("none of the {} certificates that came back is for this CA's key ({})", certificates.size(), key_.spki_sha256()), "pgcertctl request show tells what was asked for");
-  PGCERTD_CHECK(check_answer(*answer, now));
-  std::string done = fmt::format("the issuing CA's certificate {} is in force, until {}", answer->facts().serial, to_rfc3339(answer->facts().not_after));
+  PGCERTD_TRY(const x509::Certificate answer, answer_for(bundle, key_.spki_sha256()));
+  const CertFacts &facts = answer.facts(), &mine = certificate_.facts();
+  PGCERTD_CHECK(check_answer(answer, mine.subject, root_, now));
+  if (facts.fingerprint_sha256 != mine.fingerprint_sha256 && facts.not_after < mine.not_after)
+    return fail(Errc::refused, fmt::format("the certificate that came back ends at {}, before the one in use: it is an old one", to_rfc3339(facts.not_after)), "take the file of the last visit");
+  std::string done = fmt::format("the issuing CA's certificate {} is in force, until {}", facts.serial, to_rfc3339(facts.not_after));
   if (!bundle.crls.empty()) {
     PGCERTD_TRY(const std::string crls, import_parsed(bundle.crls, now));
     done += "; " + crls;
   }
-  PGCERTD_CHECK(replace_file(directory_.certificate(), answer->pem(), 0644));
-  certificate_ = *answer;
+  PGCERTD_CHECK(replace_file(directory_.certificate(), answer.pem(), 0644));
+  certificate_ = answer;
   return done;
 }
 

@@ -96,7 +96,6 @@ class IssuingCa {
   Result<x509::Certificate> sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now);
   Canary canary_of(const KeyedLeaf& made) const;
   std::string crl_set_pem(TimePoint now);
-  Result<void> check_answer(const x509::Certificate& answer, TimePoint now) const;
   Result<void> check_of_root(const x509::Crl& crl, TimePoint now);
   Result<bool> holds_all_revocations(const x509::Crl& published, TimePoint now);
   Result<std::string> import_parsed(const std::vector<x509::Crl>& crls, TimePoint now);

@@ -33,18 +33,25 @@ Result<void> check_clock(const ChainedLog& log, TimePoint now) {
 Result<void> check_wish(const x509::RequestFacts& facts, const SigningWish& wish) {
   if (!facts.signature_ok) return fail(Errc::refused, "the request's signature is wrong: its sender does not prove that it holds the key", "make the request again");
   if (wish.lifetime <= Duration::zero()) return fail(Errc::invalid, fmt::format("a lifetime of {} is impossible", to_text(wish.lifetime)));
-  if (wish.issuing) return {};
-  if (facts.asks_for_ca) return fail(Errc::refused, "the request asks for a CA's certificate, and a server's was to be signed", "look who made it; an issuing CA's is signed with --profile issuing");
+  if (wish.profile == SigningProfile::issuing) return {};
+  if (facts.asks_for_ca) return fail(Errc::refused, fmt::format("the request asks for a CA's certificate, and {}'s was to be signed", described(wish.profile)), "look who made it; an issuing CA's is signed with --profile issuing");
+  if (wish.profile == SigningProfile::client)
+    return wish.common_name.empty() ? fail(Errc::invalid, "a client's certificate needs a role", "name it with --role, or let it be the request's common name") : Result<void>{};
   if (wish.names.dns.empty() && wish.names.ip.empty()) return fail(Errc::invalid, "a server's certificate needs a name", "name them with --names, or let the request carry them");
   return x509::check_names(wish.names);
+}
+
+std::string registry_profile(const SigningWish& wish) {
+  if (wish.profile == SigningProfile::issuing) return "issuing-ca";
+  if (wish.profile == SigningProfile::client) return "client role=" + wish.common_name;
+  return fmt::format("server dns={} ip={}", fmt::join(wish.names.dns, ","), fmt::join(wish.names.ip, ","));
 }
 
 Result<store::Registry::NewSerial> new_serial_for(const SigningOrder& order) {
   PGCERTD_TRY(const x509::RequestFacts facts, x509::parse_request(order.request_pem, "request"));
   PGCERTD_CHECK(check_wish(facts, order.wish));
   PGCERTD_TRY(std::string serial, x509::new_serial());
-  const std::string profile = order.wish.issuing ? "issuing-ca" : fmt::format("server dns={} ip={}", fmt::join(order.wish.names.dns, ","), fmt::join(order.wish.names.ip, ","));
-  return store::Registry::NewSerial{std::move(serial), facts.spki_sha256, profile};
+  return store::Registry::NewSerial{std::move(serial), facts.spki_sha256, registry_profile(order.wish)};
 }
 
 }  // namespace
@@ -85,7 +92,7 @@ Result<std::vector<x509::Certificate>> RootCa::sign_all(const std::vector<Signin
   for (std::size_t i = 0; i < orders.size(); ++i) {
     PGCERTD_TRY(x509::Certificate one, sign_one(orders[i], serials[i].serial, now));
     certificates.push_back({serials[i].serial, one.der(), one.facts().not_after});
-    lines.push_back(signed_entry(orders[i].wish.issuing ? "an issuing CA" : "a server", one.facts()));
+    lines.push_back(signed_entry(described(orders[i].wish.profile), one.facts()));
     made.push_back(std::move(one));
   }
   PGCERTD_CHECK(registry_.record_certificates(certificates, now));
@@ -95,8 +102,10 @@ Result<std::vector<x509::Certificate>> RootCa::sign_all(const std::vector<Signin
 
 Result<x509::Certificate> RootCa::sign_one(const SigningOrder& order, const std::string& serial, TimePoint now) const {
   const x509::Validity validity = x509::leaf_validity(now, order.wish.lifetime, {certificate_.facts()});
-  if (order.wish.issuing) return x509::sign_issuing_ca(key_, certificate_, order.request_pem, order.wish.common_name, serial, validity);
-  return x509::sign_leaf(key_, certificate_, order.request_pem, {.serial = serial, .names = order.wish.names, .validity = validity, .crl_url = {}, .client_auth = false});
+  const SigningWish& wish = order.wish;
+  if (wish.profile == SigningProfile::issuing) return x509::sign_issuing_ca(key_, certificate_, order.request_pem, wish.common_name, serial, validity);
+  if (wish.profile == SigningProfile::client) return x509::sign_client(key_, certificate_, order.request_pem, {.serial = serial, .role = wish.common_name, .validity = validity, .crl_url = {}});
+  return x509::sign_leaf(key_, certificate_, order.request_pem, {.serial = serial, .names = wish.names, .validity = validity, .crl_url = {}, .client_auth = false});
 }
 
 Result<bool> RootCa::has_signed(const std::string& spki_sha256) {

@@ -9,6 +9,7 @@
 #include "base/secret.hpp"
 #include "ca/ca_directory.hpp"
 #include "ca/chained_log.hpp"
+#include "core/signing_policy.hpp"
 #include "store/registry.hpp"
 #include "x509/certificate.hpp"
 #include "x509/private_key.hpp"
@@ -18,8 +19,8 @@ namespace pgcertd::ca {
 
 // What a request is to become, as a person or a script decided; the request itself is asked for its key alone.
 struct SigningWish {
-  bool issuing = false;                 // an issuing CA, else a server's certificate
-  std::string common_name;              // of an issuing CA
+  SigningProfile profile = SigningProfile::server;
+  std::string common_name;              // of an issuing CA; a client's role
   Names names;                          // of a server
   Duration lifetime{};                  // clamped to the root's
 };

@@ -81,8 +81,9 @@ std::string crls_view(const json& status, TimePoint now, const Style& style) {
 json requests_of(const json& status) {
   json out = json::array();
   for (const json& issuer : array_at(status, "issuers")) {
-    if (!at(issuer, "certificate").is_object()) continue;
-    out.push_back({{"issuer", text_at(issuer, "name")}, {"not_after", at(issuer, {"certificate", "not_after"})}, {"renew_at", at(issuer, {"certificate", "renew_at"})}, {"root_crl_next_update", at(issuer, {"root_crl", "next_update"})}});
+    const json& waiting = array_at(issuer, "pending_requests");
+    if (!at(issuer, "certificate").is_object() && waiting.empty()) continue;
+    out.push_back({{"issuer", text_at(issuer, "name")}, {"pending_requests", waiting}, {"not_after", at(issuer, {"certificate", "not_after"})}, {"renew_at", at(issuer, {"certificate", "renew_at"})}, {"root_crl_next_update", at(issuer, {"root_crl", "next_update"})}});
   }
   return out;
 }
@@ -96,6 +97,7 @@ std::string requests_view(const json& status, TimePoint now, const Style& style)
     }
   Table table({"ISSUING CA OF", "RENEW FROM", "ENDS", "ROOT'S CRL ENDS"});
   for (const json& one : requests_of(status)) {
+    if (!at(one, "not_after").is_string()) continue;   // no issuing CA, or none yet
     const auto from = time_at(one, "renew_at");
     table.add({text_at(one, "issuer"), {moment_at(one, "renew_at", now), from && *from <= now ? Tone::warning : Tone::plain}, moment_at(one, "not_after", now), moment_at(one, "root_crl_next_update", now)});
   }

@@ -19,8 +19,9 @@ class Reader {
 
   SigningPolicy read() {
     SigningPolicy policy;
-    known(root_, {"server", "issuing"}, "");
+    known(root_, {"server", "client", "issuing"}, "");
     profile("server", policy.server);
+    profile("client", policy.client);
     profile("issuing", policy.issuing);
     return policy;
   }

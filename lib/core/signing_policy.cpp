@@ -14,7 +14,7 @@ char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c 
 
 std::string stray_name(const ProfilePolicy& policy, const SigningAsked& asked) {
   if (policy.names.empty()) return {};
-  const std::vector<std::string> all = asked.issuing ? std::vector{asked.common_name} : all_names(asked.names);
+  const std::vector<std::string> all = asked.profile == SigningProfile::server ? all_names(asked.names) : std::vector{asked.common_name};
   const auto stray = std::ranges::find_if(all, [&](const std::string& name) { return std::ranges::none_of(policy.names, [&](const std::string& pattern) { return matches_pattern(pattern, name); }); });
   return stray == all.end() ? std::string{} : *stray;
 }
@@ -28,6 +28,29 @@ std::string refusal(const ProfilePolicy& policy, const SigningAsked& asked) {
 }
 
 }  // namespace
+
+std::string_view to_string(SigningProfile profile) noexcept {
+  switch (profile) {
+    case SigningProfile::server: return "server";
+    case SigningProfile::client: return "client";
+    case SigningProfile::issuing: return "issuing";
+  }
+  return "server";
+}
+
+std::string_view described(SigningProfile profile) noexcept {
+  switch (profile) {
+    case SigningProfile::server: return "a server";
+    case SigningProfile::client: return "a client";
+    case SigningProfile::issuing: return "an issuing CA";
+  }
+  return "a server";
+}
+
+const ProfilePolicy& SigningPolicy::of(SigningProfile profile) const noexcept {
+  if (profile == SigningProfile::issuing) return issuing;
+  return profile == SigningProfile::client ? client : server;
+}
 
 bool matches_pattern(std::string_view pattern, std::string_view name) noexcept {
   std::size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
@@ -46,7 +69,7 @@ bool matches_pattern(std::string_view pattern, std::string_view name) noexcept {
 }
 
 Ruling rule(const SigningPolicy& policy, const SigningAsked& asked) {
-  const ProfilePolicy& profile = asked.issuing ? policy.issuing : policy.server;
+  const ProfilePolicy& profile = policy.of(asked.profile);
   Ruling out;
   out.lifetime = asked.lifetime > Duration::zero() ? asked.lifetime : profile.lifetime;
   if (out.lifetime > profile.max_lifetime) {
@@ -67,6 +90,13 @@ max_lifetime = "398d"     # a longer wish is cut to this
 names = []                # patterns: "*.db.example.org", "10.0.*"; none: any name
 key_types = []            # none: any; else some of ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096 ed25519
 new_keys = "allow"        # allow: --yes is enough | ask: a person at a terminal compares the fingerprint
+
+[client]
+lifetime = "90d"
+max_lifetime = "398d"
+names = []                # of the role, which becomes the common name
+key_types = []
+new_keys = "allow"
 
 [issuing]
 lifetime = "730d"

@@ -12,6 +12,11 @@
 
 namespace pgcertd {
 
+// What a certificate is for.
+enum class SigningProfile : std::uint8_t { server, client, issuing };
+std::string_view to_string(SigningProfile profile) noexcept;     // "server", "client", "issuing": sections of the policy too
+std::string_view described(SigningProfile profile) noexcept;     // "a server", "a client", "an issuing CA"
+
 enum class Consent : std::uint8_t {
   allow,     // a script's --yes is enough
   ask,       // a person at a terminal agrees
@@ -28,13 +33,15 @@ struct ProfilePolicy {
 
 struct SigningPolicy {
   ProfilePolicy server{std::chrono::days{90}, std::chrono::days{398}};
+  ProfilePolicy client{std::chrono::days{90}, std::chrono::days{398}};
   ProfilePolicy issuing{std::chrono::days{730}, std::chrono::days{5 * 365}, {}, {}, Consent::ask};
+  [[nodiscard]] const ProfilePolicy& of(SigningProfile profile) const noexcept;
   bool operator==(const SigningPolicy&) const = default;
 };
 
 struct SigningAsked {
-  bool issuing = false;
-  std::string common_name;
+  SigningProfile profile = SigningProfile::server;
+  std::string common_name;               // an issuing CA's; a client's role
   Names names;
   Duration lifetime{};                   // zero: the request does not say
   KeyType key_type = KeyType::other;

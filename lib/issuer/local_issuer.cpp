@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ca/waiting_ca.hpp"
 #include "core/runway.hpp"
 #include "issuer/healing.hpp"
 
@@ -12,6 +13,10 @@ namespace {
 
 // What clients need to trust is public, and known even where the key cannot be used.
 void describe_files(const std::string& directory, IssuerSeen& seen) {
+  if (const auto waiting = ca::look_for_waiting(directory); waiting && *waiting) {
+    seen.root = (*waiting)->root;
+    seen.requests.push_back({{}, (*waiting)->spki_sha256, (*waiting)->since});
+  }
   const auto files = ca::look_at(directory);
   if (!files || files->kind != ca::CaDirectorySeen::Kind::issuing) return;
   seen.issuing = files->certificate;
@@ -84,6 +89,8 @@ void LocalIssuer::want_canaries() {
 // One request at any time: a visit may come early.
 Result<std::vector<RequestFile>> LocalIssuer::requests(TimePoint now) {
   const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(const auto waiting, ca::look_for_waiting(config_.directory));
+  if (waiting) return std::vector{RequestFile{{{}, waiting->spki_sha256, waiting->since}, waiting->subject, waiting->request_pem}};
   PGCERTD_TRY(ca::IssuingCa* const ca, opened());
   PGCERTD_TRY(std::string text, ca->own_request());
   return std::vector{RequestFile{own_request_seen(ca->certificate().facts(), now), ca->certificate().facts().subject, std::move(text)}};
@@ -91,6 +98,8 @@ Result<std::vector<RequestFile>> LocalIssuer::requests(TimePoint now) {
 
 Result<std::string> LocalIssuer::import_answer(const std::string& bytes, TimePoint now) {
   const std::lock_guard lock(mutex_);
+  PGCERTD_TRY(const auto waiting, ca::look_for_waiting(config_.directory));
+  if (waiting) return ca::complete(config_.directory, bytes, now);
   PGCERTD_TRY(ca::IssuingCa* const ca, opened());
   return ca->import_answer(bytes, now);
 }

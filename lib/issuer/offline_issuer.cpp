@@ -137,7 +137,7 @@ IssuerAnswer OfflineIssuer::submit(const LeafRequest& request, TimePoint now) {
   const std::lock_guard lock(mutex_);
   const auto booked = [&]() -> Result<IssuerAnswer> {
     if (!request.role.empty())
-      return fail(Errc::refused, "an offline root signs no client certificates from here", "make the request with openssl req, have it signed with pgcertctl ca sign --profile client where the root's key is");
+      return fail(Errc::refused, "an offline root signs no client certificates from here", "make the request with openssl req, and have it signed with pgcertctl ca sign --profile client where the root's key is");
     if (!still_waits_(request.spki_sha256)) return fail(Errc::not_found, "the request was dropped: its key is gone");
     PGCERTD_TRY(const Place at, place());
     PGCERTD_CHECK(at.book->put(request, now));

@@ -169,6 +169,11 @@ Result<std::optional<RegistryEntry>> Registry::find_by_spki(const std::string& s
   return first_of(std::move(entries));
 }
 
+Result<bool> Registry::is_compromised(const std::string& spki_sha256) {
+  PGCERTD_TRY(const auto entries, select("WHERE spki_sha256 = ? AND revoked_at IS NOT NULL AND reason = 'keyCompromise' LIMIT 1", {spki_sha256}));
+  return !entries.empty();
+}
+
 Result<std::vector<RegistryEntry>> Registry::list() { return select("ORDER BY id", {}); }
 
 Result<void> Registry::for_each_revoked(const SeeRevocation& see) {

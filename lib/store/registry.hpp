@@ -72,6 +72,8 @@ class Registry {
   // The newest with a certificate.
   Result<std::optional<RegistryEntry>> find(const std::string& spki_sha256, const std::string& profile);
   Result<std::optional<RegistryEntry>> find_by_spki(const std::string& spki_sha256);
+  // Whether a certificate of this key was revoked for keyCompromise: the key is in other hands.
+  Result<bool> is_compromised(const std::string& spki_sha256);
   Result<std::vector<RegistryEntry>> list();           // oldest first
   // Oldest first, expired ones too, until one is refused. One by one, as there may be a million.
   Result<void> for_each_revoked(const SeeRevocation& see);

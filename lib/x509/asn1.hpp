@@ -12,6 +12,10 @@
 
 namespace pgcertd::x509 {
 
+// TRUE as DER has it (X.690 11.1). OpenSSL writes whatever stands in an ASN1_BOOLEAN and reads all but zero as true; strict readers
+// (Go, Rust) refuse a certificate with anything else.
+inline constexpr int der_true = 0xFF;
+
 // Larger input is refused before it is looked at.
 constexpr std::size_t max_input = largest_crl;
 Result<void> check_size(std::string_view bytes, std::string_view name);

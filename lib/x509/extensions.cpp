@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "x509/asn1.hpp"
 #include "x509/openssl_error.hpp"
 
 namespace pgcertd::x509 {
@@ -86,7 +87,7 @@ Result<void> add_extension(X509* to, int nid, void* value, Critical critical) {
 Result<void> add_basic_constraints_ca(X509* to, bool path_length_zero) {
   const BasicConstraintsPtr constraints(BASIC_CONSTRAINTS_new());
   if (!constraints) return fail(openssl_error("BASIC_CONSTRAINTS_new", "CA"));
-  constraints->ca = 1;
+  constraints->ca = der_true;
   if (path_length_zero && !(constraints->pathlen = ASN1_INTEGER_new())) return fail(openssl_error("ASN1_INTEGER_new", "pathlen"));
   return add_extension(to, NID_basic_constraints, constraints.get(), Critical::yes);
 }

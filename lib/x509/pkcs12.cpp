@@ -1,5 +1,8 @@
-// to_pkcs12 of private_key.hpp.
+#include "x509/pkcs12.hpp"
+
 #include <openssl/pkcs12.h>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -45,6 +48,24 @@ Result<Secret> to_pkcs12(const PrivateKey& key, const std::vector<Certificate>& 
   const std::string der = to_der(bundle.get(), i2d_PKCS12);
   if (der.empty()) return fail(openssl_error("i2d_PKCS12", friendly_name));
   return Secret(der);   // of what is in it the key is sealed
+}
+
+Result<OpenedPkcs12> open_pkcs12(std::string_view bytes, std::string_view name, const Secret& passphrase) {
+  const CleanErrorQueue clean;
+  PGCERTD_CHECK(check_size(bytes, name));
+  const auto bundle = from_der_bytes<Pkcs12Ptr>(bytes, d2i_PKCS12);
+  if (!bundle) return fail(Errc::parse, fmt::format("\"{}\" is no PKCS#12 file", name), "pgcertctl inspect FILE shows what it is");
+  const Secret word = with_end(passphrase);
+  EVP_PKEY* key = nullptr;
+  X509* leaf = nullptr;
+  if (PKCS12_parse(bundle.get(), word.view().data(), &key, &leaf, nullptr) != 1)
+    return fail(Errc::crypto, fmt::format("\"{}\" does not open: the passphrase is another one, or the file is damaged", name), "give the passphrase that it was made with");
+  KeyPtr held_key(key);
+  X509Ptr held_leaf(leaf);
+  if (!held_key || !held_leaf) return fail(Errc::invalid, fmt::format("\"{}\" holds no private key with its certificate", name));
+  PGCERTD_TRY(PrivateKey opened, adopt(std::move(held_key)));
+  PGCERTD_TRY(Certificate certificate, adopt(std::move(held_leaf)));
+  return OpenedPkcs12{std::move(opened), std::move(certificate)};
 }
 
 }  // namespace pgcertd::x509

@@ -44,10 +44,6 @@ class PrivateKey {
   std::unique_ptr<Handle> handle_;
 };
 
-class Certificate;
-// PKCS#12 (RFC 7292) with key and chain, leaf first: PBES2 with AES-256-CBC, MAC with SHA-256.
-Result<Secret> to_pkcs12(const PrivateKey& key, const std::vector<Certificate>& chain, const std::string& friendly_name, const Secret& passphrase);
-
 // True when the bytes hold an encrypted private key: ENCRYPTED PRIVATE KEY, or Proc-Type: 4,ENCRYPTED.
 bool is_encrypted_key(std::string_view bytes);
 

@@ -42,7 +42,7 @@ Result<std::string> signed_pem(X509_REQ* request, const PrivateKey& key) {
 Result<void> ask_for_ca(X509_REQ* request) {
   const BasicConstraintsPtr constraints(BASIC_CONSTRAINTS_new());
   if (!constraints) return fail(openssl_error("BASIC_CONSTRAINTS_new", "request"));
-  constraints->ca = 1;
+  constraints->ca = der_true;
   STACK_OF(X509_EXTENSION)* extensions = nullptr;
   const int added = X509V3_add1_i2d(&extensions, NID_basic_constraints, constraints.get(), 1, X509V3_ADD_DEFAULT);
   const ExtensionsPtr owner(extensions);

@@ -212,7 +212,7 @@ class CaInit(InDirectory):
         self.write("empty", "")
         for arguments, code in [(["--root-dir", self.path("file"), "--no-passphrase"], 1),
                                 (["--root-dir", self.path("none/r"), "--no-passphrase"], 3),
-                                (["--root-dir", "", "--no-passphrase"], 1),
+                                (["--root-dir", "", "--no-passphrase"], 2),
                                 (["--root-dir", self.path("r"), "--issuing-dir", self.path("r"), "--no-passphrase"], 1),
                                 (["--root-dir", self.path("r"), "--issuing-dir", self.path("r/i"), "--no-passphrase"], 1),
                                 (["--root-dir", self.path("r"), "--passphrase", "hunter2"], 1),

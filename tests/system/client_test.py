@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import pki
 from harness import HostTest, PGCERTCTL, as_user, needs_root, poll, quiet_run
 
 CERT_ROWS = "local all all trust\nhostssl all +clients 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 trust\n"
@@ -246,6 +247,54 @@ class Life(Clients):
         self.assertEqual((bob / "postgresql.crt").read_bytes(), before)
         self.assertEqual(host.ctl("client", "issue", "bob", "-o", bob, "--format", "jdbc", "--renew").returncode, 0)
         self.assertNotEqual((bob / "postgresql.crt").read_bytes(), before)
+
+    def test_a_renewal_keeps_what_is_the_client_s(self):
+        host = self.with_clients()
+        daemon = host.start()
+        daemon.wait_proved()
+        alice, told = self.issue(host, "alice")
+        other = pki.Authority("another root").leaf_pem()
+        (alice / "root.crt").write_bytes((alice / "root.crt").read_bytes() + other)
+        anchors = (alice / "root.crt").read_bytes()
+        key = alice / "postgresql.key"
+        before = (key.stat().st_ino, key.read_bytes())
+        for path in alice.iterdir():
+            os.chown(path, host.server_user.pw_uid, host.server_user.pw_gid)
+        renew = lambda: subprocess.run([PGCERTCTL, "--config", host.config, "client", "issue", "alice", "-o", alice, "--renew"], capture_output=True, text=True, timeout=60)
+        done = renew()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((alice / "root.crt").read_bytes(), anchors, "what somebody added stays")
+        self.assertEqual((key.stat().st_ino, key.read_bytes()), before)
+        if os.geteuid() == 0:
+            self.assertEqual({path.stat().st_uid for path in alice.iterdir()}, {host.server_user.pw_uid})
+        (alice / "root.crt").write_bytes(other)
+        self.assertEqual(renew().returncode, 0)
+        self.assertEqual((alice / "root.crt").read_bytes(), other + host.root_certificate.read_bytes(), "ours is added")
+        with self.subTest("a key that is in other hands"):
+            self.assertEqual(host.ctl("revoke", "--role", "alice", "--reason", "keyCompromise").returncode, 0)
+            chain = (alice / "postgresql.crt").read_bytes()
+            done = renew()
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("in other hands", " ".join(done.stderr.split()))
+            self.assertEqual((alice / "postgresql.crt").read_bytes(), chain)
+        with self.subTest("one file with both"):
+            word = host.directory / "word"
+            word.write_text("sesame")
+            word.chmod(0o600)
+            bob, told = self.issue(host, "bob", "--format", "pkcs12", "--passphrase", f"file:{word}")
+            shown = lambda: quiet_run("openssl", "pkcs12", "-in", bob / "bob.p12", "-passin", "pass:sesame", "-nodes")
+            key_of = lambda text: re.search(r"-----BEGIN PRIVATE KEY-----.*?-----END PRIVATE KEY-----", text, re.S).group(0)
+            first = shown()
+            done = host.ctl("--json", "client", "issue", "bob", "-o", bob, "--format", "pkcs12", "--passphrase", f"file:{word}", "--renew")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotEqual(json.loads(done.stdout)["serial"], told["serial"])
+            self.assertEqual(key_of(shown()), key_of(first))
+            kept = (bob / "bob.p12").read_bytes()
+            word.write_text("another")
+            done = host.ctl("client", "issue", "bob", "-o", bob, "--format", "pkcs12", "--passphrase", f"file:{word}", "--renew")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("passphrase is another one", " ".join(done.stderr.split()))
+            self.assertEqual((bob / "bob.p12").read_bytes(), kept)
 
     def test_formats(self):
         host = self.with_clients()

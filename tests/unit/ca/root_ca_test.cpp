@@ -25,7 +25,7 @@ RootCa root_of(const TestCa& ca, TimePoint now = start) {
 
 IssuingCa issuing_of(const TestCa& ca) { return std::move(IssuingCa::open(ca.issuing, nullptr, days{30}, {})).value(); }
 
-SigningWish issuing_wish(const IssuingCa& ca, Duration lifetime = days{730}) { return {.issuing = true, .common_name = ca.certificate().facts().common_name, .names = {}, .lifetime = lifetime}; }
+SigningWish issuing_wish(const IssuingCa& ca, Duration lifetime = days{730}) { return {.profile = SigningProfile::issuing, .common_name = ca.certificate().facts().common_name, .names = {}, .lifetime = lifetime}; }
 
 std::string bundle(const x509::Certificate& made, const RootCa& root) { return made.pem() + root.certificate().pem() + (*root.crl())->pem(); }
 
@@ -63,9 +63,14 @@ TEST(RootCa, RefusesWhatItWasNotAskedFor) {
     const auto made = root.sign(request, wish, start);
     return made ? std::string("signed") : made.error().text();
   };
-  const SigningWish as_server{.issuing = false, .common_name = {}, .names = {{"db1"}, {}}, .lifetime = days{90}};
+  const SigningWish as_server{.profile = SigningProfile::server, .common_name = {}, .names = {{"db1"}, {}}, .lifetime = days{90}};
   EXPECT_EQ(error(server, as_server), "signed");
   EXPECT_THAT(error(ca_request, as_server), HasSubstr("asks for a CA"));
+  SigningWish as_client = as_server;
+  as_client.profile = SigningProfile::client;
+  EXPECT_THAT(error(server, as_client), HasSubstr("needs a role"));
+  as_client.common_name = "alice";
+  EXPECT_THAT(error(ca_request, as_client), HasSubstr("asks for a CA"));
   SigningWish nameless = as_server;
   nameless.names = {};
   EXPECT_THAT(error(server, nameless), HasSubstr("needs a name"));

@@ -12,7 +12,7 @@ using std::chrono::days;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-SigningAsked asked(std::vector<std::string> names = {"db1.example.org"}) { return {false, "db1", {std::move(names), {}}, days{90}, KeyType::ecdsa_p256, "ecdsa-p256", false}; }
+SigningAsked asked(std::vector<std::string> names = {"db1.example.org"}) { return {SigningProfile::server, "db1", {std::move(names), {}}, days{90}, KeyType::ecdsa_p256, "ecdsa-p256", false}; }
 
 TEST(SigningPolicy, CutsALifeAndSaysSo) {
   const SigningPolicy policy;
@@ -26,7 +26,7 @@ TEST(SigningPolicy, CutsALifeAndSaysSo) {
   EXPECT_THAT(rule(policy, one).changes, ElementsAre("life 398d instead of 399d"));
   one.lifetime = {};
   EXPECT_EQ(rule(policy, one).lifetime, days{90}) << "where nothing is asked for";
-  one.issuing = true;
+  one.profile = SigningProfile::issuing;
   EXPECT_EQ(rule(policy, one).lifetime, days{730});
 }
 
@@ -42,11 +42,24 @@ TEST(SigningPolicy, NamesAndKeysMustBeAllowed) {
   EXPECT_THAT(rule(policy, asked()).refused, HasSubstr("ecdsa-p384"));
 }
 
+TEST(SigningPolicy, AClientIsJudgedByItsRole) {
+  SigningPolicy policy;
+  policy.client.names = {"app_*"};
+  policy.client.max_lifetime = days{30};
+  SigningAsked one = asked();
+  one.profile = SigningProfile::client;
+  one.common_name = "app_billing";
+  EXPECT_EQ(rule(policy, one).refused, "");
+  EXPECT_EQ(rule(policy, one).lifetime, days{30});
+  one.common_name = "postgres";
+  EXPECT_THAT(rule(policy, one).refused, HasSubstr("\"postgres\""));
+}
+
 TEST(SigningPolicy, ANewCaNeedsAPerson) {
   const SigningPolicy policy;
   SigningAsked one = asked();
   EXPECT_FALSE(rule(policy, one).needs_a_person);
-  one.issuing = true;
+  one.profile = SigningProfile::issuing;
   EXPECT_TRUE(rule(policy, one).needs_a_person);
   one.known_key = true;
   EXPECT_FALSE(rule(policy, one).needs_a_person);

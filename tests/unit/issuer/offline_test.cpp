@@ -47,7 +47,7 @@ struct Stage {
     const auto waiting = host.requests(now);
     for (const RequestFile& one : *waiting) {
       const auto facts = x509::parse_request(one.text, "request").value();
-      const auto made = at.sign(one.text, {.issuing = false, .common_name = {}, .names = names.value_or(facts.names), .lifetime = life.value_or(days{90})}, now);
+      const auto made = at.sign(one.text, {.profile = SigningProfile::server, .common_name = {}, .names = names.value_or(facts.names), .lifetime = life.value_or(days{90})}, now);
       EXPECT_TRUE(made) << made.error().text();
       out += made->pem();
     }
@@ -206,7 +206,7 @@ TEST(ThreeYears, OfAnIssuingCaWhoseRootIsElsewhere) {
       std::string back;
       if (!seen.requests.empty()) {
         const auto file = host.requests(now)->front();
-        const auto made = root.sign(file.text, {.issuing = true, .common_name = seen.issuing->common_name, .names = {}, .lifetime = days{730}}, now);
+        const auto made = root.sign(file.text, {.profile = SigningProfile::issuing, .common_name = seen.issuing->common_name, .names = {}, .lifetime = days{730}}, now);
         ASSERT_TRUE(made) << made.error().text();
         back = made->pem(), ++renewals;
       }
