@@ -1,9 +1,11 @@
 """The wall clock jumps under a running daemon (faketime moves it for that process alone)."""
 import pathlib
 
-from harness import HostTest, poll
+from harness import BUILD, HostTest, poll
 
 FAKETIME = next(iter(sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+
+PRELOAD = f"{BUILD}/tests/libmonotonic_timers.so:{FAKETIME}"
 
 
 class ClockJump(HostTest):
@@ -16,7 +18,7 @@ class ClockJump(HostTest):
         return host, daemon, daemon.wait_proved()["certificate"]["serial"]
 
     def start(self, host):
-        return host.start(inside={"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": self.offset, "FAKETIME_NO_CACHE": 1, "FAKETIME_DONT_FAKE_MONOTONIC": 1})
+        return host.start(inside={"LD_PRELOAD": PRELOAD, "FAKETIME_TIMESTAMP_FILE": self.offset, "FAKETIME_NO_CACHE": 1, "FAKETIME_DONT_FAKE_MONOTONIC": 1})
 
     def set_clock(self, offset, *daemons):
         new = self.offset.with_name("offset.new")

@@ -4,16 +4,19 @@ import re
 import shutil
 import subprocess
 
+import years_test
+
 from harness import HostTest, PGCERTCTL, as_user, poll, quiet_run
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 SPY = "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"
 
 
-class Token(HostTest):
-    def setUp(self):
-        super().setUp()
-        self.host_ = host = self.host(ca=False)
+class TokenTools:
+    """A token with keys for a root and an issuing CA."""
+
+    def make_token(self, host):
+        self.host_ = host
         self.tokens = host.directory / "tokens"
         host.own(self.tokens, directory=True)
         self.conf = host.directory / "softhsm2.conf"
@@ -64,6 +67,12 @@ class Token(HostTest):
     def start(self, pin):
         self.host_.configure(issuer=f'type = "local"\ndirectory = "{self.host_.ca}"\npassphrase = "file:{pin}"')
         return self.host_.start(environment=self.environment)
+
+
+class Token(TokenTools, HostTest):
+    def setUp(self):
+        super().setUp()
+        self.make_token(self.host(ca=False))
 
     def test_root_and_issuing_ca_live_in_it(self):
         host = self.host_
@@ -159,3 +168,20 @@ class Token(HostTest):
         daemon.wait_no_problem("issuer-failed")
         self.assertEqual(self.host_.ctl("rotate", "main", "--force", "--wait").returncode, 0)
         daemon.wait_proved(but=first)
+
+
+class HalfAYearInAToken(TokenTools, years_test.HalfAYear):
+    STEPS, RENEWALS = 9, 2
+
+    def prepare(self):
+        host = self.with_clients(same_user=True, ca=False)
+        self.make_token(host)
+        self.make()
+        shutil.copy(self.pin, host.directory / "root-pin")   # whoever stands at the root's machine has it in a file of their own
+        (host.directory / "root-pin").chmod(0o600)
+        self.root_options = ("--passphrase", f"file:{host.directory / 'root-pin'}")
+        host.configure(daemon='clock_bound = "1s"\n', issuer=f'type = "local"\ndirectory = "{host.ca}"\npassphrase = "file:{self.pin}"')
+        os.environ.update(self.environment)   # the root's side
+        for name in self.environment:
+            self.addCleanup(os.environ.pop, name, None)
+        return host, self.root, self.environment
