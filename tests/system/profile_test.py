@@ -97,6 +97,12 @@ class Profiles(Clients):
         self.assertLess(crl.last_update, crl.next_update)
         serials = [entry.serial_number for entry in crl]
         self.assertEqual(len(serials), len(set(serials)))
+        return {entry.serial_number: [e.value.reason for e in entry.extensions] for entry in crl}
+
+    def lint_request(self, text):
+        request = x509.load_pem_x509_csr(text[text.index("-----BEGIN CERTIFICATE REQUEST"):].encode())
+        self.assertTrue(request.is_signature_valid)
+        return request
 
     def test_what_a_host_makes(self):
         host = self.with_clients()
@@ -117,7 +123,14 @@ class Profiles(Clients):
             quiet_run("openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", host.root_certificate, "-untrusted", alice / "postgresql.crt", alice / "postgresql.crt")
         self.assertEqual(len(seen), 5, "no serial twice")
         self.assertEqual(host.ctl("revoke", serial, "--reason", "superseded").returncode, 0)
-        self.lint_crl(host.ca / "issuing.crl", issuing)
+        revoked = self.lint_crl(host.ca / "issuing.crl", issuing)
+        self.assertEqual(revoked[int(serial, 16)], [x509.ReasonFlags.superseded])
+        self.assertIn([], revoked.values(), "the canary's entry tells no reason (5.3.1: unspecified is left out)")
+        out = host.directory / "own.csr"
+        self.assertEqual(host.ctl("request", "export", "-o", out).returncode, 0)
+        request = self.lint_request(out.read_text())
+        self.assertTrue(extension(request, ExtensionOID.BASIC_CONSTRAINTS).value.ca)
+        self.assertEqual(request.subject, issuing.subject)
         self.lint_crl(host.ca / "root.crl", root)
         for kind in ("rsa-2048", "ecdsa-p384"):
             with self.subTest(kind):
