@@ -90,10 +90,13 @@ std::string main_config_text(const std::string& state_directory) {
                 "#");
 }
 
-std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role) {
+std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role, const std::vector<std::string>& names) {
   std::string out = fmt::format("# PostgreSQL {} in {}\n\n[cluster.{}]\nconninfo = {}\ndata_directory = {}\n", cluster.major, printable(cluster.data_directory, 4096),
                                 cluster.name, text_literal(conninfo_of(cluster, role)), text_literal(cluster.data_directory));
-  out += "# Names that clients write into host=; without this line the host's own full name.\n#names = [\"db1.example.org\", \"10.0.0.5\"]\n";
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + text_literal(name);
+  out += "# Names that clients write into host=; without this line the host's own full name.\n";
+  out += names.empty() ? "#names = [\"db1.example.org\", \"10.0.0.5\"]\n" : fmt::format("# This host has no fully qualified name: add the names that clients use.\nnames = [{}]\n", list);
   return marked(out, "#");
 }
 

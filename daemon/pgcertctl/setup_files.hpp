@@ -24,7 +24,8 @@ std::string marked(std::string_view text, std::string_view comment);
 Result<void> write_own(const std::string& path, const std::string& marked_text);
 
 std::string main_config_text(const std::string& state_directory);
-std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role);
+// `names`: written as they are; empty: the daemon takes the host's own full name.
+std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role, const std::vector<std::string>& names);
 // Empty when the unit needs nothing more than it has.
 std::string unit_drop_in_text(const Config& config, const std::vector<postgres::LocalCluster>& clusters);
 std::string polkit_rule_text(const std::vector<std::string>& units, const std::string& user);

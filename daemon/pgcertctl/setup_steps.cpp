@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <filesystem>
 
 #include "base/text.hpp"
@@ -14,6 +16,7 @@
 #include "ca/ca_directory.hpp"
 #include "ca/durable_file.hpp"
 #include "config/conninfo.hpp"
+#include "files/host.hpp"
 #include "pgcertctl/ca_init.hpp"
 #include "pgcertctl/setup_files.hpp"
 #include "postgres/account.hpp"
@@ -185,8 +188,17 @@ Result<void> write_cluster(const std::string& config_path, const std::string& pa
   return write_own(path, text);
 }
 
+// Where the daemon would find none, so that there is a first certificate all the same; empty: it finds one.
+std::vector<std::string> names_of_host() {
+  if (files::host_fqdn()) return {};
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0 || host.front() == '\0') return {"localhost"};
+  const std::string name = host.data();
+  return name == "localhost" ? std::vector{name} : std::vector<std::string>{name, "localhost"};
+}
+
 Step cluster_step(const Host& host, const Login& login) {
-  const std::string path = cluster_file(host, login.cluster.name), text = cluster_config_text(login.cluster, login.role);
+  const std::string path = cluster_file(host, login.cluster.name), text = cluster_config_text(login.cluster, login.role, names_of_host());
   const bool configured = host.config.clusters.contains(login.cluster.name);
   const auto look = [path, configured]() -> Result<StepSeen> {
     if (configured) return StepSeen{true, "the cluster stands in the configuration"};

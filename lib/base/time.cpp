@@ -6,6 +6,8 @@
 #include <charconv>
 #include <limits>
 
+#include "base/text.hpp"
+
 namespace pgcertd {
 namespace {
 
@@ -44,7 +46,7 @@ bool digits(std::string_view text, int& out) {
 }
 
 tl::unexpected<Error> bad_duration(std::string_view text, std::string_view why) {
-  return fail(Errc::parse, fmt::format("\"{}\" is no duration: {}", text, why),
+  return fail(Errc::parse, fmt::format("\"{}\" is no duration: {}", printable(text, 80), why),
               "write it like 90d, 12h, 30m, 45s or 1d12h");
 }
 
@@ -86,7 +88,7 @@ Result<Duration> parse_duration(std::string_view text) {
     rest.remove_prefix(end);
     const std::string_view word = rest.substr(0, rest.find_first_of("0123456789"));
     while (next_unit < units.size() && units[next_unit].suffix != word) ++next_unit;
-    if (next_unit == units.size()) return bad_duration(text, fmt::format("\"{}\" is no unit here", word));
+    if (next_unit == units.size()) return bad_duration(text, fmt::format("\"{}\" is no unit here", printable(word, 20)));
     const std::int64_t factor = units[next_unit++].milliseconds;
     if (number > (std::numeric_limits<std::int64_t>::max() / 2 - total) / factor) return bad_duration(text, "it is too long");
     total += number * factor;

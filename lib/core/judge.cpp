@@ -274,6 +274,13 @@ void judge_rotation(Judge& j) {
           m.last_failure->remedy.empty() ? fmt::format("pgcertctl rotate {} --dry-run", j.cluster()) : m.last_failure->remedy);
 }
 
+// Nothing is issued without a name, and nothing else would tell: what is there may well work.
+void judge_names(Judge& j) {
+  if (j.need.need == Need::none || !all_names(j.desired.names).empty()) return;
+  j.add(P::rotation_failing, "no certificate can be issued: no name is configured, and this host has no fully qualified one",
+        fmt::format("set names in the section of cluster {}, as clients write them into host=; then systemctl reload pgcertd", j.cluster()));
+}
+
 void judge_issuing(Judge& j) {
   if (!j.seen.issuer.available)
     j.add(P::issuer_failed, "the issuer cannot sign: " + printable(j.seen.issuer.why), j.seen.issuer.remedy, j.seen.issuer.name);
@@ -334,6 +341,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_guard(j);
   judge_clock(j);
   judge_rotation(j);
+  judge_names(j);
   judge_issuing(j);
   std::ranges::move(judge_trust(desired, seen), std::back_inserter(j.out));
   if (seen.crl_set) std::ranges::move(judge_crls(*seen.crl_set, seen.server.config_loaded, now), std::back_inserter(j.out));

@@ -3,6 +3,7 @@ whose own PID 1 is something else. Needs root, a cgroup2 tree, and the packages 
 import hashlib
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import subprocess
@@ -92,7 +93,8 @@ def base_tarball(cache, more):
 class Machine:
     def __init__(self, tarball):
         check_available()
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-machine-", dir="/var/tmp"))
+        self.directory = pathlib.Path(f"/var/tmp/pgcertd-machine-{secrets.token_hex(6)}")   # a name that nspawn takes
+        self.directory.mkdir(mode=0o755)
         self.root, self.console, self.process = self.directory / "root", self.directory / "console", None
         self.name = self.directory.name
         self.root.mkdir(mode=0o755)

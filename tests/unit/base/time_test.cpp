@@ -67,6 +67,7 @@ TEST(Duration, RefusesAnythingElse) {
   // The sum overflows, no part of it does.
   EXPECT_FALSE(parse_duration("53375995583d53375995583000000h"));
   EXPECT_FALSE(parse_duration(std::string("1d\0", 3)));
+  EXPECT_EQ(parse_duration("9\t ").error().what.find('\t'), std::string::npos) << "what is told is printable";
 }
 
 TEST(Rfc3339, ReadsWhatItWrites) {

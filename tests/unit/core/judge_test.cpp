@@ -106,6 +106,18 @@ TEST(Judge, TheNeedsProblemStandsUnlessSomethingWorks) {
   EXPECT_NE(told(P::cert_expired, [](Case& c) { c.now = c.current().chain.front().not_after; }), none);
 }
 
+TEST(Judge, WithoutANameNothingIsIssuedAndThatIsTold) {
+  const auto nameless = [](const Bend& bend) {
+    return told(P::rotation_failing, [&](Case& c) {
+      c.desired.names = {};
+      bend(c);
+    });
+  };
+  EXPECT_EQ(nameless([](Case& c) { c.current().origin = Origin::adopted; }), critical) << "a copy of what was there before is served on";
+  EXPECT_EQ(nameless([](Case& c) { c.seen.generations.current.clear(); }), critical);
+  EXPECT_EQ(told(P::rotation_failing, [](Case& c) { c.current().origin = Origin::adopted; }), none) << "it has names";
+}
+
 // With so much life and so much of it left.
 Bend life(Duration all, Duration left) {
   return [=](Case& c) {
