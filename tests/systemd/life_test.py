@@ -144,7 +144,7 @@ class Life(OnAMachine):
         self.assertIn("main", shown)
         self.assertFalse(self.machine.path("/etc/pgcertd/conf.d").exists(), "a dry run writes nothing")
         self.set_up()
-        print(f"exposure with the drop-ins of setup: {self.out('systemd-analyze', 'security', '--no-pager', 'pgcertd.service', check=False).splitlines()[-1].split(':')[-1].strip()}")
+        print(f"exposure with the drop-ins of setup: {self.out('systemd-analyze', 'security', '--no-pager', 'pgcertd.service', check=False).splitlines()[-1].strip()}")
         self.assertRegex(self.verify_full(), r"^TLSv1\.[23]$")
         again = self.ctl("setup", "--dry-run", "--no-passphrase").stdout
         self.assertNotIn("to do", again)
@@ -190,11 +190,17 @@ class Life(OnAMachine):
         self.assertEqual(self.run_("curl", "-sf", "http://127.0.0.1:9847/livez").returncode, 0)
 
     def test_07_reload_over_the_bus_where_sql_may_not(self):
+        self.machine.write("/etc/pgcertd/conf.d/zz-bus.toml", f'[cluster.main]\nreload = "systemd:{CLUSTER}"\n')
+        self.run_("systemctl", "reload", "pgcertd")
         self.sql("REVOKE EXECUTE ON FUNCTION pg_reload_conf() FROM pgcertd")
-        before = self.served_serial()
+        before, postgres = self.served_serial(), self.pid_of(CLUSTER)
         self.ctl("rotate", "main", "--force", "--wait")
         self.assertNotEqual(self.served_serial(), before)
+        self.assertEqual(self.pid_of(CLUSTER), postgres)
+        self.assertRegex(self.out("journalctl", "-u", CLUSTER, "-n", "5", "-o", "cat"), "(?i)reload")
+        self.run_("rm", "/etc/pgcertd/conf.d/zz-bus.toml")
         self.sql("GRANT EXECUTE ON FUNCTION pg_reload_conf() TO pgcertd")
+        self.run_("systemctl", "reload", "pgcertd")
 
     def test_08_a_bad_configuration_is_refused_at_reload(self):
         self.run_("sh", "-c", "echo 'nonsense = 1' > /etc/pgcertd/conf.d/zz.toml")

@@ -30,6 +30,12 @@ class Told(unittest.TextTestResult):
         self.fine.append(test.id())
         self.told("ok", test)
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.told("FAILED", subtest)
+            print(self._exc_info_to_string(err, test), flush=True)
+
     def addFailure(self, test, err):
         super().addFailure(test, err)
         self.told("FAILED", test)
