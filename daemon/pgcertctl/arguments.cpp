@@ -117,6 +117,7 @@ void add_watching(CLI::App& app, Command& command) {
       ->delimiter(',')
       ->check(problem_code)
       ->type_name("CODE");
+  check.add_flag("--direct", values->direct, "look by itself, with or without a daemon");
 
   CLI::App& events = *app.add_subcommand("events", "what has happened, oldest first");
   events.add_flag("--follow", bind<Events>(events, command)->follow, "go on with what happens from now on");

@@ -12,6 +12,7 @@
 #include "cli/rotation_watch.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
+#include "pgcertctl/direct_look.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -45,6 +46,11 @@ void print_events(const Session& session, const json& page) {
   }
 }
 
+Result<json> look(const Session& session) {
+  PGCERTD_TRY(const Config config, session.config());
+  return direct_status(config, session.now());
+}
+
 bool reader_has_gone() { return std::fflush(stdout) != 0 || std::ferror(stdout) != 0; }
 
 }  // namespace
@@ -60,7 +66,7 @@ int run(const Runway&, const Session& session) {
 }
 
 int run(const Check& command, const Session& session) {
-  const Result<json> status = session.client(check_patience).get("/v1/status");
+  const Result<json> status = command.direct ? look(session) : session.client(check_patience).get("/v1/status");
   const cli::CheckOptions options{.cluster = command.cluster,
                                   .warning = command.warning,
                                   .critical = command.critical,

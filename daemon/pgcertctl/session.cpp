@@ -43,10 +43,12 @@ Session::Session(Globals globals)
 
 TimePoint Session::now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
+Result<Config> Session::config() const { return load(globals_.config); }
+
 cli::ControlClient Session::client(Duration patience) const {
   patience = timeout(patience);
   if (!globals_.socket.empty()) return {globals_.socket, patience};
-  const Result<Config> config = load(globals_.config);
+  const Result<Config> config = this->config();
   // A daemon runs on when its configuration has become wrong or is not ours to read: its usual place is still worth a try.
   if (!config && globals_.config_named)
     warn(fmt::format("{}: {}; trying the default socket", printable(globals_.config, 4096), config.error().text()));

@@ -10,6 +10,7 @@
 #include "cli/control_client.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/style.hpp"
+#include "core/config.hpp"
 #include "pgcertctl/arguments.hpp"
 
 namespace pgcertd::ctl {
@@ -25,6 +26,8 @@ class Session {
   [[nodiscard]] bool json() const noexcept { return globals_.json; }
   [[nodiscard]] TimePoint now() const;  // reads the clock
   [[nodiscard]] Duration timeout(Duration otherwise) const { return globals_.timeout.value_or(otherwise); }
+  // Of the file that --config names and its drop-ins.
+  [[nodiscard]] Result<Config> config() const;
   // To the control socket: as named, else in the configured runtime_directory. --timeout goes before `patience`.
   [[nodiscard]] cli::ControlClient client(Duration patience = answer_timeout) const;
 

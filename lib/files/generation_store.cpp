@@ -124,25 +124,33 @@ Result<void> repair_file(const Directory& directory, FileRole role, const Server
 
 }  // namespace
 
-GenerationStore::GenerationStore(const std::string& state_directory, std::string cluster_name, ports::Random& random)
+GenerationStore::GenerationStore(const std::string& state_directory, std::string cluster_name, ports::Random& random, Access access)
     : state_directory_(state_directory),
       cluster_name_(std::move(cluster_name)),
       directory_(state_directory + "/clusters/" + cluster_name_),
-      random_(random) {}
+      random_(random),
+      access_(access) {}
 
 Result<GenerationStore::Places> GenerationStore::places() const {
+  const auto below = [this](const Directory& directory, const std::string& name, mode_t mode) { return access_ == Access::looks ? directory.child(name) : directory.child_made(name, mode); };
   PGCERTD_TRY(const Directory state, Directory::open(state_directory_));
-  PGCERTD_TRY(const Directory clusters, state.child_made("clusters", 0711));
-  PGCERTD_TRY(Directory cluster, clusters.child_made(cluster_name_, 0750));
-  PGCERTD_TRY(Directory generations, cluster.child_made("generations", 0750));
+  PGCERTD_TRY(const Directory clusters, below(state, "clusters", 0711));
+  PGCERTD_TRY(Directory cluster, below(clusters, cluster_name_, 0750));
+  PGCERTD_TRY(Directory generations, below(cluster, "generations", 0750));
   return Places{std::move(cluster), std::move(generations)};
 }
 
 Result<GenerationsSeen> GenerationStore::observe() {
-  PGCERTD_TRY(const Places at, places());
-  sweep(at.generations);
   GenerationsSeen seen;
   seen.directory = directory_;
+  const auto at = places();
+  if (!at && access_ == Access::looks && at.error().code == Errc::not_found) return seen;
+  if (!at) return fail(Error(at.error()));
+  return observe(*at, std::move(seen));
+}
+
+Result<GenerationsSeen> GenerationStore::observe(const Places& at, GenerationsSeen seen) {
+  if (access_ == Access::keeps) sweep(at.generations);
   PGCERTD_TRY(seen.current, linked_id(at.cluster, current_name));
   PGCERTD_TRY(seen.way_back, linked_id(at.cluster, way_back_name));
   PGCERTD_TRY(std::vector<std::string> ids, at.generations.names());

@@ -2,6 +2,7 @@
 // its own; `current` changes by one rename. Nothing is opened before the first call. One thread (that cluster's worker).
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "files/directory.hpp"
@@ -13,8 +14,10 @@ namespace pgcertd::files {
 
 class GenerationStore final : public ports::Generations {
  public:
+  // looks: nothing is made and nothing is swept, for another program than the daemon; only observe() and load() work then.
+  enum class Access : std::uint8_t { keeps, looks };
   // `state_directory` is absolute and exists; what is missing below it is made by the first call. `random` outlives it.
-  GenerationStore(const std::string& state_directory, std::string cluster_name, ports::Random& random);
+  GenerationStore(const std::string& state_directory, std::string cluster_name, ports::Random& random, Access access = Access::keeps);
 
   Result<GenerationsSeen> observe() override;
   Result<std::string> stage(const GenerationContent& content, std::uint64_t number, const ServerIdentity& server,
@@ -36,10 +39,12 @@ class GenerationStore final : public ports::Generations {
   };
   // Opened for each call: a directory that was removed and made again under a running daemon is found.
   Result<Places> places() const;
+  Result<GenerationsSeen> observe(const Places& at, GenerationsSeen seen);
   Result<std::string> fresh_id(const Directory& generations, TimePoint now);
 
   std::string state_directory_, cluster_name_, directory_;
   ports::Random& random_;
+  const Access access_;
   GenerationReader reader_;
 };
 

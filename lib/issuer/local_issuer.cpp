@@ -6,28 +6,11 @@
 
 #include "ca/waiting_ca.hpp"
 #include "core/runway.hpp"
+#include "issuer/file_look.hpp"
 #include "issuer/healing.hpp"
 
 namespace pgcertd::issuer {
 namespace {
-
-// What clients need to trust is public, and known even where the key cannot be used.
-void describe_files(const std::string& directory, IssuerSeen& seen) {
-  if (const auto waiting = ca::look_for_waiting(directory); waiting && *waiting) {
-    seen.root = (*waiting)->root;
-    seen.requests.push_back({{}, (*waiting)->spki_sha256, (*waiting)->since});
-  }
-  const auto files = ca::look_at(directory);
-  if (!files || files->kind != ca::CaDirectorySeen::Kind::issuing) return;
-  seen.issuing = files->certificate;
-  seen.issuing_pem = files->certificate_pem;
-  seen.root = files->root;
-  seen.root_pem = files->root_pem;
-  seen.crl = files->crl, seen.crl_pem = files->crl_pem;
-  seen.root_crl = files->root_crl, seen.root_crl_pem = files->root_crl_pem;
-  seen.issued = files->issued;
-  seen.revoked = files->revoked;
-}
 
 // By the key and in the name that it has; wanted from half its life on.
 RequestSeen own_request_seen(const CertFacts& issuing, TimePoint now) {

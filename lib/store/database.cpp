@@ -106,6 +106,17 @@ Result<void> check_regular(const std::string& path) {
               "name the file itself; links to a database are not followed");
 }
 
+// As SQLite's URIs have it. Without a WAL nobody has it open, and it is read as the file that it is: a WAL would be made anew else.
+std::string read_only_uri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') uri += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    else uri += c;
+  }
+  struct stat seen {};
+  return uri + (::lstat((path + "-wal").c_str(), &seen) != 0 && errno == ENOENT ? "?immutable=1" : "?mode=ro");
+}
+
 }  // namespace
 
 Statement::Statement(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
@@ -166,22 +177,24 @@ Database::~Database() = default;
 
 Result<Database> Database::open(const std::string& path, const DatabaseOptions& options) {
   PGCERTD_TRY(const std::string real, with_real_parent(path));
-  if (options.create != DatabaseOptions::Create::never) PGCERTD_CHECK(create_file(real, options.create));
+  const bool read_only = options.create == DatabaseOptions::Create::read_only;
+  if (options.create != DatabaseOptions::Create::never && !read_only) PGCERTD_CHECK(create_file(real, options.create));
   PGCERTD_CHECK(check_regular(real));
 
   auto handle = std::make_unique<Handle>();
   handle->path = path;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  if (const int code = sqlite3_open_v2(real.c_str(), &handle->db, flags, nullptr); code != SQLITE_OK)
+  const int flags = (read_only ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (const int code = sqlite3_open_v2(read_only ? read_only_uri(real).c_str() : real.c_str(), &handle->db, flags, nullptr); code != SQLITE_OK)
     return fail(database_error(handle->db, code, "open", path));
   // SQLite falls back to read-only in silence.
-  if (sqlite3_db_readonly(handle->db, "main") == 1)
+  if (!read_only && sqlite3_db_readonly(handle->db, "main") == 1)
     return fail(Errc::read_only, fmt::format("open \"{}\": it may only be read", path), std::string(remedy_of(SQLITE_READONLY)));
   (void)sqlite3_busy_timeout(handle->db, static_cast<int>(options.busy_timeout.count()));
   (void)sqlite3_db_config(handle->db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   (void)sqlite3_db_config(handle->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
 
   Database database(std::move(handle));
+  if (read_only) return database;
   const bool wal = options.journal == DatabaseOptions::Journal::wal;
   PGCERTD_CHECK(database.execute(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = {};", wal ? "FULL" : "EXTRA")));
   PGCERTD_TRY(Statement journal, database.prepare(wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE"));

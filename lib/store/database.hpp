@@ -43,7 +43,7 @@ class Statement {
 };
 
 struct DatabaseOptions {
-  enum class Create : std::uint8_t { never, if_missing, must_be_new };
+  enum class Create : std::uint8_t { never, if_missing, must_be_new, read_only };   // read_only: nothing is written, not even beside it
   enum class Journal : std::uint8_t {
     wal,        // several connections, durable at each commit
     rollback,   // journal_mode = DELETE, synchronous = EXTRA: one file that can be copied, may live on a stick

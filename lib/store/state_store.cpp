@@ -79,6 +79,14 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& path) {
   return std::unique_ptr<StateStore>(new StateStore(std::move(database)));
 }
 
+Result<std::unique_ptr<StateStore>> StateStore::open_to_read(const std::string& path) {
+  DatabaseOptions options;
+  options.create = DatabaseOptions::Create::read_only;
+  PGCERTD_TRY(Database database, Database::open(path, options));
+  PGCERTD_CHECK(database.check_schema(state_schema));
+  return std::unique_ptr<StateStore>(new StateStore(std::move(database)));
+}
+
 Result<ClusterMemory> StateStore::load(const std::string& cluster) {
   PGCERTD_TRY(const Rows rows, read_rows(database_, cluster));
   return within(from_rows(rows), fmt::format("reading what is remembered of cluster {}", cluster));

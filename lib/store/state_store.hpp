@@ -15,6 +15,8 @@ class StateStore final : public ports::Store {
  public:
   // Makes the file where it is missing. A schema of a newer pgcertd is Errc::refused.
   static Result<std::unique_ptr<StateStore>> open(const std::string& path);
+  // Writes nothing, beside a running daemon too. Errc::not_found where there is none.
+  static Result<std::unique_ptr<StateStore>> open_to_read(const std::string& path);
 
   Result<ClusterMemory> load(const std::string& cluster) override;
   Result<void> save(const std::string& cluster, const ClusterMemory& memory, const std::vector<Event>& events) override;

@@ -39,15 +39,16 @@ class Debian:
     def start(self):
         quiet_run("pg_ctlcluster", self.version, self.name, "start")
 
-    def served(self):
-        """The SHA-256 of what openssl is served; None without TLS."""
-        shown = subprocess.run(["openssl", "s_client", "-starttls", "postgres", "-connect", f"localhost:{self.port}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
-        found = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=shown.stdout, capture_output=True, text=True)
-        return found.stdout if found.returncode == 0 else None
-
     def drop(self):
         with contextlib.suppress(AssertionError):
             quiet_run("pg_dropcluster", "--stop", self.version, self.name)
+
+
+def served(port):
+    """The SHA-256 of what openssl is served; None without TLS."""
+    shown = subprocess.run(["openssl", "s_client", "-starttls", "postgres", "-connect", f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    found = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256"], input=shown.stdout, capture_output=True)
+    return found.stdout.decode() if found.returncode == 0 else None
 
 
 def tree(*directories):
@@ -74,8 +75,8 @@ class Setup(unittest.TestCase):
                  "--system-directory", self.system, "--root-dir", self.directory / "root", "--no-passphrase", *more]
         return subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, stdin=stdin, start_new_session=True)
 
-    def once(self):
-        done = subprocess.run([str(w) for w in (*as_user(self.user, CAPABILITIES), PGCERTD, "--config", self.config, "--once")], capture_output=True, text=True, timeout=120)
+    def once(self, capabilities=CAPABILITIES):
+        done = subprocess.run([str(w) for w in (*as_user(self.user, capabilities), PGCERTD, "--config", self.config, "--once")], capture_output=True, text=True, timeout=120)
         self.assertIn(done.returncode, (0, 1), done.stderr)
         return done.stderr
 
