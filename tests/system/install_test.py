@@ -12,9 +12,11 @@ import unittest
 from harness import BUILD, PGCERTD, ROOT
 
 PROGRAMS = {"sbin/pgcertd", "bin/pgcertctl"}
-SHARE = {"share/man/man1/pgcertctl.1", "share/man/man5/pgcertd.toml.5", "share/man/man8/pgcertd.8", "share/pgcertd/prometheus-alerts.yml", "share/pgcertd/in-place.conf",
+SHARE = {"share/man/man1/pgcertctl.1", "share/man/man5/pgcertd.toml.5", "share/man/man8/pgcertd.8", "share/pgcertd/prometheus-alerts.yml", "share/pgcertd/in-place.conf", "share/pgcertd/as-postgres.conf",
+         "share/pgcertd/as-postgres.tmpfiles",
          "share/bash-completion/completions/pgcertctl", "share/doc/pgcertd/README.md", "share/doc/pgcertd/LICENSE"}
-SYSTEMD = {"lib/systemd/system/pgcertd.service", "lib/sysusers.d/pgcertd.conf", "lib/tmpfiles.d/pgcertd.conf"}
+SYSTEMD = {"lib/systemd/system/pgcertd.service", "lib/systemd/system/pgcertd-check.service", "lib/systemd/system/pgcertd-check.timer", "lib/systemd/catalog/pgcertd.catalog",
+           "lib/sysusers.d/pgcertd.conf", "lib/tmpfiles.d/pgcertd.conf"}
 
 
 def run(*command, **options):
@@ -130,6 +132,8 @@ class PackagersBuild(InScratch):
                 self.configure(*more)
                 unit = (self.scratch / "units/pgcertd.service").read_text(encoding="utf-8")
                 self.assertIn(f"ExecStart={program} --config {config}pgcertd.toml\n", unit)
+                check = (self.scratch / "units/pgcertd-check.service").read_text(encoding="utf-8")
+                self.assertIn(f"ExecStart={program.replace('sbin/pgcertd', 'bin/pgcertctl')} --config {config}pgcertd.toml check --direct\n", check)
 
 
 if __name__ == "__main__":
