@@ -1,11 +1,13 @@
 # Sourced by packaging/quickstart and tests/run: which Debian packages are needed, and their installation.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libssl-dev libpq-dev nlohmann-json3-dev libcpp-httplib-dev libsystemd-dev
   libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsqlite3-dev libcurl4-openssl-dev prometheus-cpp-dev)
 RUN_PACKAGES=(postgresql-15 postgresql-client-15 openssl util-linux)
 TEST_PACKAGES=(libgtest-dev libgmock-dev python3 python3-cryptography chromium strace universal-ctags ssl-cert curl
   prometheus git faketime softhsm2 libengine-pkcs11-openssl opensc opensc-pkcs11)
+DEB_PACKAGES=(debhelper dpkg-dev fakeroot lintian)
+RPM_PACKAGES=(rpm rpmlint)
 
 # as_root COMMAND...: directly as root, else by sudo.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
