@@ -93,7 +93,7 @@ struct Setup {
   std::vector<std::string> data_directories;   // empty: what is found
   std::string user = "pgcertd", superuser, state_directory = "/var/lib/pgcertd", system_directory;
   std::string root_dir = "/root/pgcertd-root", passphrase;
-  bool no_passphrase = false, dry_run = false;
+  bool no_passphrase = false, dry_run = false, undo = false;
 };
 struct SetupSql {
   std::string role = "pgcertd";

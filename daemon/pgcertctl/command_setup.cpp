@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/setup_steps.hpp"
+#include "pgcertctl/undo_steps.hpp"
 #include "postgres/privileges.hpp"
 
 namespace pgcertd::ctl {
@@ -89,6 +90,8 @@ Result<bool> agreed(const Session& session) {
 }
 
 std::string next_words(const Host& host) {
+  if (host.command.undo)
+    return fmt::format("\n{} is left with the CA, its registry and what happened here: apt purge pgcertd, or rm -r\n", printable(host.config.daemon.state_directory, 4096));
   return fmt::format("\nNext: pgcertd --check-config --config {}\n{}", printable(host.config_path, 4096),
                      host.system_directory.empty() ? "      then start the daemon, and look: pgcertctl status\n"
                                                    : "      systemctl daemon-reload; systemctl enable --now pgcertd; systemctl reload pgcertd\n      pgcertctl status\n");
@@ -108,7 +111,7 @@ int run(const Setup& command, const Session& session) {
   const auto host = look_at_host(command, session.globals(), notes);
   for (const std::string& note : notes) session.warn("passed over: " + note);
   if (!host) return session.report(host.error());
-  const std::vector<Step> steps = setup_steps(*host, session);
+  const std::vector<Step> steps = command.undo ? undo_steps(*host) : setup_steps(*host, session);
   const Plan plan = plan_of(steps, session);
   const int shown = show_plan(*host, plan, notes, session);
   if (command.dry_run || session.json()) return shown;

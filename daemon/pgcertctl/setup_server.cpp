@@ -82,14 +82,8 @@ Result<std::string> as_superuser(const Login& login, const std::function<Result<
   });
 }
 
-std::string literal(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
-  return out + "'";
-}
-
 std::string completeness_sql(const std::string& role, int version_num) {
-  const std::string name = literal(role);
+  const std::string name = sql_literal(role);
   std::string out = fmt::format("SELECT pg_catalog.pg_has_role({0}, 'pg_read_all_settings', 'USAGE') AND pg_catalog.pg_has_role({0}, 'pg_read_all_stats', 'USAGE')", name);
   for (const char* function : {"pg_reload_conf()", "pg_show_all_file_settings()", "pg_hba_file_rules()"})
     out += fmt::format(" AND pg_catalog.has_function_privilege({}, 'pg_catalog.{}', 'EXECUTE')", name, function);
@@ -133,7 +127,7 @@ Result<std::string> as_user(const std::string& user, const std::function<Result<
 
 Result<bool> role_is_complete(const Login& login) {
   PGCERTD_TRY(const std::string answer, as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
-    PGCERTD_TRY(const auto there, query(session, fmt::format("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {} AND rolcanlogin", literal(login.role))));
+    PGCERTD_TRY(const auto there, query(session, fmt::format("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {} AND rolcanlogin", sql_literal(login.role))));
     if (there.at(0).rows.empty()) return std::string("f");
     PGCERTD_TRY(const auto grants, query(session, completeness_sql(login.role, session.server_version_num())));
     return grants.at(0).text(0, "complete");
@@ -164,9 +158,49 @@ Result<void> try_login(const Login& login) {
               hba_remedy(login, hba ? *hba : "pg_hba.conf", ident ? *ident : "pg_ident.conf"));
 }
 
+std::string sql_literal(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
+  return out + "'";
+}
+
+Result<void> run_statements(const Login& login, const std::vector<std::string>& statements) {
+  const auto done = as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
+    for (const std::string& statement : statements) PGCERTD_CHECK(within(query(session, statement), statement));
+    return std::string();
+  });
+  if (!done) return fail(Error(done.error()));
+  return {};
+}
+
+Result<bool> role_exists(const Login& login) {
+  PGCERTD_TRY(const std::string answer, as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
+    PGCERTD_TRY(const auto rows, query(session, fmt::format("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {}", sql_literal(login.role))));
+    return std::string(rows.at(0).rows.empty() ? "f" : "t");
+  }));
+  return answer == "t";
+}
+
+Result<void> drop_role(const Login& login) {
+  const std::string role = postgres::quote_identifier(login.role);
+  const auto done = as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
+    PGCERTD_TRY(const auto owned, query(session, fmt::format("SELECT 1 FROM pg_catalog.pg_shdepend AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.refobjid"
+                                                             " WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype = 'o' AND r.rolname = {} LIMIT 1",
+                                                             sql_literal(login.role))));
+    // DROP OWNED would drop it, too.
+    if (!owned.at(0).rows.empty())
+      return fail(Errc::refused, fmt::format("role {} owns something in this cluster", login.role), fmt::format("REASSIGN OWNED BY {} TO another role, in each database; then run this again", role));
+    PGCERTD_CHECK(query(session, "DROP OWNED BY " + role));
+    PGCERTD_CHECK(query(session, "DROP ROLE " + role));
+    return std::string();
+  });
+  if (!done) return fail(Error(done.error()).within("dropping role " + login.role));
+  return {};
+}
+
 Result<std::string> show(const Login& login, const std::string& name) {
   return as_superuser(login, [&](postgres::Session& session) -> Result<std::string> {
-    PGCERTD_TRY(const auto rows, query(session, fmt::format("SELECT pg_catalog.current_setting({}) AS value", literal(name))));
+    PGCERTD_TRY(const auto rows, query(session, fmt::format("SELECT pg_catalog.current_setting({}) AS value", sql_literal(name))));
     return rows.at(0).text(0, "value");
   });
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "postgres/local_clusters.hpp"
@@ -26,7 +27,15 @@ Result<void> make_role(const Login& login);
 // The daemon's own way in. The remedy of a refusal is the line for pg_hba.conf, with the file's path.
 Result<void> try_login(const Login& login);
 
+// Each statement by itself, by the superuser.
+Result<void> run_statements(const Login& login, const std::vector<std::string>& statements);
+// Drops the role with what it was granted. Errc::refused where it owns something.
+Result<void> drop_role(const Login& login);
+Result<bool> role_exists(const Login& login);
+
 // SHOW NAME, by the superuser.
 Result<std::string> show(const Login& login, const std::string& name);
+// 'text' with its quotes doubled.
+std::string sql_literal(std::string_view text);
 
 }  // namespace pgcertd::ctl

@@ -19,6 +19,7 @@
 #include "files/host.hpp"
 #include "pgcertctl/ca_init.hpp"
 #include "pgcertctl/setup_files.hpp"
+#include "pgcertctl/undo_steps.hpp"
 #include "postgres/account.hpp"
 
 namespace pgcertd::ctl {
@@ -77,7 +78,7 @@ std::string name_in(const Config& config, const LocalCluster& found, const std::
 Result<void> find_clusters(Host& host, std::vector<std::string>& notes) {
   PGCERTD_TRY(auto found, postgres::find_local_clusters({.root = {}, .directories = host.command.data_directories}));
   notes = std::move(found.passed_over);
-  if (found.clusters.empty())
+  if (found.clusters.empty() && !host.command.undo)
     return fail(Errc::not_found, "no PostgreSQL cluster was found on this host", "name its data directory with --data-directory; as root setup sees all of them");
   std::vector<std::string> taken;
   for (LocalCluster& cluster : found.clusters) {
@@ -108,6 +109,15 @@ Result<void> make_state_directory(const std::string& path, const std::string& us
   return {};
 }
 
+std::string mark_in(const std::string& directory) { return directory + "/" + unused_mark; }
+
+bool is_marked(const std::string& directory) { return ::access(mark_in(directory).c_str(), F_OK) == 0; }
+
+Result<void> take_mark_away(const std::string& directory) {
+  if (::unlink(mark_in(directory).c_str()) != 0) return fail(errno_error("unlink", mark_in(directory), errno));
+  return {};
+}
+
 Step state_step(const Host& host) {
   const std::string path = host.config.daemon.state_directory, user = host.command.user;
   const auto look = [path, user]() -> Result<StepSeen> {
@@ -116,9 +126,11 @@ Step state_step(const Host& host) {
     const auto owner = postgres::owner_of(path);
     if (!S_ISDIR(seen.st_mode) || !owner || owner->user != user)
       return fail(Errc::invalid, fmt::format("\"{}\" is no directory of user {}", path, user), fmt::format("chown {} {}", user, path));
+    if (is_marked(path)) return StepSeen{false, "take away the mark of setup --undo"};
     return StepSeen{true, "the state directory is there"};
   };
-  return {"directory " + path, look, [path, user] { return make_state_directory(path, user); }};
+  const auto act = [path, user] { return is_marked(path) ? take_mark_away(path) : make_state_directory(path, user); };
+  return {"directory " + path, look, act};
 }
 
 Step main_config_step(const Host& host) {

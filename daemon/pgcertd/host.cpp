@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -15,9 +16,19 @@ std::string host_fqdn() {
   return name ? std::move(*name) : std::string{};   // without one, names must be configured: the plan says so
 }
 
+namespace {
+
+// The mark of `pgcertctl setup --undo`, by which a purge of the package removes everything: the directory is in use again.
+Result<void> take_mark_away(const std::string& mark) {
+  if (::unlink(mark.c_str()) != 0 && errno != ENOENT) return fail(errno_error("unlink", mark, errno));
+  return {};
+}
+
+}  // namespace
+
 Result<void> make_state_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0) {
-    if (errno == EEXIST) return {};
+    if (errno == EEXIST) return take_mark_away(path + "/unused");
     return fail(errno_error("mkdir", path, errno));
   }
   const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -116,4 +116,21 @@ Result<void> InPlaceLinks::link(const std::string& path, FileRole role, const Po
   return {};
 }
 
+Result<bool> InPlaceLinks::is_linked(const std::string& path, FileRole role, const PostgresSeen& server) const {
+  PGCERTD_TRY(const Place at, place(path, server));
+  PGCERTD_TRY(const auto to, at.directory.link_target(at.name));
+  return to == target(role);
+}
+
+Result<void> InPlaceLinks::give_back(const std::string& path, FileRole role, const PostgresSeen& server) {
+  PGCERTD_TRY(const Place at, place(path, server));
+  PGCERTD_TRY(const auto to, at.directory.link_target(at.name));
+  if (to != target(role)) return {};
+  const std::string kept = at.name + std::string{saved_suffix};
+  PGCERTD_TRY(const auto saved, at.directory.status(kept));
+  if (saved) PGCERTD_CHECK(at.directory.rename(kept, at.name));
+  else if (::unlinkat(at.directory.fd(), at.name.c_str(), 0) != 0) return fail(errno_error("unlinkat", at.directory.path_of(at.name), errno));
+  return at.directory.sync();
+}
+
 }  // namespace pgcertd::files

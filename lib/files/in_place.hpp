@@ -24,6 +24,10 @@ class InPlaceLinks final : public ports::InPlace {
 
   Result<InPlaceSeen> observe(const std::string& cert_path, const std::string& key_path, const PostgresSeen& server) override;
   Result<void> link(const std::string& path, FileRole role, const PostgresSeen& server) override;
+  // Does our own link stand there?
+  Result<bool> is_linked(const std::string& path, FileRole role, const PostgresSeen& server) const;
+  // What stood there before our link: the file that was kept, or nothing. Whatever else stands there now is left alone.
+  Result<void> give_back(const std::string& path, FileRole role, const PostgresSeen& server);
 
  private:
   struct Place {
