@@ -331,7 +331,7 @@ void add_setup(CLI::App& setup, Command& command) {
   });
   setup.require_subcommand(0, 1);
   setup.add_flag("--dry-run", values->dry_run, "print the steps, change nothing");
-  setup.add_flag("--undo", values->undo, "give PostgreSQL back what it had, remove what setup made");
+  setup.add_flag("--undo", values->undo, "give PostgreSQL back what it had before");
   setup.add_option("--data-directory", values->data_directories, "this cluster, not those found; repeatable")
       ->type_name("DIR")
       ->expected(1)

@@ -74,7 +74,9 @@ class Undo(unittest.TestCase):
             (self.etc / "conf.d" / "zz-run.toml").write_text(f'[daemon]\nruntime_directory = "{self.state}/run"\n[http]\nlisten = []\n')
             with subprocess.Popen(words, stderr=subprocess.DEVNULL) as daemon:
                 try:
-                    done = poll(lambda: (d := self.setup("--undo", "--yes")).returncode and d, "the daemon holds its state")
+                    poll((self.state / "run" / "control.sock").exists, "the daemon holds its state")
+                    done = self.setup("--undo", "--yes")
+                    self.assertNotEqual(done.returncode, 0, done.stdout)
                     self.assertIn("systemctl disable --now pgcertd", done.stdout + done.stderr)
                     self.assertEqual(self.settings(), now)
                 finally:

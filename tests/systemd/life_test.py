@@ -230,7 +230,7 @@ class Life(OnAMachine):
                 self.assertEqual(self.restarts(), before, self.story())
             finally:
                 self.run_("pkill", "-CONT", "-u", "postgres")
-            self.wait_problem("server-unreachable", there=False, seconds=90)
+            self.wait_problem("server-unreachable", there=False, seconds=180)
         self.run_("rm", "/etc/systemd/system/pgcertd.service.d/quick.conf")
         self.run_("systemctl", "daemon-reload")
         self.run_("systemctl", "restart", "pgcertd")
