@@ -8,6 +8,7 @@ TEST_PACKAGES=(libgtest-dev libgmock-dev python3 python3-cryptography chromium s
   prometheus git faketime softhsm2 libengine-pkcs11-openssl opensc opensc-pkcs11)
 DEB_PACKAGES=(debhelper dpkg-dev fakeroot lintian)
 RPM_PACKAGES=(rpm rpmlint)
+BED_PACKAGES=(systemd-container mmdebstrap zstd util-linux procps)   # tests/systemd
 
 # as_root COMMAND...: directly as root, else by sudo.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }

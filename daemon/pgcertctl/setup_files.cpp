@@ -97,6 +97,8 @@ std::string cluster_config_text(const postgres::LocalCluster& cluster, const std
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + text_literal(name);
   out += "# Names that clients write into host=; without this line the host's own full name.\n";
   out += names.empty() ? "#names = [\"db1.example.org\", \"10.0.0.5\"]\n" : fmt::format("# This host has no fully qualified name: add the names that clients use.\nnames = [{}]\n", list);
+  // The confined daemon does not see another user's processes, and could not find out by itself.
+  if (!cluster.unit.empty()) out += fmt::format("# How it is restarted, where restart allows it.\nrestart_command = {}\n", text_literal("systemd:" + cluster.unit));
   return marked(out, "#");
 }
 

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "engine/publisher.hpp"
 #include "pgcertd/clock.hpp"
+#include "pgcertd/fault.hpp"
 #include "pgcertd/fleet.hpp"
 #include "pgcertd/front.hpp"
 #include "pgcertd/host.hpp"
@@ -24,7 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Longer than every deadline of a pass together, so that a server that hangs is no reason to restart the daemon.
-constexpr Duration worker_limit = 180s;
+constexpr Duration longest_pass = 180s;
 constexpr Duration housekeeping = 6h;
 
 std::vector<std::string> names_of(const auto& map) {
@@ -47,7 +48,7 @@ class Daemon {
   Daemon(std::string config_path, ConfigPtr config, LogSink& log, std::unique_ptr<service::EventLoop> loop)
       : config_path_(std::move(config_path)), config_(std::move(config)), log_(log), loop_(std::move(loop)),
         fleet_(publisher_, heartbeats_, log_, [this](const ClusterView& view) { ticked(view); }),
-        front_(publisher_, fleet_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit).empty(); }) {}
+        front_(publisher_, fleet_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit_).empty(); }) {}
 
   Result<int> run();
 
@@ -64,6 +65,7 @@ class Daemon {
   ConfigPtr config_;
   LogSink& log_;
   service::SystemdNotifier notifier_;
+  const Duration worker_limit_ = faults_from_environment().worker_limit.value_or(longest_pass);
   service::Heartbeats heartbeats_;
   engine::Publisher publisher_;
   std::unique_ptr<service::EventLoop> loop_;
@@ -91,7 +93,7 @@ Result<void> Daemon::prepare() {
   PGCERTD_TRY(watch_, service::FileWatch::create(*loop_, [this](const std::string& cluster, const std::string&) { fleet_.poke(cluster); }));
   if (const auto interval = service::watchdog_interval())
     PGCERTD_CHECK(loop_->every(*interval / 2, [this] {
-      for (const std::string& worker : service::ping_while_alive(heartbeats_, notifier_, std::chrono::steady_clock::now(), worker_limit))
+      for (const std::string& worker : service::ping_while_alive(heartbeats_, notifier_, std::chrono::steady_clock::now(), worker_limit_))
         say(LogLevel::error, "worker-stale", worker + " does not move; the watchdog is not fed");
     }));
   return {};

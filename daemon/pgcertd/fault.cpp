@@ -7,12 +7,15 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <sstream>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -42,6 +45,7 @@ std::optional<Error> error_of(const std::string& what, const std::string& call) 
   static const std::map<std::string, int> errors{{"fail", EIO}, {"no-space", ENOSPC}, {"read-only", EROFS}, {"permission", EACCES}};
   // To this thread: one for the process would be taken by another, and this one would run on for a moment.
   if (what == "kill" || what == "stop") (void)std::raise(what == "kill" ? SIGKILL : SIGSTOP);
+  while (what == "hang") std::this_thread::sleep_for(std::chrono::hours{1});
   const auto found = errors.find(what);
   if (found == errors.end()) return std::nullopt;
   return errno_error("fault point", call, found->second);
@@ -51,18 +55,21 @@ class Injector {
  public:
   Injector(std::vector<Point> points, UniqueFd trace) : points_(std::move(points)), trace_(std::move(trace)) {}
 
-  std::optional<Error> operator()(const std::string& call, engine::CallPhase phase) {
+  std::optional<Error> operator()(const std::string& call, engine::CallPhase phase) { return error_of(due(call, phase), call); }
+
+ private:
+  // Empty: nothing.
+  std::string due(const std::string& call, engine::CallPhase phase) {
     const std::lock_guard lock(mutex_);
     if (trace_ && phase == engine::CallPhase::before) {
       const std::string line = call + "\n";
-      if (::write(trace_.get(), line.data(), line.size()) < 0) return std::nullopt;
+      if (::write(trace_.get(), line.data(), line.size()) < 0) return {};
     }
     for (Point& point : points_)
-      if (point.call == call && point.phase == phase && (++point.seen == point.nth || point.nth == 0)) return error_of(point.what, call);
-    return std::nullopt;
+      if (point.call == call && point.phase == phase && (++point.seen == point.nth || point.nth == 0)) return point.what;
+    return {};
   }
 
- private:
   std::mutex mutex_;
   std::vector<Point> points_;
   UniqueFd trace_;
@@ -78,6 +85,7 @@ Faults faults_from_environment() {
   std::istringstream words(fault == nullptr ? "" : fault);
   for (std::string word; std::getline(words, word, ',');) {
     if (word == "preflight=skip") out.skip_preflight = true;
+    if (constexpr std::string_view limit = "worker-limit="; word.starts_with(limit)) out.worker_limit = std::chrono::seconds{std::strtoul(word.c_str() + limit.size(), nullptr, 10)};
     if (auto point = parse(word)) points.push_back(std::move(*point));
   }
   UniqueFd file(trace == nullptr ? -1 : ::open(trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));

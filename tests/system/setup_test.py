@@ -126,6 +126,8 @@ class Setup(unittest.TestCase):
         (self.etc / "conf.d" / "zz-names.toml").write_text(f'[cluster.{name}]\nnames = ["localhost"]\ntakeover = "always"\n')
         self.assertEqual(quiet_run(PGCERTCTL, "--config", self.config, "config", "check").split()[1:3], ["is", "valid:"])
         self.assertEqual(pwd.getpwuid(self.state.stat().st_uid).pw_name, "pgcertd")
+        shown = quiet_run(PGCERTCTL, "--config", self.config, "config", "show")
+        self.assertIn(f'restart_command = "systemd:postgresql@{self.postgres.version}-{name}.service"', shown)
         rule = (self.system / "polkit-1/rules.d/50-pgcertd-setup.rules").read_text()
         self.assertIn(f'["postgresql@{self.postgres.version}-{name}.service"]', rule)
         self.assertIn(f'ReadWritePaths="{self.state}"', (self.system / "systemd/system/pgcertd.service.d/setup.conf").read_text())
