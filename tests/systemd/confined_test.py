@@ -135,6 +135,7 @@ class Confined(OnAMachine):
             self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
         self.sql("SELECT pg_reload_conf()")
         postgres = self.pid_of(CLUSTER)
+        self.run_("systemctl", "reload", "pgcertd")        # it looks at once, not within a minute
         self.wait_problem("restart-required")
         self.assertEqual(self.pid_of(CLUSTER), postgres, "the policy is never")
         self.configure("zz-restart", '[cluster.main]\nrestart = "window"\nrestart_window = "Mon..Sun 00:00-12:00, Mon..Sun 12:00-00:00"\n')
