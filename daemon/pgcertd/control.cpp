@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "pgcertd/control_command.hpp"
 #include "pgcertd/control_issuer.hpp"
 #include "status/json.hpp"
@@ -67,10 +68,23 @@ http::ControlReply rotate(ClusterWorker& worker, Order order) {
   return {200, out.dump()};
 }
 
+http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {
+  const json body = json::parse(text, nullptr, false);
+  const auto head = body.is_object() ? body.find("head") : body.end();
+  if (!body.is_object() || (head != body.end() && !head->is_string())) return problem(400, "Bad request", "the body is no JSON object with \"head\" as text");
+  const std::string asked = head == body.end() ? "" : head->get<std::string>();
+  const auto verdict = fleet.history().verify(asked);
+  if (!verdict) return problem(verdict.error());
+  const auto link = [](const store::ChainLink& l) -> json { return l.event == 0 ? json(nullptr) : json{{"id", l.event}, {"hash", l.hash}}; };
+  return {200, json{{"ok", verdict->fault.empty()}, {"fault", verdict->fault.empty() ? json(nullptr) : json(printable(verdict->fault))}, {"chained", verdict->chained},
+                    {"checkpoint", link(verdict->checkpoint)}, {"head", link(verdict->head)}, {"holds", asked.empty() ? json(nullptr) : json(verdict->holds_asked)}}.dump()};
+}
+
 }  // namespace
 
 http::ControlReply answer_control(const Fleet& fleet, const http::ControlRequest& request) {
   if (request.uid == static_cast<uid_t>(-1)) return problem(403, "Forbidden", "the kernel did not tell who asks");
+  if (request.path == "/v1/events/verify") return verify_events(fleet, request.body);
   if (auto answered = answer_issuer(fleet, request)) return std::move(*answered);
   const auto asked = parse_path(request.path);
   if (!asked) return problem(404, "Not found", "no such path");

@@ -22,6 +22,8 @@ void describe_files(const std::string& directory, IssuerSeen& seen) {
   seen.root_crl = files->root_crl, seen.root_crl_pem = files->root_crl_pem;
   seen.issued = files->issued;
   seen.revoked = files->revoked;
+  seen.issued_by_profile = files->issued_by_profile;
+  seen.revoked_by_reason = files->revoked_by_reason;
 }
 
 // By the key and in the name that it has; wanted from half its life on.
@@ -163,6 +165,8 @@ void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
   if (!counts) return;
   seen.issued = counts->issued;
   seen.revoked = counts->revoked;
+  seen.issued_by_profile = counts->issued_by_profile;
+  seen.revoked_by_reason = counts->revoked_by_reason;
 }
 
 IssuerSeen LocalIssuer::observe(TimePoint now) {

@@ -10,6 +10,9 @@
 namespace pgcertd::status {
 
 std::string_view page_style() noexcept;
+// Up to and with </head>; `title` and `icon` stand in the browser's tab.
+std::string page_head(std::string_view title, std::string_view icon = {});
+std::string_view masthead() noexcept;
 std::string cluster_section(const Snapshot& snapshot, const ClusterView& cluster, TimePoint now, std::size_t index);
 std::string issuer_section(const Snapshot& snapshot, const IssuerView& issuer, TimePoint now);
 
