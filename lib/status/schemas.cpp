@@ -3,7 +3,7 @@
 namespace pgcertd::status {
 namespace {
 
-constexpr std::string_view text = R"json({
+constexpr std::string_view shapes = R"json({
   "Time": {"type": "string", "format": "date-time", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"},
   "Severity": {"type": "string", "enum": ["ok", "warning", "critical", "unknown"]},
   "Problem": {"type": "object", "required": ["code", "severity", "since", "object", "message", "remedy"], "additionalProperties": false, "properties": {
@@ -145,6 +145,6 @@ constexpr std::string_view text = R"json({
 
 }  // namespace
 
-std::string_view schemas_text() noexcept { return text; }
+std::string_view schemas_text() noexcept { return shapes; }
 
 }  // namespace pgcertd::status

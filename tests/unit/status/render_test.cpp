@@ -15,6 +15,7 @@
 #include "status/metrics.hpp"
 #include "status/openapi.hpp"
 #include "status/page.hpp"
+#include "status/problem_pages.hpp"
 #include "unit/status/checkers.hpp"
 
 namespace pgcertd::status {
@@ -72,7 +73,7 @@ std::vector<std::string> keys(const json& object) {
 TEST(Json, StatusHasTheAgreedShape) {
   const json s = json::parse(status_json(sample::critical(), build));
   using testing::UnorderedElementsAre;
-  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems"));
+  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems", "chain_head"));
   const json& c = s["clusters"][0];
   EXPECT_THAT(keys(c),
               UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "permissions", "sessions", "problems"));
@@ -362,10 +363,47 @@ TEST(Html, EscapesAndCuts) {
   EXPECT_EQ(when(no_expiry, sample::now), "no end");
 }
 
+TEST(ProblemPages, EachCodeHasOneAndIsWellFormed) {
+  for (const ProblemRow& row : problem_table()) {
+    const auto page = problem_page(row.name);
+    ASSERT_TRUE(page) << row.name;
+    EXPECT_EQ(check::html_fault(*page), "") << row.name;
+    EXPECT_THAT(*page, HasSubstr("<h1>" + std::string(row.name) + "</h1>"));
+    EXPECT_THAT(*page, HasSubstr("<h2>Remedy</h2>"));
+  }
+  EXPECT_EQ(check::html_fault(*problem_page("README")), "");
+  EXPECT_THAT(*problem_page("README"), HasSubstr("<a href=\"/problems/served-stale\">served-stale</a>"));
+  EXPECT_FALSE(problem_page("nothing"));
+  EXPECT_FALSE(problem_page("../problems/served-stale"));
+}
+
+TEST(Markdown, EachBlockAndItsInlineParts) {
+  EXPECT_EQ(markdown_html("# A `b` c\n\none\ntwo **x**\n\n- p\n  q\n- r\n\n    a < b\n    c\n\nlast\n"),
+            "<h1>A <code>b</code> c</h1>\n<p>one two <strong>x</strong></p>\n<ul>\n<li>p q</li>\n<li>r</li>\n</ul>\n<pre tabindex=\"0\"><code>a &lt; b\nc\n</code></pre>\n<p>last</p>\n");
+  EXPECT_EQ(markdown_html("```sh\nx\n\n    y\n```\n"), "<pre tabindex=\"0\"><code>x\n\n    y\n</code></pre>\n");
+  EXPECT_EQ(markdown_html("[a](served-stale.md) [b](../OPERATING.md#x) [c](javascript:alert(1)) [d\n"),
+            "<p><a href=\"/problems/served-stale\">a</a> b c) [d</p>\n");
+  EXPECT_EQ(markdown_html("| a | b |\n|---|---|\n| `c` |  |\n"),
+            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table\"><table><thead><tr><th scope=\"col\">a</th><th scope=\"col\">b</th></tr></thead>\n<tbody>\n"
+            "<tr><td><code>c</code></td><td></td></tr>\n</tbody></table></div>\n");
+  EXPECT_EQ(markdown_html("a ` b * c"), "<p>a ` b * c</p>\n");
+}
+
+TEST(Schema, TheStatusReferencesNothingThatIsNotInIt) {
+  const std::string text = status_schema_json();
+  const json schema = json::parse(text);
+  std::size_t references = 0;
+  for (std::size_t at = 0; (at = text.find("\"#/$defs/", at)) != std::string::npos; ++at, ++references) {
+    const std::size_t from = at + 9;
+    EXPECT_TRUE(schema["$defs"].contains(text.substr(from, text.find('"', from) - from))) << text.substr(at, 40);
+  }
+  EXPECT_GT(references, 20U);
+}
+
 TEST(OpenApi, DescribesEveryPath) {
   const json j = json::parse(openapi_json(build));
   EXPECT_EQ(j["openapi"], "3.1.0");
-  EXPECT_EQ(j["paths"].size(), 15U);
+  EXPECT_EQ(j["paths"].size(), 18U);
   for (const auto& [path, item] : j["paths"].items()) {
     EXPECT_TRUE(item["get"]["responses"].contains("200")) << path;
     EXPECT_EQ(path.find('{') != std::string::npos,
