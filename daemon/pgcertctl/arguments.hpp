@@ -29,6 +29,7 @@ struct Check {
   std::string cluster;
   std::optional<Duration> warning, critical;
   std::vector<std::string> only;
+  bool direct = false;
 };
 struct Rotate {
   std::string cluster;

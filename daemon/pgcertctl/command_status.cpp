@@ -12,6 +12,8 @@
 #include "cli/rotation_watch.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
+#include "pgcertctl/direct_look.hpp"
+#include "postgres/conninfo.hpp"
 
 namespace pgcertd::ctl {
 namespace {
@@ -45,6 +47,12 @@ void print_events(const Session& session, const json& page) {
   }
 }
 
+Result<json> look_directly(const Check& command, const Session& session) {
+  postgres::ignore_pg_environment();
+  PGCERTD_TRY(const Config config, session.config());
+  return direct_look(config, command.cluster, session.now());
+}
+
 int verify_events(const Events& command, const cli::ControlClient& client, const Session& session) {
   const Result<json> reply = client.post("/v1/events/verify", command.head.empty() ? json::object() : json{{"head", command.head}});
   if (!reply) return session.report(reply.error());
@@ -69,7 +77,7 @@ int run(const Runway&, const Session& session) {
 }
 
 int run(const Check& command, const Session& session) {
-  const Result<json> status = session.client(check_patience).get("/v1/status");
+  const Result<json> status = command.direct ? look_directly(command, session) : session.client(check_patience).get("/v1/status");
   const cli::CheckOptions options{.cluster = command.cluster,
                                   .warning = command.warning,
                                   .critical = command.critical,

@@ -41,6 +41,8 @@ Session::Session(Globals globals)
       style_(cli::choose_style(globals_.color, cli::is_terminal(STDOUT_FILENO), !environment("NO_COLOR").empty(),
                                environment("TERM"))) {}
 
+Result<Config> Session::config() const { return within(load(globals_.config), printable(globals_.config, 4096)); }
+
 TimePoint Session::now() const { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 cli::ControlClient Session::client(Duration patience) const {

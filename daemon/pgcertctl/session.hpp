@@ -10,6 +10,7 @@
 #include "cli/control_client.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/style.hpp"
+#include "core/config.hpp"
 #include "pgcertctl/arguments.hpp"
 
 namespace pgcertd::ctl {
@@ -27,6 +28,9 @@ class Session {
   [[nodiscard]] Duration timeout(Duration otherwise) const { return globals_.timeout.value_or(otherwise); }
   // To the control socket: as named, else in the configured runtime_directory. --timeout goes before `patience`.
   [[nodiscard]] cli::ControlClient client(Duration patience = answer_timeout) const;
+
+  // The configuration that was named, or the usual one.
+  [[nodiscard]] Result<Config> config() const;
 
   void print(std::string_view text) const;
   void print_json(const nlohmann::json& value) const;

@@ -91,10 +91,9 @@ std::string permissions(const ClusterView& c) {
   if (c.permissions.empty()) return "<p>Nothing to judge yet: the server's user is not known, or its settings name no file.</p>\n";
   std::string rows;
   for (const FileJudgement& file : c.permissions) rows += file_row(file);
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Permissions\"><table><thead><tr><th "
-         "scope=\"col\">File</th>"
+  return scrolling("Permissions of " + c.name, "<table><thead><tr><th scope=\"col\">File</th>"
          "<th scope=\"col\">Expected</th><th scope=\"col\">Actual</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n" +
-         rows + "</tbody></table></div>\n";
+         rows + "</tbody></table>");
 }
 
 std::string_view transport(const SessionGroup& g) { return !g.tcp ? "Unix socket" : g.loopback ? "loopback" : "network"; }
@@ -113,8 +112,8 @@ std::string sessions(const ClusterView& c) {
   for (const SessionGroup& group : *c.sessions) rows += session_row(group);
   const std::string certified = fmt::format("<p>{} with a client certificate{}.</p>\n", c.client_certificate_sessions,
                                             c.revoked_sessions == 0 ? "" : fmt::format(", <strong class=\"different\">✗ {} of them revoked since</strong>", c.revoked_sessions));
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Sessions\"><table><thead><tr><th scope=\"col\">From</th><th scope=\"col\">TLS</th>"
-         "<th scope=\"col\">Sessions</th><th scope=\"col\">Older than the certificate</th></tr></thead>\n<tbody>\n" + rows + "</tbody></table></div>\n" + certified;
+  return scrolling("Sessions of " + c.name, "<table><thead><tr><th scope=\"col\">From</th><th scope=\"col\">TLS</th>"
+         "<th scope=\"col\">Sessions</th><th scope=\"col\">Older than the certificate</th></tr></thead>\n<tbody>\n" + rows + "</tbody></table>") + certified;
 }
 
 std::string endpoint_row(const ServedView& v, TimePoint now) {
@@ -132,13 +131,16 @@ std::string endpoints(const ClusterView& c, TimePoint now) {
   if (c.served.empty()) return "<p>No endpoint has been probed: the server listens on no TCP address, or is down.</p>\n";
   std::string rows;
   for (const ServedView& v : c.served) rows += endpoint_row(v, now);
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Handshakes\"><table><thead><tr><th "
-         "scope=\"col\">Endpoint</th>"
+  return scrolling("Handshakes of " + c.name, "<table><thead><tr><th scope=\"col\">Endpoint</th>"
          "<th scope=\"col\">TLS</th><th scope=\"col\">Verify</th><th scope=\"col\">Probed</th></tr></thead>\n<tbody>\n" +
-         rows + "</tbody></table></div>\n";
+         rows + "</tbody></table>");
 }
 
 }  // namespace
+
+std::string scrolling(std::string_view label, const std::string& table) {
+  return fmt::format("<section class=\"scroll\" tabindex=\"0\" aria-label=\"{}\">{}</section>\n", html(label, 100), table);
+}
 
 std::string cluster_section(const Snapshot& snapshot, const ClusterView& c, TimePoint now, std::size_t index) {
   const std::vector<Bar> rows = bars(snapshot, c);
@@ -146,7 +148,7 @@ std::string cluster_section(const Snapshot& snapshot, const ClusterView& c, Time
       "<section class=\"cluster\" aria-labelledby=\"c{0}\">\n<div class=\"head\"><h2 id=\"c{0}\">Cluster {1}</h2>{2}</div>\n",
       index, html(c.name, 63), pill(c.status));
   out += fmt::format("<p class=\"sub\">{}</p>\n", server_line(c.server));
-  out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now) +
+  out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now, c.name) +
          "</div>\n<div class=\"grid\">\n";
   out += card("Certificate in the file", certificate_facts(c, now)) + card("Rotation", rotation_facts(c, now)) +
          card("Handshakes", endpoints(c, now)) + card("Sessions", sessions(c)) + card("Permissions", permissions(c)) + card("Runway", runway_facts(c.runway, now));

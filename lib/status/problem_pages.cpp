@@ -85,7 +85,7 @@ class Blocks {
     if (next == kind_) return;
     if (kind_ == Kind::list) out_ += "</ul>\n";
     if (kind_ == Kind::code) out_ += "</code></pre>\n";
-    if (kind_ == Kind::table) out_ += "</tbody></table></div>\n";
+    if (kind_ == Kind::table) out_ += "</tbody></table></section>\n";
     kind_ = next;
     if (kind_ == Kind::list) out_ += "<ul>\n";
     if (kind_ == Kind::code) out_ += "<pre tabindex=\"0\"><code>";
@@ -124,13 +124,13 @@ class Blocks {
       cells += fmt::format("<{0}>{1}</{2}>", cell, inlined(from == inside.size() ? std::string_view{} : inside.substr(from, to + 1 - from)), std::string_view(cell).substr(0, 2));
       at = end + 1;
     }
-    if (rows_ == 1) out_ += "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table\"><table><thead><tr>" + cells + "</tr></thead>\n<tbody>\n";
+    if (rows_ == 1) out_ += fmt::format("<section class=\"scroll\" tabindex=\"0\" aria-label=\"Table {}\"><table><thead><tr>{}</tr></thead>\n<tbody>\n", ++tables_, cells);
     else out_ += "<tr>" + cells + "</tr>\n";
   }
 
   Kind kind_ = Kind::none;
   bool fenced_ = false;
-  std::size_t rows_ = 0;
+  std::size_t rows_ = 0, tables_ = 0;
   std::string pending_, out_;
 };
 

@@ -384,8 +384,8 @@ TEST(Markdown, EachBlockAndItsInlineParts) {
   EXPECT_EQ(markdown_html("[a](served-stale.md) [b](../OPERATING.md#x) [c](javascript:alert(1)) [d\n"),
             "<p><a href=\"/problems/served-stale\">a</a> b c) [d</p>\n");
   EXPECT_EQ(markdown_html("| a | b |\n|---|---|\n| `c` |  |\n"),
-            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table\"><table><thead><tr><th scope=\"col\">a</th><th scope=\"col\">b</th></tr></thead>\n<tbody>\n"
-            "<tr><td><code>c</code></td><td></td></tr>\n</tbody></table></div>\n");
+            "<section class=\"scroll\" tabindex=\"0\" aria-label=\"Table 1\"><table><thead><tr><th scope=\"col\">a</th><th scope=\"col\">b</th></tr></thead>\n<tbody>\n"
+            "<tr><td><code>c</code></td><td></td></tr>\n</tbody></table></section>\n");
   EXPECT_EQ(markdown_html("a ` b * c"), "<p>a ` b * c</p>\n");
 }
 
