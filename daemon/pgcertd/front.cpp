@@ -1,5 +1,7 @@
 #include "pgcertd/front.hpp"
 
+#include <unistd.h>
+
 #include "pgcertd/system_random.hpp"
 #include "pgcertd/clock.hpp"
 #include "pgcertd/control.hpp"
@@ -14,6 +16,13 @@ status::BuildInfo build_info() { return {PGCERTD_VERSION, "", "g++ " __VERSION__
 std::optional<std::string> crl_der(const std::string& pem) {
   const auto crls = x509::parse_crls(pem, "crl");
   return crls && !crls->empty() ? std::optional{crls->front().der()} : std::nullopt;
+}
+
+Result<Rights> rights_of(const DaemonConfig& config) {
+  Rights rights{::geteuid(), {}};
+  if (config.control_group.empty()) return rights;
+  PGCERTD_TRY(rights.group, http::group_id(config.control_group));
+  return rights;
 }
 
 }  // namespace
@@ -42,8 +51,9 @@ std::optional<std::string> Front::pki(const std::string& name) const {
 
 Result<void> Front::apply(const Config& config) {
   if (!control_) {
+    PGCERTD_TRY(const Rights rights, rights_of(config.daemon));
     control_ = std::make_unique<http::ControlListener>(config.daemon.runtime_directory + "/control.sock", config.daemon.control_group, routes_,
-                                                       [this](const http::ControlRequest& request) { return answer_control(fleet_, request); });
+                                                       [this, rights](const http::ControlRequest& request) { return answer_control(fleet_, rights, request); });
     if (auto started = control_->start(); !started) {
       control_.reset();
       return within(std::move(started), "the control socket");

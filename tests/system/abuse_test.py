@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a hostile client may try: nothing but refusals, bounded memory, and /livez answered all along."""
 import contextlib
+import grp
 import http.client
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 
-from harness import AS_ROOT, PGCERTCTL, HostTest, account, as_user, needs_root, poll
+from harness import PGCERTCTL, HostTest, account, needs_root
 
 LIMIT = 32 << 20
 
@@ -29,7 +30,7 @@ class Alive(threading.Thread):
         self.port, self.over, self.slowest, self.answers, self.missed = port, threading.Event(), 0.0, 0, []
 
     def run(self):
-        while not self.over.wait(0.01):
+        while self.answers < 5 or not self.over.wait(0.01):
             began = time.monotonic()
             try:
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -192,6 +193,9 @@ class Abuse(HostTest):
         """One who may not open the socket, and one of its group, who may look and not issue."""
         group = os.stat(self.served.run / "control.sock").st_gid
         nobody = account("nobody")
+        self.out = self.served.directory / "out"
+        self.out.mkdir(mode=0o700)
+        os.chown(self.out, nobody.pw_uid, nobody.pw_gid)
         def ask(as_group, *arguments):
             gid = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={group if as_group else nobody.pw_gid}", "--clear-groups", "--"]
             return subprocess.run([*gid, PGCERTCTL, "--socket", self.served.run / "control.sock", *arguments], capture_output=True, text=True, timeout=60)
@@ -200,9 +204,16 @@ class Abuse(HostTest):
             self.assertEqual(stranger.returncode, 77, stranger.stdout + stranger.stderr)
             member = ask(True, "status")
             self.assertEqual(member.returncode, 0, member.stderr)
-            for command in (("revoke", self.serial, "--reason", "keyCompromise"), ("client", "issue", "eve", "-o", "/tmp/pgcertd-eve")):
+            for command in (("revoke", self.serial, "--reason", "keyCompromise"), ("client", "issue", "eve", "-o", self.out)):
                 refused = ask(True, "--yes", *command)
                 self.assertEqual(refused.returncode, 77, f"{command}: {refused.stdout}{refused.stderr}")
+            self.assertEqual(list(self.out.iterdir()), [])
             self.assertEqual(ask(True, "rotate", "main").returncode, 0)
+        # As control_group it may.
+        self.daemon.stop()
+        self.served.configure(daemon=f'control_group = "{grp.getgrgid(group).gr_name}"')
+        self.daemon = self.served.start()
+        self.daemon.wait_proved()
+        done = ask(True, "client", "issue", "bob", "-o", self.out)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(self.daemon.cluster()["certificate"]["serial"], self.serial)
-        self.assertFalse(pathlib.Path("/tmp/pgcertd-eve").exists() and list(pathlib.Path("/tmp/pgcertd-eve").iterdir()))
