@@ -117,7 +117,7 @@ void add_watching(CLI::App& app, Command& command) {
       ->delimiter(',')
       ->check(problem_code)
       ->type_name("CODE");
-  check.add_flag("--direct", values->direct, "look at server, files and handshakes without the daemon");
+  check.add_flag("--direct", values->direct, "look at server and files without the daemon");
 
   CLI::App& events = *app.add_subcommand("events", "what has happened, oldest first");
   const auto history = bind<Events>(events, command);

@@ -58,7 +58,7 @@ class Look {
     options.server_user = cluster_.server_user;
     const SecretSource& source = cluster_.password;
     if (source) options.password = [source] { return named_secret((source.kind == SecretSource::Kind::file ? "file:" : "credential:") + source.name); };
-    server_ = postgres::Server(options, std::make_shared<postgres::Cancel>()).observe(nullptr);
+    server_ = postgres::Server(options, cancel_).observe(nullptr);
     if (server_.fault == ServerFault::down || server_.fault == ServerFault::timeout || server_.fault == ServerFault::not_postgres)
       add(P::server_unreachable, "PostgreSQL does not answer: " + server_.fault_text, "look at the server, and at conninfo");
   }
@@ -84,7 +84,7 @@ class Look {
   }
 
   void handshake(const std::string& endpoint) {
-    const ProbeSeen seen = postgres::HandshakeProbe({}, nullptr).probe(endpoint, now_);
+    const ProbeSeen seen = postgres::HandshakeProbe({}, cancel_).probe(endpoint, now_);
     if (seen.outcome == ProbeOutcome::ssl_refused) return add(P::ssl_off, endpoint + " offers no TLS", "pgcertctl status");
     if (seen.chain.empty()) {
       if (server_.reachable()) add(P::probe_failed, fmt::format("{}: {}", endpoint, seen.detail.empty() ? to_string(seen.outcome) : std::string_view(seen.detail)), "pgcertctl probe " + endpoint);
@@ -116,6 +116,7 @@ class Look {
   const ClusterConfig& cluster_;
   const TimePoint now_;
   const std::string current_;
+  const std::shared_ptr<const postgres::Cancel> cancel_ = std::make_shared<postgres::Cancel>();   // nobody triggers it
   PostgresSeen server_;
   std::optional<CertFacts> file_;
   std::vector<x509::Certificate> roots_;

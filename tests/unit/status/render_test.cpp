@@ -363,6 +363,20 @@ TEST(Html, EscapesAndCuts) {
   EXPECT_EQ(when(no_expiry, sample::now), "no end");
 }
 
+TEST(Problems, EachCodeIsToldInEveryRendering) {
+  for (const ProblemRow& row : problem_table()) {
+    Snapshot s = sample::healthy();
+    s.clusters[0].problems = {sample::problem(row.code, "it is so", "do this", "", minutes{1})};
+    s.status = s.clusters[0].status = row.severity;
+    const std::string code(row.name), severity(to_string(row.severity));
+    EXPECT_THAT(status_json(s, build), HasSubstr("\"code\": \"" + code + "\""));
+    EXPECT_THAT(metrics(s), HasSubstr("pgcertd_problem{cluster=\"main\",code=\"" + code + "\",severity=\"" + severity + "\"} 1\n"));
+    EXPECT_THAT(health(s, build, "", true)->body, HasSubstr(code + ": it is so"));
+    EXPECT_FALSE(health(s, build, "", true)->healthy);
+    EXPECT_THAT(page_html(s, build, sample::now), testing::AllOf(HasSubstr("href=\"/problems/" + code + "\""), HasSubstr("<code>do this</code>")));
+  }
+}
+
 TEST(ProblemPages, EachCodeHasOneAndIsWellFormed) {
   for (const ProblemRow& row : problem_table()) {
     const auto page = problem_page(row.name);
