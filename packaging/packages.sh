@@ -5,10 +5,12 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libssl-dev libpq-dev nlo
   libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsqlite3-dev libcurl4-openssl-dev prometheus-cpp-dev)
 RUN_PACKAGES=(postgresql-15 postgresql-client-15 openssl util-linux)
 TEST_PACKAGES=(libgtest-dev libgmock-dev python3 python3-cryptography chromium strace universal-ctags ssl-cert curl
-  prometheus git faketime softhsm2 libengine-pkcs11-openssl opensc opensc-pkcs11)
+  prometheus prometheus-alertmanager python3-jsonschema git faketime softhsm2 libengine-pkcs11-openssl opensc opensc-pkcs11)
 DEB_PACKAGES=(debhelper dpkg-dev fakeroot lintian)
 RPM_PACKAGES=(rpm rpmlint)
 BED_PACKAGES=(systemd-container mmdebstrap zstd util-linux procps)   # tests/systemd
+# For the page in a browser; a host may have them from elsewhere, which Debian's would replace.
+command -v npm >/dev/null || TEST_PACKAGES+=(nodejs npm)
 
 # as_root COMMAND...: directly as root, else by sudo.
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }

@@ -120,7 +120,10 @@ void add_watching(CLI::App& app, Command& command) {
   check.add_flag("--direct", values->direct, "look by itself, with or without a daemon");
 
   CLI::App& events = *app.add_subcommand("events", "what has happened, oldest first");
-  events.add_flag("--follow", bind<Events>(events, command)->follow, "go on with what happens from now on");
+  const auto history = bind<Events>(events, command);
+  CLI::Option* follow = events.add_flag("--follow", history->follow, "go on with what happens from now on");
+  CLI::Option* verify = events.add_flag("--verify", history->verify, "verify the chain of hashes over them")->excludes(follow);
+  add_text(events, "--head", history->head, "HASH", "one that the journal holds: is it still part of the chain?")->needs(verify);
   bind<Runway>(*app.add_subcommand("runway", "how long each cluster lasts without the root's key"), command);
 }
 

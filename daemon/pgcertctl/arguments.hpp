@@ -63,6 +63,8 @@ struct Permissions {
 };
 struct Events {
   bool follow = false;
+  bool verify = false;
+  std::string head;                    // with verify: a hash that must be part of the chain
 };
 struct Runway {};
 struct Inspect {

@@ -51,6 +51,15 @@ Result<json> look(const Session& session) {
   return direct_status(config, session.now());
 }
 
+int verify_events(const Events& command, const cli::ControlClient& client, const Session& session) {
+  const Result<json> reply = client.post("/v1/events/verify", command.head.empty() ? json::object() : json{{"head", command.head}});
+  if (!reply) return session.report(reply.error());
+  if (session.json()) session.print_json(*reply);
+  else session.print(cli::chain_view(*reply));
+  const bool good = reply->value("ok", false) && (command.head.empty() || reply->value("holds", false));
+  return code(good ? cli::ExitCode::done : cli::ExitCode::failed);
+}
+
 bool reader_has_gone() { return std::fflush(stdout) != 0 || std::ferror(stdout) != 0; }
 
 }  // namespace
@@ -82,6 +91,7 @@ int run(const Check& command, const Session& session) {
 
 int run(const Events& command, const Session& session) {
   const cli::ControlClient client = session.client();
+  if (command.verify) return verify_events(command, client, session);
   for (std::int64_t since = 0;;) {
     const Result<json> page = read_events(client, since);
     if (!page) return session.report(page.error());

@@ -40,7 +40,7 @@ struct NoStore final : ports::Store {
   Result<ClusterMemory> load(const std::string&) override { return ClusterMemory{}; }
   Result<void> save(const std::string&, const ClusterMemory&, const std::vector<Event>&) override { return {}; }
   Result<std::vector<Event>> events(std::int64_t, std::size_t) override { return std::vector<Event>{}; }
-  Result<void> prune(TimePoint) override { return {}; }
+  Result<void> prune(TimePoint, std::uint64_t) override { return {}; }
 };
 
 files::LivePlaces live_places(const Config& config, const std::string& cluster) {

@@ -3,6 +3,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string_view>
+#include <vector>
 
 #include "pgcertctl/commands.hpp"
 
@@ -36,7 +38,10 @@ int close_output(int exit_code) {
 
 int main_guarded(int argc, const char* const* argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a peer that breaks off is an error to report, not the end of the program
-  const auto parsed = parse_arguments(argc, argv);
+  // As a plugin among those of Nagios it is a link with a name of its own.
+  std::vector<const char*> words(argv, argv + argc);
+  if (std::string_view(argv[0]).ends_with("check_pgcertd")) words.insert(words.begin() + 1, "check");
+  const auto parsed = parse_arguments(static_cast<int>(words.size()), words.data());
   if (const auto* ending = std::get_if<Ending>(&parsed)) return close_output(end(*ending));
   return close_output(dispatch(std::get<Invocation>(parsed)));
 }

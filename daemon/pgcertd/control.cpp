@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "pgcertd/control_command.hpp"
 #include "pgcertd/control_issuer.hpp"
 #include "status/json.hpp"
@@ -67,10 +70,32 @@ http::ControlReply rotate(ClusterWorker& worker, Order order) {
   return {200, out.dump()};
 }
 
+http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {
+  const json body = json::parse(text, nullptr, false);
+  const auto head = body.is_object() ? body.find("head") : body.end();
+  if (!body.is_object() || (head != body.end() && !head->is_string())) return problem(400, "Bad request", "the body is no JSON object with \"head\" as text");
+  const std::string asked = head == body.end() ? "" : head->get<std::string>();
+  const auto verdict = fleet.history().verify(asked);
+  if (!verdict) return problem(verdict.error());
+  const auto link = [](const store::ChainLink& l) -> json { return l.event == 0 ? json(nullptr) : json{{"id", l.event}, {"hash", l.hash}}; };
+  return {200, json{{"ok", verdict->fault.empty()}, {"fault", verdict->fault.empty() ? json(nullptr) : json(printable(verdict->fault))}, {"chained", verdict->chained},
+                    {"checkpoint", link(verdict->checkpoint)}, {"head", link(verdict->head)}, {"holds", asked.empty() ? json(nullptr) : json(verdict->holds_asked)}}.dump()};
+}
+
+constexpr std::array<std::string_view, 4> signing_paths{"/v1/revoke", "/v1/clients", "/v1/crl/import", "/v1/requests/import"};
+
 }  // namespace
 
-http::ControlReply answer_control(const Fleet& fleet, const http::ControlRequest& request) {
+bool Rights::may_sign(const http::ControlRequest& request) const {
+  if (request.uid == 0 || request.uid == own) return true;
+  return group && (request.gid == *group || std::ranges::find(request.groups, *group) != request.groups.end());
+}
+
+http::ControlReply answer_control(const Fleet& fleet, const Rights& rights, const http::ControlRequest& request) {
   if (request.uid == static_cast<uid_t>(-1)) return problem(403, "Forbidden", "the kernel did not tell who asks");
+  if (std::ranges::find(signing_paths, request.path) != signing_paths.end() && !rights.may_sign(request))
+    return problem(403, "Forbidden", fmt::format("uid {} may look, rotate and pause here, but not issue, revoke or import", request.uid), "do it as root, or name a group of yours as control_group in [daemon]");
+  if (request.path == "/v1/events/verify") return verify_events(fleet, request.body);
   if (auto answered = answer_issuer(fleet, request)) return std::move(*answered);
   const auto asked = parse_path(request.path);
   if (!asked) return problem(404, "Not found", "no such path");

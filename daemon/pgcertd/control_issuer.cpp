@@ -42,6 +42,10 @@ struct IssuerCall {
   }
   void log(const char* event, const std::string& message, const std::string& serial = {}) const {
     fleet.log().write({LogLevel::notice, fmt::format("{}; asked for by uid {}", message, request.uid), event, {{"PGCERTD_ISSUER", name}, {"PGCERTD_SERIAL", serial}}});
+    Event record{0, wall_clock(), {}, event, message, {{"issuer", name}, {"uid", std::to_string(request.uid)}}};
+    if (!serial.empty()) record.fields["serial"] = serial;
+    // It is done, and stands in the journal: a disk that is full must not make it look undone.
+    if (auto kept = fleet.history().append(std::move(record)); !kept) fleet.log().write({LogLevel::warning, printable(kept.error().text()), "", {}});
   }
 };
 

@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 // Longer than every deadline of a pass together, so that a server that hangs is no reason to restart the daemon.
 constexpr Duration longest_pass = 180s;
 constexpr Duration housekeeping = 6h;
+constexpr std::uint64_t events_kept = 100'000;
 
 std::vector<std::string> names_of(const auto& map) {
   std::vector<std::string> out;
@@ -47,8 +48,8 @@ class Daemon {
  public:
   Daemon(std::string config_path, ConfigPtr config, LogSink& log, std::unique_ptr<service::EventLoop> loop)
       : config_path_(std::move(config_path)), config_(std::move(config)), log_(log), loop_(std::move(loop)),
-        fleet_(publisher_, heartbeats_, log_, [this](const ClusterView& view) { ticked(view); }),
-        front_(publisher_, fleet_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit_).empty(); }) {}
+        fleet_(publisher_, heartbeats_, log_, history_, [this](const ClusterView& view) { ticked(view); }),
+        front_(publisher_, fleet_, history_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit_).empty(); }) {}
 
   Result<int> run();
 
@@ -58,7 +59,10 @@ class Daemon {
   void ticked(const ClusterView& view);     // on a worker's thread
   void watch(const std::string& cluster, const std::vector<std::string>& paths);
   void tidy();
-  void publish_config(bool ok, std::vector<Finding> own);
+  void look_at_history();
+  void tell_head();
+  void publish_config(bool ok, std::optional<Finding> refused = {});
+  void publish_own();
   void say(LogLevel level, const std::string& event, const std::string& message) { log_.write({level, message, event, {}}); }
 
   const std::string config_path_;
@@ -73,13 +77,25 @@ class Daemon {
   std::map<std::string, std::vector<std::string>> watched_;
   TimePoint config_loaded_at_{};
   std::string status_;
+  bool config_ok_ = true;
+  std::optional<Finding> config_refused_, log_broken_;
+  History history_;
   ClockGuard clock_{config_->daemon.clock_bound};
   Fleet fleet_;
   Front front_;                             // last: it ends before what it reads
 };
 
-void Daemon::publish_config(bool ok, std::vector<Finding> own) {
-  publisher_.configure(names_of(config_->clusters), names_of(config_->issuers), ok, config_loaded_at_, std::move(own), wall_clock());
+void Daemon::publish_config(bool ok, std::optional<Finding> refused) {
+  config_ok_ = ok;
+  config_refused_ = std::move(refused);
+  publish_own();
+}
+
+void Daemon::publish_own() {
+  std::vector<Finding> own;
+  for (const auto* found : {&config_refused_, &log_broken_})
+    if (*found) own.push_back(**found);
+  publisher_.configure(names_of(config_->clusters), names_of(config_->issuers), config_ok_, config_loaded_at_, std::move(own), wall_clock());
 }
 
 Result<void> Daemon::prepare() {
@@ -123,7 +139,7 @@ void Daemon::reload() {
   if (moved) next = fail(Errc::invalid, "state_directory and runtime_directory cannot change while pgcertd runs", "restart pgcertd");
   if (!next) {
     say(LogLevel::error, "config-refused", "the configuration stays as it was: " + printable(next.error().text(), 4096));
-    publish_config(false, {finding(ProblemCode::config_invalid, printable(next.error().text(), 4096), next.error().remedy, config_path_)});
+    publish_config(false, finding(ProblemCode::config_invalid, printable(next.error().text(), 4096), next.error().remedy, config_path_));
     notifier_.ready("the new configuration was refused");
     return;
   }
@@ -131,12 +147,12 @@ void Daemon::reload() {
   x509::forget_refused_pins();
   log_warnings(*config_, log_);
   config_loaded_at_ = wall_clock();
-  publish_config(true, {});
+  publish_config(true);
   auto applied = fleet_.apply(config_);
   if (applied) applied = front_.apply(*config_);
   if (!applied) {
     say(LogLevel::error, "config-refused", printable(applied.error().text()));
-    publish_config(false, {finding(ProblemCode::config_invalid, printable(applied.error().text()), applied.error().remedy, config_path_)});
+    publish_config(false, finding(ProblemCode::config_invalid, printable(applied.error().text()), applied.error().remedy, config_path_));
   } else {
     say(LogLevel::notice, "config-loaded", fmt::format("configuration loaded from {}", config_path_));
   }
@@ -145,18 +161,39 @@ void Daemon::reload() {
   notifier_.ready(fmt::format("{} cluster(s)", config_->clusters.size()));
 }
 
+// An end that was cut off shows only by a head that stands elsewhere: so it goes to the journal.
+void Daemon::tell_head() {
+  const auto head = history_.head();
+  if (!head || head->event == 0) return;
+  log_.write({LogLevel::info, fmt::format("the chain of events ends with event {}, {}", head->event, head->hash), "chain-head",
+              {{"PGCERTD_CHAIN_EVENT", std::to_string(head->event)}, {"PGCERTD_CHAIN_HASH", head->hash}}});
+  publisher_.chain_head(head->event, head->hash, wall_clock());
+}
+
+void Daemon::look_at_history() {
+  const auto verdict = history_.verify({});
+  if (!verdict) return say(LogLevel::warning, "", printable(verdict.error().text()));   // the state directory's own problem
+  const bool stood = log_broken_.has_value();
+  log_broken_.reset();
+  if (!verdict->fault.empty()) log_broken_ = finding(ProblemCode::log_broken, "the chain of events is broken: " + printable(verdict->fault), "pgcertctl events --verify, then compare with journalctl -u pgcertd -o verbose");
+  if (log_broken_ && !stood) say(LogLevel::error, "chain-broken", log_broken_->message);
+  if (log_broken_.has_value() != stood) publish_own();
+  tell_head();
+}
+
 // Old events go; once at the start and every few hours, and not at a time that may be wrong.
 void Daemon::tidy() {
   if (look_at_clocks(clock_)) return (void)loop_->set_timer("tidy", wall_clock() + config_->daemon.clock_bound, [this] { tidy(); });
-  if (auto store = store::StateStore::open(config_->daemon.state_directory + "/pgcertd.db"))
-    if (auto pruned = (*store)->prune(wall_clock() - config_->daemon.event_retention); !pruned) say(LogLevel::warning, "", printable(pruned.error().text()));
+  if (auto pruned = history_.prune(wall_clock() - config_->daemon.event_retention, events_kept); !pruned) say(LogLevel::warning, "", printable(pruned.error().text()));
+  look_at_history();
   (void)loop_->set_timer("tidy", wall_clock() + housekeeping, [this] { tidy(); });   // without it events stay longer, nothing else
 }
 
 Result<int> Daemon::run() {
   PGCERTD_CHECK(prepare());
   config_loaded_at_ = wall_clock();
-  publish_config(true, {});
+  publish_config(true);
+  history_.use(config_->daemon.state_directory);
   tidy();
   PGCERTD_CHECK(front_.apply(*config_));
   PGCERTD_CHECK(fleet_.apply(config_));
@@ -166,6 +203,7 @@ Result<int> Daemon::run() {
   notifier_.stopping();
   front_.stop();
   fleet_.stop();
+  tell_head();
   say(LogLevel::notice, "daemon-stopped", "pgcertd stops; PostgreSQL goes on serving what it serves");
   if (!ran) return fail(ran.error());
   return 0;

@@ -17,7 +17,8 @@ Duration longest_leaf(const Config& config, const std::string& issuer) {
 
 bool same_issuer(const Config& a, const Config& b, const std::string& name) {
   const auto one = a.issuers.find(name), other = b.issuers.find(name);
-  return one != a.issuers.end() && other != b.issuers.end() && one->second == other->second && a.daemon == b.daemon;
+  // How soon a CA is wanted anew depends on the leaves that it signs.
+  return one != a.issuers.end() && other != b.issuers.end() && one->second == other->second && a.daemon == b.daemon && longest_leaf(a, name) == longest_leaf(b, name);
 }
 
 bool same_cluster(const Config& a, const Config& b, const std::string& name) {

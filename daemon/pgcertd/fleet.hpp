@@ -13,6 +13,7 @@
 #include "engine/publisher.hpp"
 #include "pgcertd/cluster_worker.hpp"
 #include "pgcertd/crl_sources.hpp"
+#include "pgcertd/history.hpp"
 #include "pgcertd/queued_issuer.hpp"
 #include "pgcertd/settings.hpp"
 #include "service/heartbeat.hpp"
@@ -21,8 +22,8 @@ namespace pgcertd::daemon {
 
 class Fleet {
  public:
-  Fleet(engine::Publisher& publisher, service::Heartbeats& heartbeats, LogSink& log, std::function<void(const ClusterView&)> ticked)
-      : publisher_(publisher), heartbeats_(heartbeats), log_(log), ticked_(std::move(ticked)), crls_(heartbeats, log, [this] { wake_all(); }) {}
+  Fleet(engine::Publisher& publisher, service::Heartbeats& heartbeats, LogSink& log, History& history, std::function<void(const ClusterView&)> ticked)
+      : publisher_(publisher), heartbeats_(heartbeats), log_(log), history_(history), ticked_(std::move(ticked)), crls_(heartbeats, log, [this] { wake_all(); }) {}
   ~Fleet() { stop(); }
 
   // On an error the workers that could be started run.
@@ -36,6 +37,7 @@ class Fleet {
   [[nodiscard]] std::vector<std::string> issuer_names() const;
   [[nodiscard]] std::vector<std::string> clusters_of(const std::string& issuer) const;
   [[nodiscard]] LogSink& log() const { return log_; }
+  [[nodiscard]] History& history() const { return history_; }
 
  private:
   [[nodiscard]] std::vector<std::shared_ptr<const OtherCrls>> other_crls() const;
@@ -46,6 +48,7 @@ class Fleet {
   engine::Publisher& publisher_;
   service::Heartbeats& heartbeats_;
   LogSink& log_;
+  History& history_;
   const std::function<void(const ClusterView&)> ticked_;
   ConfigPtr config_;
   CrlSources crls_;

@@ -1,5 +1,7 @@
 #include "pgcertd/front.hpp"
 
+#include <unistd.h>
+
 #include "pgcertd/system_random.hpp"
 #include "pgcertd/clock.hpp"
 #include "pgcertd/control.hpp"
@@ -16,33 +18,25 @@ std::optional<std::string> crl_der(const std::string& pem) {
   return crls && !crls->empty() ? std::optional{crls->front().der()} : std::nullopt;
 }
 
+Result<Rights> rights_of(const DaemonConfig& config) {
+  Rights rights{::geteuid(), {}};
+  if (config.control_group.empty()) return rights;
+  PGCERTD_TRY(rights.group, http::group_id(config.control_group));
+  return rights;
+}
+
 }  // namespace
 
-Front::Front(const engine::Publisher& publisher, const Fleet& fleet, std::function<bool()> alive) : publisher_(publisher), fleet_(fleet) {
+Front::Front(const engine::Publisher& publisher, const Fleet& fleet, History& history, std::function<bool()> alive) : publisher_(publisher), fleet_(fleet), history_(history) {
   const TimePoint started = wall_clock();
   http::Source source;
   source.snapshot = [this] { return publisher_.snapshot(); };
-  source.events = [this](std::int64_t since, std::size_t limit) { return events(since, limit); };
+  source.events = [this](std::int64_t since, std::size_t limit) { return history_.read(since, limit); };
   source.alive = std::move(alive);
   source.process = [started] { return process_facts(started); };
   source.pki = [this](const std::string& name) { return pki(name); };
   source.now = wall_clock;
   routes_ = std::make_shared<http::Routes>(std::move(source), build_info());
-}
-
-std::vector<Event> Front::events(std::int64_t since, std::size_t limit) {
-  const std::lock_guard lock(store_mutex_);
-  if (!store_) {
-    auto opened = store::StateStore::open(state_path_);
-    if (!opened) return {};
-    store_ = std::move(*opened);
-  }
-  auto found = store_->events(since, limit);
-  if (!found) {
-    store_.reset();   // opened anew at the next question
-    return {};
-  }
-  return std::move(*found);
 }
 
 std::optional<std::string> Front::pki(const std::string& name) const {
@@ -56,15 +50,10 @@ std::optional<std::string> Front::pki(const std::string& name) const {
 }
 
 Result<void> Front::apply(const Config& config) {
-  {
-    const std::lock_guard lock(store_mutex_);
-    const std::string path = config.daemon.state_directory + "/pgcertd.db";
-    if (path != state_path_) store_.reset();
-    state_path_ = path;
-  }
   if (!control_) {
+    PGCERTD_TRY(const Rights rights, rights_of(config.daemon));
     control_ = std::make_unique<http::ControlListener>(config.daemon.runtime_directory + "/control.sock", config.daemon.control_group, routes_,
-                                                       [this](const http::ControlRequest& request) { return answer_control(fleet_, request); });
+                                                       [this, rights](const http::ControlRequest& request) { return answer_control(fleet_, rights, request); });
     if (auto started = control_->start(); !started) {
       control_.reset();
       return within(std::move(started), "the control socket");

@@ -1,6 +1,7 @@
 #include "pgcertd/process_facts.hpp"
 
 #include <sys/resource.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -32,6 +33,8 @@ status::ProcessFacts process_facts(TimePoint started_at) {
   facts.threads = count("/proc/self/task");
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.max_fds = limit.rlim_cur;
+  timex clock{};
+  if (const int state = ::adjtimex(&clock); state >= 0) facts.clock_synchronized = state != TIME_ERROR && (clock.status & STA_UNSYNC) == 0;
   return facts;
 }
 

@@ -132,6 +132,7 @@ void QueuedIssuer::look() {
   IssuerView view = engine::make_issuer_view(settings_.config, seen, settings_.longest_leaf, problems_, now);
   problems_.clear();
   for (const StandingProblem& p : view.problems) problems_.push_back({p.finding.code, p.finding.object, p.since});
+  view.sign_failures = sign_failures_;
   publisher_.publish(std::move(view), TaskView{task_, now, settings_.check_interval, 0}, now);
   bool news = false;
   {
@@ -147,6 +148,7 @@ void QueuedIssuer::look() {
 void QueuedIssuer::answer(const LeafRequest& request) {
   const std::string id = id_of(request);
   IssuerAnswer answer = look_at_clocks(clock_) ? IssuerAnswer{Pending{wall_clock()}} : inner_->submit(request, wall_clock());
+  if (std::holds_alternative<Refused>(answer)) ++sign_failures_;
   const std::lock_guard lock(mutex_);
   if (std::holds_alternative<Pending>(answer)) {
     queued_[id] = std::get<Pending>(answer).since;

@@ -43,6 +43,8 @@ void look_at_registry(const std::string& path, CaDirectorySeen& seen) {
   }
   seen.issued = counts->issued;
   seen.revoked = counts->revoked;
+  seen.issued_by_profile = counts->issued_by_profile;
+  seen.revoked_by_reason = counts->revoked_by_reason;
 }
 
 // A CRL that cannot be read counts as missing here; who signs the next one judges it.

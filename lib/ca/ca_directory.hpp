@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +50,7 @@ struct CaDirectorySeen {
   bool key_in_token = false;          // the key file holds a PKCS#11 URI
   std::uint64_t issued = 0;           // certificates in the registry
   std::uint64_t revoked = 0;
+  std::map<std::string, std::uint64_t> issued_by_profile{}, revoked_by_reason{};
   std::string registry_error;         // why the registry tells nothing; empty: it does
 };
 std::string_view to_string(CaDirectorySeen::Kind kind) noexcept;

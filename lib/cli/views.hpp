@@ -22,6 +22,7 @@ nlohmann::json audit_findings(const nlohmann::json& reply);
 // `permissions` of /v1/clusters/NAME: expected and actual, and commands for what is wrong.
 std::string permissions_view(const std::string& cluster, const nlohmann::json& files, const Style& style);
 // One of /v1/events, as one line and a line end.
+std::string chain_view(const nlohmann::json& reply);   // of events --verify
 std::string event_line(const nlohmann::json& event, TimePoint now, const Style& style);
 // The answer to a dry run: whether it would rotate, what would be done first, and why.
 std::string plan_view(const nlohmann::json& reply, TimePoint now, const Style& style);

@@ -28,6 +28,20 @@ std::string event_line(const json& event, TimePoint now, const Style& style) {
                      " " + printable(text_at(event, "message"), 1000));
 }
 
+std::string chain_view(const json& reply) {
+  const json& head = at(reply, "head");
+  const json& checkpoint = at(reply, "checkpoint");
+  const std::string fault = text_at(reply, "fault");
+  std::string out;
+  if (at(reply, "ok") != true) out += paragraph("The chain of events is broken: " + printable(fault, 300) + ".", 0);
+  else out += paragraph(fmt::format("The chain holds: {} event(s) about keys, certificates and CRLs.", text_at(reply, "chained")), 0);
+  if (checkpoint.is_object()) out += paragraph(fmt::format("Those up to event {} were pruned; a checkpoint stands for them.", text_at(checkpoint, "id")), 0);
+  if (head.is_object()) out += fmt::format("head: event {}\n{}\n", text_at(head, "id"), printable(text_at(head, "hash"), 64));
+  if (at(reply, "holds") == false) out += paragraph("The hash that was asked for is NOT part of it: events were cut off, or it is older than the checkpoint.", 0);
+  if (at(reply, "holds") == true) out += "The hash that was asked for is part of it.\n";
+  return out;
+}
+
 std::string plan_view(const json& reply, TimePoint now, const Style& style) {
   const json& plan = at(reply, "plan");
   std::string out = printable(text_at(reply, "message"), 1000) + "\n";

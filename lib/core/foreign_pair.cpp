@@ -70,10 +70,18 @@ void judge_strength(Pair& pair) {
   pair.add(P::cert_weak, breaks_scram ? Severity::critical : Severity::warning, "is weak: " + printable(judged.weak_why));
 }
 
+// The running server goes on with what it loaded, and does not start again.
+std::vector<Finding> unreadable(const Desired& desired, const LiveSet& live) {
+  if (live.cert_path.empty()) return {};
+  return {finding(P::cert_unreadable, fmt::format("{} cannot be read as a certificate{}{}; the server would not start with it", printable(live.cert_path), live.why.empty() ? "" : ": ", printable(live.why)),
+                  fmt::format("put the former file back, or let pgcertd replace it: pgcertctl takeover {}", desired.cluster.name), live.cert_path)};
+}
+
 }  // namespace
 
 std::vector<Finding> judge_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now) {
-  if (!needs_takeover(desired, seen) || seen.live.chain.empty()) return {};
+  if (!needs_takeover(desired, seen)) return {};
+  if (seen.live.chain.empty()) return unreadable(desired, seen.live);
   Pair pair{seen.live, seen.issuer, seen.tls_files.completed_by_ca_file, fmt::format("replace it by hand, or let pgcertd do it: pgcertctl takeover {}", desired.cluster.name), {}};
   judge_dates(pair, now);
   judge_key(pair);

@@ -1,6 +1,7 @@
 // What passes between a cluster and its issuer: submit(request) → Issued | Pending | Refused, and the issuer's own state.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -102,6 +103,7 @@ struct IssuerSeen {
   std::shared_ptr<const Canaries> canaries;     // once they are wanted
   std::uint64_t issued = 0;           // certificates in the registry, canaries not counted
   std::uint64_t revoked = 0;
+  std::map<std::string, std::uint64_t> issued_by_profile, revoked_by_reason;   // "server"; RFC 5280's names
 };
 
 }  // namespace pgcertd

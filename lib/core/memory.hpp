@@ -2,6 +2,7 @@
 // Never a step in progress: every field is a fact with its time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -80,12 +81,22 @@ struct Repair {
   bool operator==(const Repair&) const = default;
 };
 
+// When a stage of the newest rotation was passed.
+struct StagePassed {
+  std::string stage;                  // keygen sign stage install reload verify; "rolled-back" and "failed" end it too
+  TimePoint at{};
+  bool operator==(const StagePassed&) const = default;
+};
+
 struct ProblemSince {
   ProblemCode code = ProblemCode::issuer_failed;
   std::string object;
   TimePoint since{};
   bool operator==(const ProblemSince&) const = default;
 };
+
+// Upper bounds of the buckets in which the durations of proved rotations are counted.
+inline constexpr std::array rotation_bounds{Duration{1'000}, Duration{5'000}, Duration{30'000}, Duration{300'000}};
 
 struct ClusterMemory {
   std::uint64_t generation_number = 0;             // of the last one made
@@ -112,16 +123,21 @@ struct ClusterMemory {
   std::map<std::string, std::uint64_t> stage_failures;
   std::optional<RestartAttempt> restart;
   std::uint64_t restarts_applied = 0, restarts_not_applied = 0, restarts_error = 0;
-  std::uint64_t reloads_applied = 0, reloads_not_applied = 0, reloads_error = 0;
+  std::map<std::string, std::uint64_t> reloads;    // by "sql applied": how it was asked for, and what became of it
   std::optional<TimePoint> last_attempt_at, last_success_at;
   std::optional<Duration> last_rotation_took;
+  std::vector<StagePassed> stages_passed;          // of the newest rotation, in their order
+  std::vector<std::uint64_t> rotations_by_duration;   // rotation_bounds and beyond: how many ended within each, not summed up
+  Duration rotations_took{};                       // all of these together
   std::optional<TimePoint> saved_at;               // when this was written last
   std::optional<std::uint64_t> hba_in_force;       // digest of pg_hba's rows when the server had loaded them
   std::string crl_proved;                          // the generation whose CRL a canary has shown to be loaded
   std::optional<TrustTrouble> trust_trouble;       // cleared when a set is installed
   std::vector<Repair> repairs;                     // of the last day
+  std::map<std::string, std::uint64_t> repairs_ever, foreign_changes;   // by file_name()
   bool operator==(const ClusterMemory&) const = default;
 
+  void count_rotation(Duration took);
   [[nodiscard]] bool is_proved(const std::string& generation) const;
   [[nodiscard]] bool is_refused(const std::string& key) const;
 };

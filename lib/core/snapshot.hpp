@@ -56,6 +56,10 @@ struct ClusterView {
   ServerIdentity identity;
   std::vector<FileJudgement> permissions;
   std::optional<std::vector<SessionGroup>> sessions;   // nullopt: not known
+  std::uint64_t client_certificate_sessions = 0, revoked_sessions = 0;   // of them, where `sessions` is known
+  // What was seen last of what cannot be seen now, so that nothing that is watched vanishes when it breaks.
+  std::optional<CertificateView> last_certificate;
+  std::vector<ServedView> last_served;
   std::optional<CrlSet> crl_set;     // of ssl_crl_file
   std::vector<PendingSeen> pending;
   Runway runway;
@@ -68,6 +72,7 @@ struct IssuerView {
   IssuerSeen seen;
   IssuerType type = IssuerType::local;
   std::optional<TimePoint> renew_at;           // of the issuing CA
+  std::uint64_t sign_failures = 0;             // since the daemon's start
   std::vector<StandingProblem> problems;
 };
 
@@ -76,6 +81,12 @@ struct TaskView {                    // pgcertd_task_*
   TimePoint last_run{};
   Duration interval{};
   std::uint64_t errors = 0;
+};
+
+struct ChainHead {                   // of the chain of events, as it was told to the journal last
+  std::int64_t event = 0;            // 0: none yet
+  std::string hash;
+  TimePoint at{};
 };
 
 struct Snapshot {
@@ -90,6 +101,7 @@ struct Snapshot {
   std::vector<TaskView> tasks;
   std::vector<StandingProblem> problems;       // of the daemon itself
   std::uint64_t state_write_failures = 0;
+  ChainHead chain_head;
 
   [[nodiscard]] const ClusterView* cluster(const std::string& name) const;
 };

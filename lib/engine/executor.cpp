@@ -216,6 +216,19 @@ Result<void> change_and_reload(Step& s, const SettingsChange& change) {
   return s.ports.postgres.reload();
 }
 
+// `auto` asks by SQL where the role may, else by a signal.
+std::string_view reload_method(const Step& s) {
+  switch (s.desired.cluster.reload.kind) {
+    case ReloadMethod::Kind::sql: return "sql";
+    case ReloadMethod::Kind::signal: return "signal";
+    case ReloadMethod::Kind::systemd: return "systemd";
+    case ReloadMethod::Kind::automatic: break;
+  }
+  return s.seen.server.privileges.reload ? "sql" : "signal";
+}
+
+void count_reload(Step& s, std::string_view result) { ++s.memory.reloads[fmt::format("{} {}", reload_method(s), result)]; }
+
 void count_reload(PublishAttempt& attempt, TimePoint now) {
   ++attempt.reloads;
   attempt.last_reload_at = now;
@@ -263,7 +276,7 @@ Result<void> run(Step& s, const action::Reload& a) {
   // Counted whether or not it could be asked for: what the handshakes show decides what follows.
   count_reload(*attempt, s.now);
   if (!done) {
-    ++s.memory.reloads_error;
+    count_reload(s, "error");
     s.memory.last_failure = Failure{"reload", printable(done.error().text()), done.error().remedy, false, s.now};
     ++s.memory.stage_failures["reload"];
     return done;
@@ -291,7 +304,7 @@ void rotation_succeeded(Step& s) {
   m.takeover_granted_at.reset();
   ++m.rotations_proved;
   m.last_success_at = s.now;
-  if (m.last_attempt_at && *m.last_attempt_at <= s.now) m.last_rotation_took = s.now - *m.last_attempt_at;
+  if (m.last_attempt_at && *m.last_attempt_at <= s.now) m.count_rotation(s.now - *m.last_attempt_at);
 }
 
 // What an operator went back from must not be put in place again by the next renewal: rotation rests until `resume`.
@@ -329,7 +342,7 @@ Result<void> run(Step& s, const action::MarkProved& a) {
   s.memory.publish.reset();
   s.memory.settings_changed_at.reset();
   s.memory.settings_tries = 0;
-  ++s.memory.reloads_applied;
+  count_reload(s, "applied");
   if (generation->origin == Origin::refreshed && !again) s.memory.trust_trouble.reset();
   if (crl_shown) s.say("crl-proved", fmt::format("a handshake shows that CRL {} is in force{}", crl_numbers(*generation), size_notice(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
   if (crl_shown && (again || generation->origin == Origin::refreshed)) return {};
@@ -373,7 +386,7 @@ Result<void> run(Step& s, const action::RollBack& a) {
   s.memory.rollback_asked_at.reset();
   if (!s.memory.is_refused(a.generation)) {
     refuse(s, a.generation, a.reason);
-    ++s.memory.reloads_not_applied;
+    count_reload(s, "not_applied");
     note_failure(s, "verify", a.reason, "look for \"SSL configuration was not reloaded\" in the server's log", true);
   }
   // The intent to publish included this right: a full disk must not stop the way back.
@@ -419,6 +432,7 @@ Result<void> run(Step& s, const action::RepairFile& a) {
   const std::string found = before == nullptr ? "unknown" : fmt::format("{:04o} {}:{}", before->mode, before->uid, before->gid);
   std::erase_if(s.memory.repairs, [&](const Repair& r) { return r.at <= s.now - 24h || r.at > s.now; });
   s.memory.repairs.push_back({name, found, s.now});
+  ++s.memory.repairs_ever[name];
   s.say("file-repaired", fmt::format("owner and mode of {} were put right; it was {}", name, found), {{"generation", a.generation}, {"file", name}, {"found", found}});
   return {};
 }

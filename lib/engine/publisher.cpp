@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/view.hpp"
+
 namespace pgcertd::engine {
 
 void Publisher::publish(ClusterView view, const TaskView& task, std::uint64_t state_write_failures, TimePoint now) {
@@ -9,6 +11,7 @@ void Publisher::publish(ClusterView view, const TaskView& task, std::uint64_t st
   if (std::find(expected_.begin(), expected_.end(), view.name) == expected_.end()) return;   // a worker that ends after a reload of the configuration
   write_failures_[view.name] = state_write_failures;
   tasks_[task.name] = task;
+  if (const auto before = clusters_.find(view.name); before != clusters_.end()) keep_last_known(view, before->second);
   clusters_[view.name] = std::move(view);
   compose(now);
 }
@@ -44,6 +47,12 @@ void Publisher::configure(const std::vector<std::string>& clusters, const std::v
   compose(now);
 }
 
+void Publisher::chain_head(std::int64_t event, std::string hash, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  chain_head_ = {event, std::move(hash), now};
+  compose(now);
+}
+
 SnapshotPtr Publisher::snapshot() const {
   const std::lock_guard lock(mutex_);
   return snapshot_;
@@ -56,6 +65,7 @@ void Publisher::compose(TimePoint now) {
   next->config_ok = config_ok_;
   next->config_loaded_at = config_loaded_at_;
   next->problems = own_;
+  next->chain_head = chain_head_;
   next->first_pass_done = std::all_of(expected_.begin(), expected_.end(), [&](const std::string& name) { return clusters_.contains(name); });
   next->status = next->first_pass_done ? Severity::ok : Severity::unknown;
   const auto weigh = [&](const std::vector<StandingProblem>& problems) {

@@ -17,6 +17,7 @@ class Publisher {
   // The daemon's own problems (configuration, clock), and which clusters and issuers there are.
   void configure(const std::vector<std::string>& clusters, const std::vector<std::string>& issuers, bool config_ok, TimePoint loaded_at,
                  std::vector<Finding> own, TimePoint now);
+  void chain_head(std::int64_t event, std::string hash, TimePoint now);
   [[nodiscard]] SnapshotPtr snapshot() const;
 
  private:
@@ -31,6 +32,7 @@ class Publisher {
   std::vector<StandingProblem> own_;
   bool config_ok_ = true;
   TimePoint config_loaded_at_{};
+  ChainHead chain_head_;
   std::uint64_t version_ = 0;
   SnapshotPtr snapshot_ = std::make_shared<const Snapshot>();
 };

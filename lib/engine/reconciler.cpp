@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/text.hpp"
@@ -50,6 +51,13 @@ LogLevel level_of(const Event& event) {
 
 bool same_problem(const ProblemSince& since, const Finding& f) { return since.code == f.code && since.object == f.object; }
 
+// The file that somebody else changed, as far as the finding names it: a name of a fixed set, never a path.
+std::string changed_file(const Finding& f) {
+  for (const FileRole role : {FileRole::key, FileRole::root, FileRole::crl})
+    if ((f.object + " " + f.message).find(file_name(role)) != std::string::npos) return std::string{file_name(role)};
+  return std::string{file_name(FileRole::certificate)};
+}
+
 // Problems that are new, and those that are gone, with the moment since when each stands.
 std::vector<Event> update_problems(ClusterMemory& memory, const std::string& cluster, const std::vector<Finding>& findings, TimePoint now) {
   std::vector<Event> events;
@@ -61,6 +69,7 @@ std::vector<Event> update_problems(ClusterMemory& memory, const std::string& clu
     if (std::any_of(standing.begin(), standing.end(), [&](const ProblemSince& s) { return same_problem(s, f); })) continue;
     const auto known = std::find_if(memory.problems.begin(), memory.problems.end(), [&](const ProblemSince& s) { return same_problem(s, f); });
     if (known == memory.problems.end()) say("problem-stands", f.code, f.object, f.message);
+    if (known == memory.problems.end() && f.code == ProblemCode::file_changed) ++memory.foreign_changes[changed_file(f)];
     standing.push_back(known == memory.problems.end() ? ProblemSince{f.code, f.object, now} : *known);
   }
   for (const ProblemSince& old : memory.problems)
@@ -68,6 +77,29 @@ std::vector<Event> update_problems(ClusterMemory& memory, const std::string& clu
       say("problem-gone", old.code, old.object, "it does not stand any more");
   memory.problems = std::move(standing);
   return events;
+}
+
+struct StageEvent {
+  std::string_view kind, stage;
+  bool last;
+};
+constexpr std::array stage_events{StageEvent{"request-made", "keygen", false},         StageEvent{"certificate-issued", "sign", false},
+                                  StageEvent{"generation-staged", "stage", false},     StageEvent{"generation-published", "install", false},
+                                  StageEvent{"reload-asked", "reload", false},         StageEvent{"rotation-proved", "verify", true},
+                                  StageEvent{"rolled-back", "rolled-back", true},      StageEvent{"rotation-failed", "failed", true}};
+
+// A generation that only brings a new CRL is no rotation: its events come when none is on its way.
+void note_stages(std::vector<StagePassed>& passed, const std::vector<Event>& events) {
+  constexpr std::size_t most = 16;
+  const auto row_of = [](auto member, std::string_view word) { return std::ranges::find(stage_events, word, member); };
+  for (const Event& event : events) {
+    const auto row = row_of(&StageEvent::kind, event.kind);
+    if (row == stage_events.end()) continue;
+    if (row == stage_events.begin()) passed.clear();
+    const bool over = passed.empty() || row_of(&StageEvent::stage, passed.back().stage)->last;
+    if (row != stage_events.begin() && (over || passed.size() >= most)) continue;
+    passed.push_back({std::string{row->stage}, event.at});
+  }
 }
 
 // Volatile facts alone are no reason to write to the disk at each pass.
@@ -175,6 +207,7 @@ std::vector<Event> Reconciler::act(Plan& plan, const Desired& desired, const Obs
   Outcome outcome = executor_.run(*plan.action, desired, seen, memory_, now);
   if (may_change_server(*plan.action)) observer_.invalidate_server();
   note_result(desired, *plan.action, outcome.result, now, out);
+  note_stages(memory_.stages_passed, outcome.events);
   return std::move(outcome.events);
 }
 

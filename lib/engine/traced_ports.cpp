@@ -138,7 +138,7 @@ struct TracedStore final : ports::Store {
     return traced(hook, "store.save", [&] { return inner.save(cluster, memory, events); });
   }
   Result<std::vector<Event>> events(std::int64_t after, std::size_t limit) override { return traced(hook, "store.events", [&] { return inner.events(after, limit); }); }
-  Result<void> prune(TimePoint older) override { return traced(hook, "store.prune", [&] { return inner.prune(older); }); }
+  Result<void> prune(TimePoint older, std::uint64_t keep) override { return traced(hook, "store.prune", [&] { return inner.prune(older, keep); }); }
 };
 
 }  // namespace

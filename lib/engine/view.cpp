@@ -54,7 +54,11 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
   }
   view.identity = seen.server.identity();
   view.permissions = judge_tls_files(seen);
-  if (seen.detail) view.sessions = seen.detail->sessions;
+  if (seen.detail) {
+    view.sessions = seen.detail->sessions;
+    view.client_certificate_sessions = seen.detail->cert_sessions.size();
+    view.revoked_sessions = seen.revoked_sessions.size();
+  }
   view.crl_set = seen.crl_set;
   view.pending = seen.pending;
   view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt, plan.renew_at);
@@ -64,6 +68,20 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
   for (const StandingProblem& p : view.problems) view.status = worse(view.status, p.finding.severity);
   view.seen_at = now;
   return view;
+}
+
+// An endpoint that is not probed any more is forgotten, unless nothing can be probed at all.
+void keep_last_known(ClusterView& view, const ClusterView& before) {
+  if (!view.certificate) view.last_certificate = before.certificate ? before.certificate : before.last_certificate;
+  const auto at = [](const std::vector<ServedView>& list, const std::string& endpoint) {
+    return std::ranges::find(list, endpoint, [](const ServedView& v) -> const std::string& { return v.probe.endpoint; });
+  };
+  for (const auto* list : {&before.served, &before.last_served})
+    for (const ServedView& old : *list) {
+      const auto now = at(view.served, old.probe.endpoint);
+      const bool wanted = now == view.served.end() ? view.served.empty() && !view.server.reachable() : now->probe.chain.empty();
+      if (wanted && !old.probe.chain.empty() && at(view.last_served, old.probe.endpoint) == view.last_served.end()) view.last_served.push_back(old);
+    }
 }
 
 IssuerView make_issuer_view(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, const std::vector<ProblemSince>& known, TimePoint now) {

@@ -13,6 +13,18 @@
 #include <vector>
 
 namespace pgcertd::http {
+
+Result<gid_t> group_id(const std::string& name) {
+  std::vector<char> buffer(16384);
+  struct group entry {};
+  struct group* found = nullptr;
+  const int fault = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (fault != 0) return fail(errno_error("getgrnam_r", name, fault));
+  if (!found)
+    return fail(Errc::not_found, fmt::format("there is no group \"{}\"", name), "create it, or correct the configuration");
+  return entry.gr_gid;
+}
+
 namespace {
 
 constexpr std::size_t max_body = 96U << 20U;   // a CRL of a million entries, as JSON text
@@ -47,17 +59,6 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (errno != ECONNREFUSED) return fail(errno_error("connect", path, errno));
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(errno_error("unlink", path, errno));
   return {};
-}
-
-Result<gid_t> group_id(const std::string& name) {
-  std::vector<char> buffer(16384);
-  struct group entry {};
-  struct group* found = nullptr;
-  const int fault = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (fault != 0) return fail(errno_error("getgrnam_r", name, fault));
-  if (!found)
-    return fail(Errc::not_found, fmt::format("there is no group \"{}\"", name), "create it, or correct the configuration");
-  return entry.gr_gid;
 }
 
 // Owner and mode are set between bind and listen, when nobody can connect yet.
@@ -130,7 +131,7 @@ Answer ControlListener::respond(const Head& head, const std::string& request, co
 Reply ControlListener::post(const Request& request, const Peer& peer) {
   Reply reply;
   try {
-    ControlReply answer = handler_({request.method, request.path, request.query, request.body, peer.uid, peer.gid, peer.pid});
+    ControlReply answer = handler_({request.method, request.path, request.query, request.body, peer.uid, peer.gid, peer.pid, peer.groups});
     reply = {.status = answer.status,
              .content_type = answer.status < 400 ? "application/json" : "application/problem+json",
              .body = std::move(answer.body)};

@@ -22,12 +22,16 @@ struct ControlRequest {
   uid_t uid = static_cast<uid_t>(-1);    // -1: unknown, may do nothing
   gid_t gid = static_cast<gid_t>(-1);
   pid_t pid = 0;
+  std::vector<gid_t> groups{};           // supplementary
 };
 
 struct ControlReply {
   int status = 200;
   std::string body;                      // JSON; of an error: application/problem+json
 };
+
+// Errc::not_found where there is none of that name.
+Result<gid_t> group_id(const std::string& name);
 
 class ControlListener {
  public:

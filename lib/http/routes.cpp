@@ -13,6 +13,7 @@
 #include "status/metrics.hpp"
 #include "status/openapi.hpp"
 #include "status/page.hpp"
+#include "status/problem_pages.hpp"
 
 namespace pgcertd::http {
 namespace {
@@ -73,6 +74,11 @@ Reply whole(const Context& c) { return json_reply(status::status_json(*c.snapsho
 Reply clusters(const Context& c) { return json_reply(status::clusters_json(*c.snapshot)); }
 Reply rotations(const Context& c) { return json_reply(status::rotations_json(*c.snapshot)); }
 Reply runway(const Context& c) { return json_reply(status::runway_json(*c.snapshot)); }
+Reply status_schema(const Context&) {
+  Reply reply = json_reply(status::status_schema_json());
+  reply.content_type = "application/schema+json";
+  return reply;
+}
 Reply openapi(const Context& c) { return json_reply(status::openapi_json(c.build)); }
 
 Reply cluster(const Context& c) {
@@ -117,6 +123,14 @@ Reply pki(const Context& c) {
   return reply;
 }
 
+Reply problems(const Context& c) {
+  auto body = status::problem_page(c.name.empty() ? "README" : c.name);
+  if (!body) return problem_reply(404, fmt::format("there is no problem {}", printable(c.name, 63)));
+  Reply reply{.status = 200, .content_type = "text/html; charset=utf-8", .body = std::move(*body)};
+  reply.headers = {{"Content-Security-Policy", page_policy}, {"ETag", content_tag(reply.body)}};
+  return reply;
+}
+
 constexpr std::array table{
     Route{"/", "page", true, false, page},
     Route{"/livez", "livez", false, false, livez},
@@ -129,7 +143,10 @@ constexpr std::array table{
     Route{"/v1/rotations", "rotations", true, true, rotations},
     Route{"/v1/events", "events", false, false, events},
     Route{"/v1/runway", "runway", true, true, runway},
+    Route{"/problems", "problems", false, false, problems},
+    Route{"/problems/", "problems", false, false, problems},
     Route{"/pki/", "pki", false, false, pki},
+    Route{"/v1/status.schema.json", "schema", false, false, status_schema},
     Route{"/openapi.json", "openapi", false, false, openapi},
 };
 

@@ -42,6 +42,15 @@ struct Connection {
   Clock::time_point since, deadline;
 };
 
+// As the kernel noted them at connect(); the first question tells how many there are.
+std::vector<gid_t> groups_of(int fd) {
+  socklen_t size = 0;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, nullptr, &size) == 0 || errno != ERANGE) return {};
+  std::vector<gid_t> groups(size / sizeof(gid_t));
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) return {};
+  return groups;
+}
+
 Peer peer_of(int fd) {
   Peer peer;
   ucred cred{};
@@ -55,6 +64,7 @@ Peer peer_of(int fd) {
       peer.gid = cred.gid;
       peer.pid = cred.pid;
     }
+    peer.groups = groups_of(fd);
     return peer;
   }
   std::array<char, NI_MAXHOST> host{};

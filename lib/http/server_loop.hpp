@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -23,6 +24,7 @@ struct Peer {
   uid_t uid = static_cast<uid_t>(-1);           // SO_PEERCRED of a Unix connection, as the kernel noted it at connect()
   gid_t gid = static_cast<gid_t>(-1);
   pid_t pid = 0;
+  std::vector<gid_t> groups{};                  // SO_PEERGROUPS: supplementary ones
 };
 
 struct LoopOptions {

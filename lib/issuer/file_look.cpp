@@ -48,6 +48,8 @@ void describe_files(const std::string& directory, IssuerSeen& seen) {
   seen.root_crl = files->root_crl, seen.root_crl_pem = files->root_crl_pem;
   seen.issued = files->issued;
   seen.revoked = files->revoked;
+  seen.issued_by_profile = files->issued_by_profile;
+  seen.revoked_by_reason = files->revoked_by_reason;
 }
 
 IssuerSeen FileLook::observe(TimePoint) {

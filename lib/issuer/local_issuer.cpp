@@ -156,6 +156,8 @@ void LocalIssuer::describe(ca::IssuingCa& ca, IssuerSeen& seen, TimePoint now) {
   if (!counts) return;
   seen.issued = counts->issued;
   seen.revoked = counts->revoked;
+  seen.issued_by_profile = counts->issued_by_profile;
+  seen.revoked_by_reason = counts->revoked_by_reason;
 }
 
 IssuerSeen LocalIssuer::observe(TimePoint now) {

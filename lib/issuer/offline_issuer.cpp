@@ -79,6 +79,7 @@ Result<void> OfflineIssuer::describe(IssuerSeen& seen, TimePoint now) {
   PGCERTD_TRY(const auto all, waiting(at));
   for (const store::BookedRequest& one : all) seen.requests.push_back(seen_of(one));
   PGCERTD_TRY(seen.issued, at.book->answered());
+  seen.issued_by_profile = {{"server", seen.issued}};
   PGCERTD_TRY(const auto crls, crls_of(*at.book));
   for (const x509::Crl& crl : crls) {
     if (!x509::crl_signed_by(crl, at.root)) continue;

@@ -58,6 +58,8 @@ IssuerSeen SelfSignedIssuer::observe(TimePoint) {
   if (counts) {
     seen.issued = counts->issued;
     seen.revoked = counts->revoked;
+    seen.issued_by_profile = counts->issued_by_profile;
+    seen.revoked_by_reason = counts->revoked_by_reason;
   } else {
     seen.why = counts.error().text();
     seen.remedy = counts.error().remedy;

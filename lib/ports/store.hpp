@@ -17,7 +17,7 @@ class Store {
   // Memory and events in one durable transaction: both or neither.
   virtual Result<void> save(const std::string& cluster, const ClusterMemory& memory, const std::vector<Event>& events) = 0;
   virtual Result<std::vector<Event>> events(std::int64_t after_id, std::size_t limit) = 0;   // oldest first
-  virtual Result<void> prune(TimePoint older_than) = 0;
+  virtual Result<void> prune(TimePoint older_than, std::uint64_t keep) = 0;                  // also those beyond the newest `keep`
 };
 
 }  // namespace pgcertd::ports

@@ -57,6 +57,8 @@ constexpr std::array table{
                "A worker does not move; the service manager's watchdog will restart the daemon."},
     MessageRow{"watch-failed", "bb1d973b0e8e4013ab86d7ac1c1baa65",
                "Files could not be watched; changes are seen at the next full pass."},
+    MessageRow{"chain-head", "3d0f6a1b5c2e4d77a84e9b06c1f2d358", "The hash with which the chain of events ends: pgcertctl events --verify --head HASH tells whether it is still part of it."},
+    MessageRow{"chain-broken", "b81e47d09a3c4f5e92d6c0a7e35f1b64", "The chain of events does not verify: a record was changed, taken out or put in."},
     MessageRow{"action-failed", "a26f26e3401644489cf11d30b9d03a08",
                "A step of the plan failed; it is tried again with growing pauses."},
     MessageRow{"request-made", "da0b62394b804906ade2ea9dc317d02d",

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,7 @@ struct ProcessFacts {
   std::uint64_t max_fds = 0;
   std::uint64_t threads = 0;
   TimePoint started_at{};
+  std::optional<bool> clock_synchronized{};   // nullopt: the kernel did not tell
 };
 
 struct Counters {

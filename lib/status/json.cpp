@@ -208,6 +208,7 @@ json rotation_history(const ClusterView& c) {
        {"last_attempt_at", time(m.last_attempt_at)},
        {"last_duration_seconds",
         m.last_rotation_took ? json(static_cast<double>(m.last_rotation_took->count()) / 1000) : json(nullptr)},
+       {"stages", list(m.stages_passed, [](const StagePassed& s) -> json { return {{"stage", text(s.stage)}, {"at", time(s.at)}}; })},
        {"retry_at", time(m.retry_at)},
        {"consecutive_failures", m.consecutive_failures},
        {"last_failure", failure(m.last_failure)},
@@ -236,7 +237,8 @@ std::string status_json(const Snapshot& snapshot, const BuildInfo& build) {
                {"status", to_string(snapshot.status)},
                {"clusters", list(snapshot.clusters, cluster)},
                {"issuers", list(snapshot.issuers, [&](const IssuerView& view) { return issuer(snapshot, view); })},
-               {"problems", list(overall_problems(snapshot), problem)}});
+               {"problems", list(overall_problems(snapshot), problem)},
+               {"chain_head", snapshot.chain_head.event == 0 ? json(nullptr) : json{{"id", snapshot.chain_head.event}, {"hash", text(snapshot.chain_head.hash)}, {"at", time(snapshot.chain_head.at)}}}});
 }
 
 std::string clusters_json(const Snapshot& snapshot) { return dump(part(snapshot, "clusters", list(snapshot.clusters, cluster))); }

@@ -5,6 +5,7 @@
 #include <prometheus/metric_family.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
@@ -29,9 +30,12 @@ class MetricSet {
     // Label values are made printable UTF-8; an empty one is left out, as Prometheus does not tell it from absent.
     void add(const Labels& labels, double value);
     void add_time(const Labels& labels, const std::optional<TimePoint>& at);   // nothing when unknown
+    // `counts`: how many fell between each bound and the one before it, and last those beyond; shorter than that counts as zeros.
+    void add_histogram(const Labels& labels, const std::vector<double>& bounds, const std::vector<std::uint64_t>& counts, double sum);
 
    private:
     friend class MetricSet;
+    prometheus::ClientMetric* make(const Labels& labels);   // nullptr: there is one
     prometheus::MetricFamily family_;
     std::set<std::vector<std::pair<std::string, std::string>>> seen_;
   };
@@ -39,6 +43,9 @@ class MetricSet {
   // `name` without the prefix "pgcertd_", unless it begins with "process_".
   Family& gauge(std::string_view name, std::string_view help) { return declare(name, help, prometheus::MetricType::Gauge); }
   Family& counter(std::string_view name, std::string_view help) { return declare(name, help, prometheus::MetricType::Counter); }
+  Family& histogram(std::string_view name, std::string_view help) { return declare(name, help, prometheus::MetricType::Histogram); }
+  // A gauge with the number of series so far by each value of a label, itself counted in.
+  void count_by(std::string_view label, std::string_view name, std::string_view help);
   // Families without a series are left out.
   [[nodiscard]] std::string text() const;
 

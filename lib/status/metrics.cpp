@@ -1,7 +1,9 @@
 #include "status/metrics.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 
 #include "core/client_certificates.hpp"
 #include "status/metric_set.hpp"
@@ -72,8 +74,8 @@ void certificates(MetricSet& set, const Snapshot& s) {
     const Labels who = cluster_label(c) + Labels{{"certificate", "server"}};
     readable.add(who, flag(c.certificate.has_value()));
     certificate_checks(check, who, c, s.generated_at);
-    if (!c.certificate) continue;
-    const CertificateView& v = *c.certificate;
+    if (!c.certificate && !c.last_certificate) continue;
+    const CertificateView& v = c.certificate ? *c.certificate : *c.last_certificate;
     not_before.add_time(who, v.leaf.not_before);
     not_after.add_time(who, v.leaf.not_after);
     chain.add_time(who, v.chain_not_after);
@@ -89,6 +91,13 @@ void certificates(MetricSet& set, const Snapshot& s) {
   }
 }
 
+const ServedView* last_known(const ClusterView& c, const std::string& endpoint) {
+  const auto found = std::ranges::find(c.last_served, endpoint, [](const ServedView& v) -> const std::string& { return v.probe.endpoint; });
+  return found == c.last_served.end() ? nullptr : &*found;
+}
+
+bool shows_certificate(const ServedView& v) { return v.probe.outcome == ProbeOutcome::served && !v.probe.chain.empty(); }
+
 void served(MetricSet& set, const Snapshot& s) {
   auto& success = set.gauge("served_probe_success", "1 when the last handshake with the endpoint showed a certificate.");
   auto& took = set.gauge("served_probe_duration_seconds", "How long the last handshake took.");
@@ -98,22 +107,30 @@ void served(MetricSet& set, const Snapshot& s) {
   auto& verify = set.gauge("served_verify_ok", "1 when the served chain verifies under the issuer's root.");
   auto& length = set.gauge("served_chain_length", "Certificates that the server sends.");
   auto& info = set.gauge("served_info", "What is served; always 1.");
-  for (const ClusterView& c : s.clusters)
+  const auto what = [&](const Labels& who, const ServedView& v) {
+    const CertFacts& leaf = v.probe.chain.front();
+    last.add_time(who, v.probe.probed_at);
+    not_after.add_time(who, leaf.not_after);
+    matches.add(who, flag(v.matches_file));
+    verify.add(who, flag(v.verify == "ok"));
+    length.add(who, count(v.probe.chain.size()));
+    info.add(who + Labels{{"serial", leaf.serial}, {"fingerprint_sha256", leaf.fingerprint_sha256},
+                          {"tls", v.probe.tls_version}, {"cipher", v.probe.cipher}}, 1);
+  };
+  for (const ClusterView& c : s.clusters) {
     for (const ServedView& v : c.served) {
       const Labels who = cluster_label(c) + Labels{{"endpoint", v.probe.endpoint}};
-      const bool ok = v.probe.outcome == ProbeOutcome::served && !v.probe.chain.empty();
-      success.add(who, flag(ok));
+      success.add(who, flag(shows_certificate(v)));
       took.add(who, seconds(v.probe.took));
-      matches.add(who, flag(ok && v.matches_file));
-      verify.add(who, flag(ok && v.verify == "ok"));
-      length.add(who, count(v.probe.chain.size()));
-      if (!ok) continue;
-      const CertFacts& leaf = v.probe.chain.front();
-      last.add_time(who, v.probe.probed_at);
-      not_after.add_time(who, leaf.not_after);
-      info.add(who + Labels{{"serial", leaf.serial}, {"fingerprint_sha256", leaf.fingerprint_sha256},
-                            {"tls", v.probe.tls_version}, {"cipher", v.probe.cipher}}, 1);
+      const ServedView* const shown = shows_certificate(v) ? &v : last_known(c, v.probe.endpoint);
+      if (shown) what(who, *shown);
     }
+    for (const ServedView& v : c.last_served) {   // doubled ones are told once: what is seen now came first
+      const Labels who = cluster_label(c) + Labels{{"endpoint", v.probe.endpoint}};
+      success.add(who, 0);
+      what(who, v);
+    }
+  }
 }
 
 std::optional<CrlFacts> first_to_end(const CrlSet& set) {
@@ -129,6 +146,7 @@ struct CrlFamilies {
   MetricSet::Family& next_update;
   MetricSet::Family& number;
   MetricSet::Family& revoked;
+  MetricSet::Family& check;
 };
 
 void add_number(MetricSet::Family& number, const Labels& who, const std::string& decimal) {
@@ -138,6 +156,7 @@ void add_number(MetricSet::Family& number, const Labels& who, const std::string&
 void issuers_crl(CrlFamilies& f, const std::string& name, const std::optional<CrlFacts>& crl) {
   const Labels who{{"crl", name}};
   f.readable.add(who, flag(crl.has_value()));
+  f.check.add(who + Labels{{"check", "parse"}}, flag(crl.has_value()));
   if (!crl) return;
   f.this_update.add_time(who, crl->this_update);
   f.next_update.add_time(who, crl->next_update);
@@ -145,9 +164,24 @@ void issuers_crl(CrlFamilies& f, const std::string& name, const std::optional<Cr
   f.revoked.add(who, count(crl->revoked));
 }
 
+// As OpenSSL inside PostgreSQL takes them: one CA without a good CRL, and every client with a certificate is refused.
+void crl_checks(CrlFamilies& f, const Labels& who, const CrlSet& set) {
+  const bool parsed = set.trouble.empty();
+  const auto of_known_issuer = [&](const InstalledCrl& crl) {
+    return std::ranges::any_of(set.authorities, [&](const CertFacts& ca) { return ca.subject == crl.facts.issuer; });
+  };
+  const auto is_covered = [&](const CertFacts& ca) { return crl_of(set, ca) != nullptr; };
+  const auto tell = [&](std::string_view name, bool ok) { f.check.add(who + Labels{{"check", name}}, flag(parsed && ok)); };
+  tell("parse", true);
+  tell("signature", std::ranges::none_of(set.crls, [&](const InstalledCrl& crl) { return of_known_issuer(crl) && crl.signers.empty(); }));
+  tell("issuer_known", std::ranges::all_of(set.crls, of_known_issuer));
+  tell("covers_chain", std::ranges::all_of(set.authorities, is_covered));
+}
+
 void installed_crls(CrlFamilies& f, const std::string& cluster, const CrlSet& set) {
   const Labels who{{"cluster", cluster}, {"crl", "ssl_crl_file"}};
   f.readable.add(who, flag(set.trouble.empty()));
+  crl_checks(f, who, set);
   if (const auto first = first_to_end(set)) {
     f.this_update.add_time(who, first->this_update);
     f.next_update.add_time(who, first->next_update);
@@ -163,7 +197,8 @@ void installed_crls(CrlFamilies& f, const std::string& cluster, const CrlSet& se
 void crls(MetricSet& set, const Snapshot& s) {
   CrlFamilies families{set.gauge("crl_readable", "1 when the CRL could be read."), set.gauge("crl_this_update_timestamp_seconds", "thisUpdate of the CRL."),
                        set.gauge("crl_next_update_timestamp_seconds", "nextUpdate of the CRL."), set.gauge("crl_number", "Its CRL number."),
-                       set.gauge("crl_revoked_certificates", "Entries in the CRL.")};
+                       set.gauge("crl_revoked_certificates", "Entries in the CRL."),
+                       set.gauge("crl_check_ok", "1 when the CRL passes the check.")};
   for (const ClusterView& c : s.clusters)
     if (c.crl_set) installed_crls(families, c.name, *c.crl_set);
   for (const IssuerView& i : s.issuers) {
@@ -176,15 +211,25 @@ void crls(MetricSet& set, const Snapshot& s) {
 void authorities(MetricSet& set, const Snapshot& s) {
   auto& not_after =
       set.gauge("ca_not_after_timestamp_seconds", "notAfter of the CA's certificate; NAME is the issuing CA, NAME/root the root.");
+  auto& not_before = set.gauge("ca_not_before_timestamp_seconds", "notBefore of the CA's certificate.");
   auto& key = set.gauge("ca_key_available", "1 when the CA's key can be used now.");
   auto& certificates = set.gauge("ca_certificates", "Certificates in the CA's registry.");
+  auto& issued = set.counter("ca_issued_total", "Certificates that the CA signed, by profile.");
+  auto& revoked = set.counter("ca_revoked_total", "Certificates that were revoked, by reason.");
+  auto& failures = set.counter("ca_sign_failures_total", "Requests that were refused or could not be signed, since the daemon's start.");
   for (const IssuerView& i : s.issuers) {
     const std::string root = i.seen.name + "/root";
-    if (i.seen.issuing) not_after.add_time(ca_label(i), i.seen.issuing->not_after);
-    if (i.seen.root) not_after.add_time({{"ca", root}}, i.seen.root->not_after);
+    const auto life = [&](const Labels& who, const std::optional<CertFacts>& ca) {
+      if (ca) not_after.add_time(who, ca->not_after), not_before.add_time(who, ca->not_before);
+    };
+    life(ca_label(i), i.seen.issuing);
+    life({{"ca", root}}, i.seen.root);
     key.add(ca_label(i), flag(i.seen.key_available));
     certificates.add(ca_label(i) + Labels{{"state", "issued"}}, count(i.seen.issued));
     certificates.add(ca_label(i) + Labels{{"state", "revoked"}}, count(i.seen.revoked));
+    for (const auto& [profile, n] : i.seen.issued_by_profile) issued.add(ca_label(i) + Labels{{"profile", profile}}, count(n));
+    for (const auto& [reason, n] : i.seen.revoked_by_reason) revoked.add(ca_label(i) + Labels{{"reason", reason}}, count(n));
+    failures.add(ca_label(i), count(i.sign_failures));
   }
 }
 
@@ -225,6 +270,8 @@ void runways(MetricSet& set, const Snapshot& s) {
   }
 }
 
+constexpr std::array reload_methods{"sql", "signal", "systemd"};
+constexpr std::array reload_results{"applied", "not_applied", "error"};
 constexpr std::array rotation_stages{"keygen", "request", "sign", "stage", "install", "reload", "verify"};
 
 void rotation_totals(MetricSet& set, const Snapshot& s) {
@@ -241,9 +288,11 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
     tell(total, "success", m.rotations_proved);
     tell(total, "failure", m.rotations_failed);
     tell(total, "rolled_back", m.rotations_rolled_back);
-    tell(reloads, "applied", m.reloads_applied);
-    tell(reloads, "not_applied", m.reloads_not_applied);
-    tell(reloads, "error", m.reloads_error);
+    for (const char* method : reload_methods)
+      for (const char* result : reload_results) {
+        const auto found = m.reloads.find(std::string(method) + " " + result);
+        reloads.add(who + Labels{{"method", method}, {"result", result}}, found == m.reloads.end() ? 0 : count(found->second));
+      }
     tell(restarts, "applied", m.restarts_applied);
     tell(restarts, "not_applied", m.restarts_not_applied);
     tell(restarts, "error", m.restarts_error);
@@ -254,6 +303,12 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
   }
 }
 
+const std::vector<double> bounds_in_seconds = [] {
+  std::vector<double> out;
+  for (const Duration bound : rotation_bounds) out.push_back(seconds(bound));
+  return out;
+}();
+
 void rotations(MetricSet& set, const Snapshot& s) {
   rotation_totals(set, s);
   auto& attempt = set.gauge("rotation_last_attempt_timestamp_seconds", "When a rotation was last begun.");
@@ -262,7 +317,7 @@ void rotations(MetricSet& set, const Snapshot& s) {
   auto& running = set.gauge("rotation_in_progress", "1 while a new certificate is on its way.");
   auto& paused = set.gauge("rotation_paused", "1 while an operator has paused rotation.");
   auto& failures = set.gauge("rotation_consecutive_failures", "Failures since the last success.");
-  auto& took = set.gauge("rotation_last_duration_seconds", "How long the last proved rotation took.");
+  auto& took = set.histogram("rotation_duration_seconds", "How long proved rotations took, from their begin to the handshake.");
   for (const ClusterView& c : s.clusters) {
     const ClusterMemory& m = c.memory;
     const Labels who = cluster_label(c);
@@ -272,7 +327,7 @@ void rotations(MetricSet& set, const Snapshot& s) {
     running.add(who, flag(in_progress(c.stage)));
     paused.add(who, flag(m.pause && m.pause->until > s.generated_at));
     failures.add(who, m.consecutive_failures);
-    if (m.last_rotation_took) took.add(who, seconds(*m.last_rotation_took));
+    took.add_histogram(who, bounds_in_seconds, m.rotations_by_duration, seconds(m.rotations_took));
   }
 }
 
@@ -294,8 +349,27 @@ void servers(MetricSet& set, const Snapshot& s) {
   }
 }
 
+// Of directories only those that the server's user may not search are listed.
+bool parents_fit(const ClusterView& c, const FileSeen& file) {
+  return std::ranges::none_of(c.permissions, [&](const FileJudgement& j) {
+    return j.setting.empty() && j.verdict != FileVerdict::ok && file.path.starts_with(j.path + "/");
+  });
+}
+
 void files(MetricSet& set, const Snapshot& s) {
   auto& compliant = set.gauge("file_compliant", "1 when the file is as PostgreSQL demands.");
+  auto& repairs = set.counter("file_repairs_total", "How often owner and mode were put right.");
+  auto& changes = set.counter("file_foreign_changes_total", "How often somebody else had changed the file.");
+  for (const ClusterView& c : s.clusters)
+    for (const FileRole role : {FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl}) {
+      const Labels who = cluster_label(c) + Labels{{"file", file_name(role)}};
+      const auto of = [&](const std::map<std::string, std::uint64_t>& by_file) {
+        const auto found = by_file.find(std::string(file_name(role)));
+        return found == by_file.end() ? 0 : count(found->second);
+      };
+      repairs.add(who, of(c.memory.repairs_ever));
+      changes.add(who, of(c.memory.foreign_changes));
+    }
   for (const ClusterView& c : s.clusters)
     for (const FileSeen& file : c.files) {
       const auto role = role_of(file);
@@ -306,7 +380,51 @@ void files(MetricSet& set, const Snapshot& s) {
       compliant.add(who + Labels{{"check", "owner"}}, flag(verdict != FileVerdict::wrong_owner));
       compliant.add(who + Labels{{"check", "mode"}},
                     flag(verdict != FileVerdict::group_or_world && verdict != FileVerdict::unreadable));
+      compliant.add(who + Labels{{"check", "parent"}}, flag(parents_fit(c, file)));
     }
+}
+
+// A client chooses its cipher: the ones seen most often stand by themselves, the others together.
+constexpr std::size_t ciphers_apart = 6;
+
+void tls_sessions(MetricSet::Family& family, const ClusterView& c) {
+  std::map<std::pair<std::string, std::string>, std::uint64_t> by_kind;
+  for (const SessionGroup& g : *c.sessions)
+    if (!g.tls_version.empty()) by_kind[{g.tls_version, g.cipher}] += g.count;
+  std::vector<std::pair<std::pair<std::string, std::string>, std::uint64_t>> kinds(by_kind.begin(), by_kind.end());
+  std::ranges::stable_sort(kinds, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::uint64_t others = 0;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    const auto& [kind, n] = kinds[i];
+    if (i < ciphers_apart) family.add(cluster_label(c) + Labels{{"version", kind.first}, {"cipher", kind.second}}, count(n));
+    else others += n;
+  }
+  if (others != 0) family.add(cluster_label(c) + Labels{{"version", "other"}, {"cipher", "other"}}, count(others));
+}
+
+std::string_view transport_of(const SessionGroup& g) { return !g.tcp ? "unix" : g.loopback ? "loopback" : "network"; }
+
+void sessions(MetricSet& set, const Snapshot& s) {
+  auto& all = set.gauge("postgresql_sessions", "Client sessions; a Unix socket never has TLS and needs none.");
+  auto& tls = set.gauge("postgresql_tls_sessions", "TLS sessions by version and cipher.");
+  auto& certified = set.gauge("postgresql_client_certificate_sessions", "Sessions that showed a client certificate.");
+  auto& revoked = set.gauge("postgresql_revoked_client_sessions", "Of these, those whose certificate has been revoked since they connected.");
+  auto& old = set.gauge("postgresql_sessions_before_rotation", "TLS sessions that are older than the certificate that is served.");
+  for (const ClusterView& c : s.clusters) {
+    if (!c.sessions) continue;
+    using Kind = std::pair<std::string_view, std::string_view>;
+    std::map<Kind, std::uint64_t> counts{{{"unix", "off"}, 0}, {{"loopback", "off"}, 0}, {{"loopback", "on"}, 0}, {{"network", "off"}, 0}, {{"network", "on"}, 0}};
+    std::uint64_t before = 0;
+    for (const SessionGroup& g : *c.sessions) {
+      counts[{transport_of(g), g.tls_version.empty() ? "off" : "on"}] += g.count;
+      before += g.before_rotation;
+    }
+    for (const auto& [kind, n] : counts) all.add(cluster_label(c) + Labels{{"transport", kind.first}, {"tls", kind.second}}, count(n));
+    tls_sessions(tls, c);
+    certified.add(cluster_label(c), count(c.client_certificate_sessions));
+    revoked.add(cluster_label(c), count(c.revoked_sessions));
+    old.add(cluster_label(c), count(before));
+  }
 }
 
 void daemon_itself(MetricSet& set, const Snapshot& s, const BuildInfo& build, const Counters& counters) {
@@ -356,8 +474,12 @@ std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const
   rotations(set, snapshot);
   servers(set, snapshot);
   files(set, snapshot);
+  sessions(set, snapshot);
   daemon_itself(set, snapshot, build, counters);
+  if (process.clock_synchronized)
+    set.gauge("clock_synchronized", "1 when the kernel says that the clock is disciplined by a time service.").add({}, flag(*process.clock_synchronized));
   process_metrics(set, process);
+  set.count_by("cluster", "cluster_series", "Series that this page has for the cluster; 150 at most are meant to be.");
   return set.text();
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "status/schemas.hpp"
 
 namespace pgcertd::status {
 namespace {
@@ -24,18 +25,21 @@ constexpr std::array paths{
     Path{"/", "page", "Status page for people", "text/html", "", ""},
     Path{"/livez", "livez", "The daemon's loop turns", "text/plain", "", "503"},
     Path{"/readyz", "readyz", "Configuration loaded and first pass done", "text/plain", "", "503"},
-    Path{"/health", "health", "Health of all clusters, or of one", "application/health+json", "Object", "404 503"},
+    Path{"/health", "health", "Health of all clusters, or of one", "application/health+json", "Health", "400 404 503"},
     Path{"/metrics", "metrics", "Prometheus text format 0.0.4", "text/plain", "", "503"},
     Path{"/v1/status", "status", "The whole snapshot", "application/json", "Status", "304 503"},
-    Path{"/v1/clusters", "clusters", "All clusters", "application/json", "Object", "304 503"},
-    Path{"/v1/clusters/{name}", "cluster", "One cluster", "application/json", "Object", "304 404 503"},
-    Path{"/v1/rotations", "rotations", "Rotations of each cluster", "application/json", "Object", "304 503"},
-    Path{"/v1/events", "events", "The history, oldest first", "application/json", "Object", "400"},
-    Path{"/v1/runway", "runway", "How long each cluster survives without the root", "application/json", "Object", "304 503"},
+    Path{"/v1/clusters", "clusters", "All clusters", "application/json", "Clusters", "304 503"},
+    Path{"/v1/clusters/{name}", "cluster", "One cluster", "application/json", "OneCluster", "304 404 503"},
+    Path{"/v1/rotations", "rotations", "Rotations of each cluster", "application/json", "Rotations", "304 503"},
+    Path{"/v1/events", "events", "The history, oldest first", "application/json", "Events", "400"},
+    Path{"/v1/runway", "runway", "How long each cluster survives without the root", "application/json", "Runways", "304 503"},
+    Path{"/problems", "problems", "Each problem code and its page", "text/html", "", "304"},
+    Path{"/problems/{code}", "problem", "What a problem means and what to do about it", "text/html", "", "304 404"},
     Path{"/pki/root.crt", "rootCertificate", "Trust bundle; compare its fingerprint before trusting it",
-         "application/pem-certificate-chain", "", "404"},
-    Path{"/pki/root.crl", "rootCrl", "The root's CRL (DER)", "application/pkix-crl", "", "404"},
-    Path{"/pki/{issuer}.crl", "issuerCrl", "An issuing CA's CRL (DER)", "application/pkix-crl", "", "404"},
+         "application/pem-certificate-chain", "", "304 404"},
+    Path{"/pki/root.crl", "rootCrl", "The root's CRL (DER)", "application/pkix-crl", "", "304 404"},
+    Path{"/pki/{issuer}.crl", "issuerCrl", "An issuing CA's CRL (DER)", "application/pkix-crl", "", "304 404"},
+    Path{"/v1/status.schema.json", "statusSchema", "The JSON Schema of /v1/status", "application/schema+json", "Object", ""},
     Path{"/openapi.json", "openapi", "This description", "application/json", "Object", ""},
 };
 
@@ -77,7 +81,8 @@ json operation(const Path& p) {
   for (std::size_t at = 0; at < also.size(); at += 4) {
     const std::string code = also.substr(at, 3);
     json answer{{"description", reason(code)}};
-    if (code != "304") answer["content"] = content("application/problem+json", "Problem");
+    if (p.id == std::string_view("health") && code == "503") answer["content"] = content(p.media, p.schema);
+    else if (code != "304") answer["content"] = content("application/problem+json", "Error");
     responses[code] = std::move(answer);
   }
   json out{{"operationId", p.id}, {"summary", p.summary}};
@@ -86,31 +91,19 @@ json operation(const Path& p) {
   return {{"get", std::move(out)}};
 }
 
-json schemas() {
-  const json object{{"type", "object"}};
-  const json severity{{"type", "string"}, {"enum", {"ok", "warning", "critical", "unknown"}}};
-  const json objects{{"type", "array"}, {"items", object}};
-  const json status{{"type", "object"},
-                    {"required", {"schema", "version", "generated_at", "status", "clusters", "issuers", "problems"}},
-                    {"properties",
-                     {{"schema", {{"const", 1}}},
-                      {"version", {{"type", "string"}}},
-                      {"generated_at", {{"type", {"string", "null"}}, {"format", "date-time"}}},
-                      {"status", severity},
-                      {"clusters", objects},
-                      {"issuers", objects},
-                      {"problems", objects}}}};
-  const json problem{{"type", "object"},
-                     {"required", {"type", "title", "status"}},
-                     {"properties",
-                      {{"type", {{"type", "string"}}},
-                       {"title", {{"type", "string"}}},
-                       {"status", {{"type", "integer"}}},
-                       {"detail", {{"type", {"string", "null"}}}}}}};
-  return {{"Object", object}, {"Status", status}, {"Problem", problem}};
-}
-
 }  // namespace
+
+std::string status_schema_json() {
+  // The same shapes; only the place of a reference differs in a document of its own.
+  std::string text(schemas_text());
+  for (std::size_t at = 0; (at = text.find("#/components/schemas/", at)) != std::string::npos;) text.replace(at, 21, "#/$defs/");
+  json whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "/v1/status of pgcertd"}};
+  json shapes = json::parse(text);
+  whole.update(shapes.at("Status"));
+  for (const char* name : {"Time", "Severity", "Problem", "Server", "Certificate", "Served", "InstalledCrl", "Rotation", "Runway", "Permission", "Sessions", "Cluster", "IssuersCrl", "Issuer"})
+    whole["$defs"][name] = shapes.at(name);
+  return whole.dump(2) + "\n";
+}
 
 std::string openapi_json(const BuildInfo& build) {
   json list = json::object();
@@ -122,7 +115,7 @@ std::string openapi_json(const BuildInfo& build) {
                      {"description", "Read-only view of the certificates of PostgreSQL clusters. GET and HEAD only."},
                      {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
                    {"paths", std::move(list)},
-                   {"components", {{"schemas", schemas()}}}};
+                   {"components", {{"schemas", json::parse(schemas_text())}}}};
   return whole.dump(2) + "\n";
 }
 

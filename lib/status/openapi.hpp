@@ -8,5 +8,7 @@
 namespace pgcertd::status {
 
 std::string openapi_json(const BuildInfo& build);
+// JSON Schema 2020-12 of /v1/status.
+std::string status_schema_json();
 
 }  // namespace pgcertd::status

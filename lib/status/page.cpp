@@ -55,7 +55,7 @@ const ClusterView* next_renewal(const Snapshot& s) {
 std::string problem_card(const Told& told, TimePoint now) {
   const Finding& f = told.problem->finding;
   std::string out =
-      fmt::format("<li class=\"problem {}\"><div class=\"head\">{}<h3>{}</h3><span class=\"where\">{}</span></div>\n<p>{}</p>\n",
+      fmt::format("<li class=\"problem {0}\"><div class=\"head\">{1}<h3><a href=\"/problems/{2}\">{2}</a></h3><span class=\"where\">{3}</span></div>\n<p>{4}</p>\n",
                   to_string(f.severity), pill(f.severity), to_string(f.code), html(told.where, 80), html(f.message, 1000));
   if (!row(f.code).effect.empty()) out += fmt::format("<p class=\"effect\">What clients feel: {}.</p>\n", html(row(f.code).effect));
   if (!f.remedy.empty()) out += fmt::format("<p class=\"remedy\"><span>Remedy</span> <code>{}</code></p>\n", html(f.remedy, 1000));
@@ -80,13 +80,25 @@ std::string favicon(Severity s) {
       colour);
 }
 
-std::string head(const Snapshot& s) {
+constexpr std::string_view banner_of_all_pages =
+    "<header><a class=\"brand\" href=\"/\"><svg width=\"26\" height=\"26\" viewBox=\"0 0 24 24\" aria-hidden=\"true\" focusable=\"false\">"
+    "<path d=\"M12 1.5 3.5 4.6v6.3c0 5.4 3.5 9.6 8.5 11.6 5-2 8.5-6.2 8.5-11.6V4.6z\"/><path class=\"sign\" d=\"M8 12l2.8 2.8L16 "
+    "9.4\"/></svg>"
+    "pgcertd</a><nav aria-label=\"Other views\"><a href=\"/v1/status\">JSON</a><a href=\"/metrics\">Metrics</a>"
+    "<a href=\"/health\">Health</a><a href=\"/v1/events\">Events</a><a href=\"/problems\">Problems</a><a href=\"/openapi.json\">API</a></nav></header>\n";
+
+}  // namespace
+
+std::string_view masthead() noexcept { return banner_of_all_pages; }
+
+std::string page_head(std::string_view title, std::string_view icon) {
   return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light "
          "dark\">\n" +
-         fmt::format("<title>{} · pgcertd</title>\n", word(s.status)) + favicon(s.status) + "<style>\n" +
-         std::string(page_style()) + "</style>\n</head>\n";
+         fmt::format("<title>{} · pgcertd</title>\n", html(title, 80)) + std::string(icon) + "<style>\n" + std::string(page_style()) + "</style>\n</head>\n";
 }
+
+namespace {
 
 std::string banner(const Snapshot& s, TimePoint now) {
   std::string out =
@@ -96,13 +108,6 @@ std::string banner(const Snapshot& s, TimePoint now) {
     out += fmt::format("<p class=\"stale\">This picture is old: it was taken {}.</p>\n", relative_text(s.generated_at, now));
   return out + "</div></section>\n";
 }
-
-constexpr std::string_view masthead =
-    "<header><span class=\"brand\"><svg width=\"26\" height=\"26\" viewBox=\"0 0 24 24\" aria-hidden=\"true\" focusable=\"false\">"
-    "<path d=\"M12 1.5 3.5 4.6v6.3c0 5.4 3.5 9.6 8.5 11.6 5-2 8.5-6.2 8.5-11.6V4.6z\"/><path class=\"sign\" d=\"M8 12l2.8 2.8L16 "
-    "9.4\"/></svg>"
-    "pgcertd</span><nav aria-label=\"Other views\"><a href=\"/v1/status\">JSON</a><a href=\"/metrics\">Metrics</a>"
-    "<a href=\"/health\">Health</a><a href=\"/v1/events\">Events</a><a href=\"/openapi.json\">API</a></nav></header>\n";
 
 }  // namespace
 
@@ -127,7 +132,7 @@ std::string sentence(const Snapshot& s, TimePoint now) {
 }
 
 std::string page_html(const Snapshot& snapshot, const BuildInfo& build, TimePoint now) {
-  std::string out = head(snapshot) + "<body>\n" + std::string(masthead) + "<main>\n" + banner(snapshot, now);
+  std::string out = page_head(word(snapshot.status), favicon(snapshot.status)) + "<body>\n" + std::string(masthead()) + "<main>\n" + banner(snapshot, now);
   out += problem_list(problems_of(snapshot), now);
   for (std::size_t i = 0; i < snapshot.clusters.size(); ++i) out += cluster_section(snapshot, snapshot.clusters[i], now, i);
   if (!snapshot.issuers.empty()) {

@@ -37,6 +37,17 @@ std::string history(const ClusterMemory& m) {
   return fmt::format("{} proved, {} failed, {} rolled back", m.rotations_proved, m.rotations_failed, m.rotations_rolled_back);
 }
 
+std::string stage_times(const std::vector<StagePassed>& stages, TimePoint now) {
+  if (stages.empty()) return {};
+  std::string rows;
+  for (const StagePassed& passed : stages) {
+    const double after = static_cast<double>((passed.at - stages.front().at).count()) / 1000;
+    rows += fmt::format("<tr><th scope=\"row\">{}</th><td>+{:.2f} s</td></tr>\n", html(passed.stage, 20), after);
+  }
+  return fmt::format("<table><caption>Stages of the newest rotation, begun {}</caption>\n<thead><tr><th scope=\"col\">Stage</th><th scope=\"col\">Passed after"
+                     "</th></tr></thead>\n<tbody>\n{}</tbody></table>\n", when(stages.front().at, now), rows);
+}
+
 std::string rotation_facts(const ClusterView& c, TimePoint now) {
   const ClusterMemory& m = c.memory;
   std::string rows = fact("Stage", fmt::format("<strong>{}</strong>", to_string(c.stage)));
@@ -53,7 +64,7 @@ std::string rotation_facts(const ClusterView& c, TimePoint now) {
     rows += fact("Last failure", fmt::format("<strong class=\"different\">{}</strong>: {} {}", html(m.last_failure->stage),
                                              html(m.last_failure->message), when(m.last_failure->at, now)));
   if (m.retry_at) rows += fact("Next try", when(m.retry_at, now));
-  return facts(rows);
+  return facts(rows) + stage_times(m.stages_passed, now);
 }
 
 std::string runway_facts(const Runway& r, TimePoint now) {
@@ -67,32 +78,42 @@ std::string runway_facts(const Runway& r, TimePoint now) {
          facts(fact("Ends", when(r.ends_at, now)) + fact("Limited by", limit) + fact("Root wanted", when(r.needed_at, now)));
 }
 
-std::string owner(const FileSeen& file, const PostgresSeen& server) {
-  if (file.uid == server.server_uid && !server.server_user.empty()) return html(server.server_user, 40);
-  return file.uid == 0 ? "root" : fmt::format("uid {}", file.uid);
-}
-
-std::string file_row(const FileSeen& file, const ClusterView& c) {
-  const FileVerdict verdict = judge(c.identity, file);
-  const bool key = role_of(file) == FileRole::key;
-  const std::string user = c.server.server_user.empty() ? "the server" : html(c.server.server_user, 40);
-  const std::string expected = key ? user + " 0600, or root 0640" : "readable by " + user;
-  const std::string actual =
-      file.kind == FileSeen::Kind::missing ? "missing" : fmt::format("{} {:04o}", owner(file, c.server), file.mode);
-  const bool ok = verdict == FileVerdict::ok;
-  const std::string name = file.path.substr(file.path.rfind('/') + 1);
-  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"{}\">{}{}</td></tr>\n", mono(name), expected,
-                     actual, ok ? "same" : "different", ok ? "✓ " : "✗ ", to_string(verdict));
+std::string file_row(const FileJudgement& file) {
+  const bool ok = file.verdict == FileVerdict::ok;
+  const std::string name = file.ours ? file.path.substr(file.path.rfind('/') + 1) : file.path;
+  const std::string verdict = fmt::format("{}{}", ok ? "✓ " : "✗ ", to_string(file.verdict));
+  const std::string remedy = file.remedy.empty() ? "" : "<br>" + mono(file.remedy);
+  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td><span class=\"{}\">{}</span>{}</td></tr>\n", mono(name), html(file.expected),
+                     html(file.actual), ok ? "same" : "different", verdict, remedy);
 }
 
 std::string permissions(const ClusterView& c) {
-  if (c.files.empty()) return "<p>No generation is on disk yet.</p>\n";
+  if (c.permissions.empty()) return "<p>Nothing to judge yet: the server's user is not known, or its settings name no file.</p>\n";
   std::string rows;
-  for (const FileSeen& file : c.files) rows += file_row(file, c);
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Permissions\"><table><thead><tr><th "
-         "scope=\"col\">File</th>"
+  for (const FileJudgement& file : c.permissions) rows += file_row(file);
+  return scrolling("Permissions of " + c.name, "<table><thead><tr><th scope=\"col\">File</th>"
          "<th scope=\"col\">Expected</th><th scope=\"col\">Actual</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n" +
-         rows + "</tbody></table></div>\n";
+         rows + "</tbody></table>");
+}
+
+std::string_view transport(const SessionGroup& g) { return !g.tcp ? "Unix socket" : g.loopback ? "loopback" : "network"; }
+
+std::string session_row(const SessionGroup& g) {
+  const bool bare = g.tcp && !g.loopback && g.tls_version.empty();
+  const std::string tls = g.tls_version.empty() ? (g.tcp ? "plaintext" : "none needed") : html(g.tls_version + " " + g.cipher, 80);
+  return fmt::format("<tr><th scope=\"row\">{}</th><td{}>{}{}</td><td>{}</td><td>{}</td></tr>\n", transport(g), bare ? " class=\"different\"" : "", bare ? "✗ " : "", tls, g.count,
+                     g.before_rotation == 0 ? "–" : std::to_string(g.before_rotation));
+}
+
+std::string sessions(const ClusterView& c) {
+  if (!c.sessions) return "<p>Not known: the server does not answer, or the role may see only its own session.</p>\n";
+  if (c.sessions->empty()) return "<p>Nobody is connected.</p>\n";
+  std::string rows;
+  for (const SessionGroup& group : *c.sessions) rows += session_row(group);
+  const std::string certified = fmt::format("<p>{} with a client certificate{}.</p>\n", c.client_certificate_sessions,
+                                            c.revoked_sessions == 0 ? "" : fmt::format(", <strong class=\"different\">✗ {} of them revoked since</strong>", c.revoked_sessions));
+  return scrolling("Sessions of " + c.name, "<table><thead><tr><th scope=\"col\">From</th><th scope=\"col\">TLS</th>"
+         "<th scope=\"col\">Sessions</th><th scope=\"col\">Older than the certificate</th></tr></thead>\n<tbody>\n" + rows + "</tbody></table>") + certified;
 }
 
 std::string endpoint_row(const ServedView& v, TimePoint now) {
@@ -110,13 +131,16 @@ std::string endpoints(const ClusterView& c, TimePoint now) {
   if (c.served.empty()) return "<p>No endpoint has been probed: the server listens on no TCP address, or is down.</p>\n";
   std::string rows;
   for (const ServedView& v : c.served) rows += endpoint_row(v, now);
-  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Handshakes\"><table><thead><tr><th "
-         "scope=\"col\">Endpoint</th>"
+  return scrolling("Handshakes of " + c.name, "<table><thead><tr><th scope=\"col\">Endpoint</th>"
          "<th scope=\"col\">TLS</th><th scope=\"col\">Verify</th><th scope=\"col\">Probed</th></tr></thead>\n<tbody>\n" +
-         rows + "</tbody></table></div>\n";
+         rows + "</tbody></table>");
 }
 
 }  // namespace
+
+std::string scrolling(std::string_view label, const std::string& table) {
+  return fmt::format("<section class=\"scroll\" tabindex=\"0\" aria-label=\"{}\">{}</section>\n", html(label, 100), table);
+}
 
 std::string cluster_section(const Snapshot& snapshot, const ClusterView& c, TimePoint now, std::size_t index) {
   const std::vector<Bar> rows = bars(snapshot, c);
@@ -124,10 +148,10 @@ std::string cluster_section(const Snapshot& snapshot, const ClusterView& c, Time
       "<section class=\"cluster\" aria-labelledby=\"c{0}\">\n<div class=\"head\"><h2 id=\"c{0}\">Cluster {1}</h2>{2}</div>\n",
       index, html(c.name, 63), pill(c.status));
   out += fmt::format("<p class=\"sub\">{}</p>\n", server_line(c.server));
-  out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now) +
+  out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now, c.name) +
          "</div>\n<div class=\"grid\">\n";
   out += card("Certificate in the file", certificate_facts(c, now)) + card("Rotation", rotation_facts(c, now)) +
-         card("Handshakes", endpoints(c, now)) + card("Permissions", permissions(c)) + card("Runway", runway_facts(c.runway, now));
+         card("Handshakes", endpoints(c, now)) + card("Sessions", sessions(c)) + card("Permissions", permissions(c)) + card("Runway", runway_facts(c.runway, now));
   out += fmt::format("</div>\n<p class=\"age\">Seen {}</p>\n</section>\n", when(known(c.seen_at), now));
   return out;
 }

@@ -51,6 +51,10 @@ font-weight:600;white-space:nowrap}
 .problem{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--unk);border-radius:10px;
 padding:.9rem 1.1rem;overflow-wrap:anywhere}
 .problem.critical{border-left-color:var(--crit)}.problem.warning{border-left-color:var(--warn)}
+.problem h3 a{color:inherit}
+.brand{color:inherit;text-decoration:none}
+.text h1,.text h2{margin-top:1.6rem}.text h2{font-size:1.1rem}.text p,.text li{max-width:48rem}
+pre{background:var(--code);border-radius:8px;padding:.7rem .9rem;overflow-x:auto}pre code{background:none;padding:0;overflow-wrap:normal}
 .problem h3{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.92rem}
 .where,.effect,.age,.sub,.rel,.legend{color:var(--muted)}
 .where,.effect,.age,.legend{font-size:.87rem}

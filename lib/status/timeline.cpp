@@ -6,6 +6,7 @@
 #include <array>
 
 #include "status/html.hpp"
+#include "status/page_parts.hpp"
 #include "status/view.hpp"
 
 namespace pgcertd::status {
@@ -194,10 +195,9 @@ std::string timeline_html(const std::vector<Bar>& rows, const Runway& runway, Ti
          "<span><span class=\"k end\"></span>end of the runway</span></p>\n</fieldset>\n";
 }
 
-std::string timeline_table(const std::vector<Bar>& rows, TimePoint now) {
+std::string timeline_table(const std::vector<Bar>& rows, TimePoint now, std::string_view name) {
   std::string out =
-      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Validity as a table\"><table class=\"broad\"><caption>The "
-      "same as a table</caption>\n<thead><tr>"
+      "<table class=\"broad\"><caption>The same as a table</caption>\n<thead><tr>"
       "<th scope=\"col\">What</th><th scope=\"col\">Valid from</th><th scope=\"col\">Valid until</th>"
       "<th scope=\"col\">Renewal</th><th scope=\"col\">Serial or number</th></tr></thead>\n<tbody>\n";
   for (const Bar& bar : rows) {
@@ -211,7 +211,7 @@ std::string timeline_table(const std::vector<Bar>& rows, TimePoint now) {
         html(bar.label), note, bar.from ? day_text(*bar.from) : "–", gone ? "<strong class=\"different\">expired</strong> " : "",
         until, bar.tick ? day_text(*bar.tick) : "–", bar.serial.empty() ? "–" : mono(bar.serial));
   }
-  return out + "</tbody></table></div>\n";
+  return scrolling(fmt::format("Validity of {} as a table", name), out + "</tbody></table>");
 }
 
 }  // namespace pgcertd::status

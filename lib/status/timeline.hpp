@@ -24,6 +24,6 @@ struct Bar {
 std::vector<Bar> bars(const Snapshot& snapshot, const ClusterView& cluster);
 // `index` keeps ids apart on a page with several clusters.
 std::string timeline_html(const std::vector<Bar>& rows, const Runway& runway, TimePoint now, std::size_t index);
-std::string timeline_table(const std::vector<Bar>& rows, TimePoint now);
+std::string timeline_table(const std::vector<Bar>& rows, TimePoint now, std::string_view name);
 
 }  // namespace pgcertd::status

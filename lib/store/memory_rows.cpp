@@ -200,6 +200,11 @@ void visit(A& a, Pause& v) {
   field(a, "reason", v.reason);
 }
 template <class A>
+void visit(A& a, StagePassed& v) {
+  field(a, "stage", v.stage);
+  field(a, "at", v.at);
+}
+template <class A>
 void visit(A& a, ProblemSince& v) {
   field(a, "code", v.code);
   field(a, "object", v.object);
@@ -282,13 +287,16 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "rotations_failed", v.rotations_failed);
   field(a, "rotations_rolled_back", v.rotations_rolled_back);
   field(a, "stage_failures", v.stage_failures);
-  field(a, "reloads_applied", v.reloads_applied);
-  field(a, "reloads_not_applied", v.reloads_not_applied);
-  field(a, "reloads_error", v.reloads_error);
+  field(a, "reloads", v.reloads);
   field(a, "last_attempt_at", v.last_attempt_at);
   field(a, "last_success_at", v.last_success_at);
   field(a, "last_rotation_took", v.last_rotation_took);
+  field(a, "stages_passed", v.stages_passed);
+  field(a, "rotations_by_duration", v.rotations_by_duration);
+  field(a, "rotations_took", v.rotations_took);
   field(a, "repairs", v.repairs);
+  field(a, "repairs_ever", v.repairs_ever);
+  field(a, "foreign_changes", v.foreign_changes);
   field(a, "crl_proved", v.crl_proved);
   field(a, "trust_trouble", v.trust_trouble);
   field(a, "restart", v.restart);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ using SeeRevocation = std::function<Result<void>(const Revocation&)>;
 struct RegistryCounts {
   std::uint64_t issued = 0;            // with a certificate
   std::uint64_t revoked = 0;
+  std::map<std::string, std::uint64_t> issued_by_profile;    // "server", "client"
+  std::map<std::string, std::uint64_t> revoked_by_reason;    // as RFC 5280 names it
 };
 
 class Registry {

@@ -62,8 +62,10 @@ Result<void> write_events(Database& database, const std::vector<Event>& events) 
   PGCERTD_TRY(Statement insert_field, database.prepare("INSERT INTO event_field VALUES (?, ?, ?)"));
   for (const Event& event : events) {
     PGCERTD_CHECK(insert.bind(1, event.at).bind(2, event.cluster).bind(3, event.kind).bind(4, event.message).run());
-    const std::int64_t id = database.last_insert_id();
-    for (const auto& [name, value] : event.fields) PGCERTD_CHECK(insert_field.bind(1, id).bind(2, name).bind(3, value).run());
+    Event stored = event;
+    stored.id = database.last_insert_id();
+    for (const auto& [name, value] : event.fields) PGCERTD_CHECK(insert_field.bind(1, stored.id).bind(2, name).bind(3, value).run());
+    PGCERTD_CHECK(append_to_chain(database, stored));
   }
   return {};
 }
@@ -76,6 +78,7 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& path) {
   options.journal = DatabaseOptions::Journal::wal;
   PGCERTD_TRY(Database database, Database::open(path, options));
   PGCERTD_CHECK(database.ensure_schema(state_schema));
+  PGCERTD_CHECK(ensure_chain(database));
   return std::unique_ptr<StateStore>(new StateStore(std::move(database)));
 }
 
@@ -120,9 +123,25 @@ Result<std::vector<Event>> StateStore::events(std::int64_t after_id, std::size_t
   }
 }
 
-Result<void> StateStore::prune(TimePoint older_than) {
-  PGCERTD_TRY(Statement remove, database_.prepare("DELETE FROM event WHERE at < ?"));
-  return remove.bind(1, older_than).run();
+Result<void> StateStore::append(const std::vector<Event>& events) {
+  return database_.transaction([&] { return write_events(database_, events); });
+}
+
+// From the oldest on, in the order of their numbers: a hole would look like an event that was taken out.
+Result<void> StateStore::prune(TimePoint older_than, std::uint64_t keep) {
+  return database_.transaction([&]() -> Result<void> {
+    PGCERTD_TRY(Statement query, database_.prepare("SELECT max(coalesce((SELECT min(id) FROM event WHERE at >= ?), (SELECT max(id) + 1 FROM event), 0), "
+                                                   "coalesce((SELECT id + 1 FROM event ORDER BY id DESC LIMIT 1 OFFSET ?), 0))"));
+    PGCERTD_CHECK(query.bind(1, older_than).bind(2, static_cast<std::int64_t>(std::min(keep, static_cast<std::uint64_t>(INT64_MAX)))).step());
+    const std::int64_t first_kept = query.integer(0);
+    PGCERTD_CHECK(cut_chain(database_, first_kept));
+    PGCERTD_TRY(Statement remove, database_.prepare("DELETE FROM event WHERE id < ?"));
+    return remove.bind(1, first_kept).run();
+  });
+}
+
+Result<ChainVerdict> StateStore::verify_chain(std::string_view asked) {
+  return store::verify_chain(database_, [this](std::int64_t after, std::size_t limit) { return events(after, limit); }, asked);
 }
 
 }  // namespace pgcertd::store

@@ -8,6 +8,7 @@
 
 #include "ports/store.hpp"
 #include "store/database.hpp"
+#include "store/event_chain.hpp"
 
 namespace pgcertd::store {
 
@@ -21,7 +22,11 @@ class StateStore final : public ports::Store {
   Result<ClusterMemory> load(const std::string& cluster) override;
   Result<void> save(const std::string& cluster, const ClusterMemory& memory, const std::vector<Event>& events) override;
   Result<std::vector<Event>> events(std::int64_t after_id, std::size_t limit) override;
-  Result<void> prune(TimePoint older_than) override;
+  Result<void> prune(TimePoint older_than, std::uint64_t keep) override;
+  // Events that belong to no cluster's memory.
+  Result<void> append(const std::vector<Event>& events);
+  Result<ChainLink> chain_head() { return store::chain_head(database_); }
+  Result<ChainVerdict> verify_chain(std::string_view asked);
 
  private:
   explicit StateStore(Database database) : database_(std::move(database)) {}

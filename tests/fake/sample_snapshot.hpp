@@ -56,6 +56,8 @@ inline IssuerView issuer() {
   view.seen.issued = 12;
   view.seen.clients = {{"app", "4d", now - days{10}, now + days{80}, false}, {"app", "4c", now - days{80}, now + days{10}, false}, {"report", "4b", now - days{1}, now + days{89}, true}};
   view.seen.revoked = 2;
+  view.seen.issued_by_profile = {{"server", 9}, {"client", 3}};
+  view.seen.revoked_by_reason = {{"keyCompromise", 1}, {"superseded", 1}};
   view.renew_at = now + days{650};
   return view;
 }
@@ -135,12 +137,15 @@ inline ClusterView cluster(std::string name) {
   c.permissions = {{c.files[1].path, "ssl_key_file", c.files[1], true, "0600 113:120", "0600 at most, the server user's", FileVerdict::ok, ""},
                    {"/etc/pki/ca.crt", "ssl_ca_file", file("ca.crt", 0600), false, "0600 0:0", "a regular file that the server's user can read", FileVerdict::unreadable, "chmod a+r /etc/pki/ca.crt"}};
   c.sessions = {{true, false, "TLSv1.3", "TLS_AES_256_GCM_SHA384", 12, 3, now - days{40}}, {true, false, "", "", 2, 0, now - days{1}}, {false, false, "", "", 1, 0, now - days{1}}};
+  c.client_certificate_sessions = 5;
   c.runway = {.ends_at = now + days{265}, .needed_at = now + days{200}, .limited_by = RunwayLimit::root_crl};
   c.memory.rotations_proved = 7;
-  c.memory.reloads_applied = 7;
+  c.memory.reloads = {{"sql applied", 7}};
   c.memory.last_attempt_at = now - days{31};
   c.memory.last_success_at = now - days{31} + seconds{1};
-  c.memory.last_rotation_took = Duration{1240};
+  for (const char* stage : {"keygen", "sign", "stage", "install", "reload", "verify"})
+    c.memory.stages_passed.push_back({stage, now - days{31} + Duration{200} * static_cast<int>(c.memory.stages_passed.size())});
+  for (int i = 0; i < 7; ++i) c.memory.count_rotation(Duration{1240});
   c.memory.proved = {{"20251201T000000Z-3f9a41c2", leaf.fingerprint_sha256, now - days{31}}};
   c.seen_at = now - seconds{20};
   return c;
@@ -154,6 +159,7 @@ inline Snapshot healthy() {
   s.first_pass_done = true;
   s.config_loaded_at = now - days{12};
   s.clusters = {cluster("main")};
+  s.chain_head = {91, repeated("c4", 32), now - hours{2}};
   s.issuers = {issuer()};
   s.tasks = {{"cluster:main", now - seconds{20}, minutes{1}, 0}, {"issuer:local", now - seconds{50}, minutes{1}, 0}};
   return s;
@@ -172,9 +178,12 @@ inline Snapshot critical() {
   const CertFacts old = cert("CN=db1.example.org", "CN=Example Issuing CA,O=Example", '6', now - days{89}, now + days{1});
   main.served = {served("127.0.0.1:5432", old, false)};
   main.files[1].mode = 0644;
+  main.revoked_sessions = 1;
+  main.memory.repairs_ever = {{"server.key", 2}};
+  main.memory.foreign_changes = {{"server.crt", 1}};
   main.stage = Stage::published;
   main.next_step = "reload once more";
-  main.memory.reloads_not_applied = 1;
+  main.memory.reloads["sql not_applied"] = 1;
   main.memory.consecutive_failures = 2;
   main.memory.retry_at = now + minutes{4};
   main.memory.last_failure = {"verify", "127.0.0.1:5432 still serves 6e6e6e6e after two reloads", "look into PostgreSQL's log",

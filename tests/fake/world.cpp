@@ -306,7 +306,7 @@ struct FakeStore final : ports::Store {
     return {};
   }
   Result<std::vector<Event>> events(std::int64_t, std::size_t) override { return w.events; }
-  Result<void> prune(TimePoint) override { return {}; }
+  Result<void> prune(TimePoint, std::uint64_t) override { return {}; }
 };
 
 

@@ -330,12 +330,12 @@ class Host:
         if done.returncode != 0:
             raise AssertionError(done.stderr)
 
-    def make_ca(self, *more):
+    def make_ca(self, *more, wrapper=()):
         offline = self.directory / "offline"
         self.own(offline, directory=True)
         self.own(self.ca.parent / "ca-parent", directory=True)
         self.ca = self.ca.parent / "ca-parent" / "ca"
-        quiet_run(*as_user(self.daemon_user), PGCERTCTL, "ca", "init", "--root-dir", offline / "root", "--issuing-dir", self.ca, "--no-passphrase", *more)
+        quiet_run(*as_user(self.daemon_user), *wrapper, PGCERTCTL, "ca", "init", "--root-dir", offline / "root", "--issuing-dir", self.ca, "--no-passphrase", *more)
         self.root_certificate = self.directory / "root.crt"
         shutil.copy(offline / "root" / "root.crt", self.root_certificate)
         self.root_certificate.chmod(0o644)

@@ -12,8 +12,8 @@ import unittest
 from harness import BUILD, PGCERTD, ROOT
 
 PROGRAMS = {"sbin/pgcertd", "bin/pgcertctl"}
-SHARE = {"share/man/man1/pgcertctl.1", "share/man/man5/pgcertd.toml.5", "share/man/man8/pgcertd.8", "share/pgcertd/prometheus-alerts.yml", "share/pgcertd/in-place.conf", "share/pgcertd/as-postgres.conf",
-         "share/pgcertd/as-postgres.tmpfiles",
+SHARE = {"share/man/man1/pgcertctl.1", "share/man/man5/pgcertd.toml.5", "share/man/man8/pgcertd.8", "share/pgcertd/prometheus/pgcertd.rules.yml", "share/pgcertd/prometheus/alertmanager-inhibit.yml", "share/pgcertd/grafana/pgcertd.json", "share/pgcertd/nagios/pgcertd.cfg", "share/pgcertd/icinga2/pgcertd.conf",
+         "lib/nagios/plugins/check_pgcertd", "share/pgcertd/in-place.conf", "share/pgcertd/as-postgres.conf", "share/pgcertd/as-postgres.tmpfiles",
          "share/bash-completion/completions/pgcertctl", "share/doc/pgcertd/README.md", "share/doc/pgcertd/LICENSE"}
 SYSTEMD = {"lib/systemd/system/pgcertd.service", "lib/systemd/system/pgcertd-check.service", "lib/systemd/system/pgcertd-check.timer", "lib/systemd/catalog/pgcertd.catalog",
            "lib/sysusers.d/pgcertd.conf", "lib/tmpfiles.d/pgcertd.conf"}

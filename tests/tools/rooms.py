@@ -8,7 +8,7 @@ ROOMS = {
     "x509": (("base", "core"), ("fmt/", "openssl/")),
     "engine": (("base", "core", "ports", "x509"), ("fmt/",)),
     "config": (("base", "core"), ("fmt/", "toml++/")),
-    "store": (("base", "core", "ports"), ("fmt/", "sqlite3.h")),
+    "store": (("base", "core", "ports"), ("fmt/", "sqlite3.h", "openssl/")),
     "ca": (("base", "core", "ports", "x509", "store"), ("fmt/",)),
     "issuer": (("base", "core", "ports", "x509", "store", "ca"), ("fmt/",)),
     "files": (("base", "core", "ports", "x509"), ("fmt/", "nlohmann/", "openssl/")),

@@ -53,7 +53,8 @@ TEST(ForeignPair, OnlyWhatIsInUseAndStaysIsJudged) {
   EXPECT_THAT(told([&](Case& c) { spoil(c), c.seen.live.ours = true; }), IsEmpty());
   EXPECT_THAT(told([&](Case& c) { spoil(c), c.seen.live.snakeoil = true; }), IsEmpty());
   EXPECT_THAT(told([&](Case& c) { spoil(c), c.desired.cluster.takeover = TakeoverPolicy::always; }), IsEmpty());
-  EXPECT_THAT(told([&](Case& c) { spoil(c), c.seen.live.chain.clear(); }), IsEmpty());
+  EXPECT_THAT(told([&](Case& c) { spoil(c), c.seen.live.chain.clear(); }), ElementsAre("cert-unreadable"));
+  EXPECT_THAT(told([&](Case& c) { spoil(c), c.seen.live.chain.clear(), c.seen.live.cert_path.clear(); }), IsEmpty());
 }
 
 TEST(ForeignPair, Dates) {

@@ -125,7 +125,7 @@ std::string html_fault(std::string_view html) {
 std::string metrics_fault(std::string_view text) {
   if (!valid_utf8(text)) return "not UTF-8";
   std::set<std::string> helped, typed, series;
-  std::string current, line;
+  std::string current, current_type, line;
   std::istringstream in{std::string(text)};
   while (std::getline(in, line)) {
     std::istringstream words(line);
@@ -136,11 +136,16 @@ std::string metrics_fault(std::string_view text) {
     } else if (hash == "#") {
       if (kind != "TYPE" || !typed.insert(name).second) return "TYPE twice: " + name;
       current = name;
+      current_type = rest;
       if ((rest == "counter") != name.ends_with("_total")) return "a counter ends in _total, nothing else does: " + name;
     } else {
       if (line.size() > 4096) return "a line longer than any of ours should be";
       if (sample_name(line).empty()) return "no sample: " + line;
-      if (sample_name(line) != current || !helped.contains(current)) return "outside its family: " + line;
+      std::string family = sample_name(line);
+      if (current_type == "histogram")
+        for (const std::string_view ending : {"_bucket", "_sum", "_count"})
+          if (family.ends_with(ending)) family.resize(family.size() - ending.size());
+      if (family != current || !helped.contains(current)) return "outside its family: " + line;
       if (!series.insert(line.substr(0, line.rfind(' '))).second) return "doubled: " + line;
     }
   }

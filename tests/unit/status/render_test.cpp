@@ -15,6 +15,7 @@
 #include "status/metrics.hpp"
 #include "status/openapi.hpp"
 #include "status/page.hpp"
+#include "status/problem_pages.hpp"
 #include "unit/status/checkers.hpp"
 
 namespace pgcertd::status {
@@ -72,7 +73,7 @@ std::vector<std::string> keys(const json& object) {
 TEST(Json, StatusHasTheAgreedShape) {
   const json s = json::parse(status_json(sample::critical(), build));
   using testing::UnorderedElementsAre;
-  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems"));
+  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems", "chain_head"));
   const json& c = s["clusters"][0];
   EXPECT_THAT(keys(c),
               UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "permissions", "sessions", "problems"));
@@ -196,10 +197,12 @@ TEST(Metrics, EnumeratedValuesExistFromTheStart) {
                              "pgcertd_certificate_check_ok{cluster=\"main\",certificate=\"server\",check=\"key_match\"} 0",
                              "pgcertd_rotations_total{cluster=\"main\",result=\"rolled_back\"} 0",
                              "pgcertd_rotation_stage_failures_total{cluster=\"main\",stage=\"keygen\"} 0",
-                             "pgcertd_reloads_total{cluster=\"main\",result=\"not_applied\"} 0",
+                             "pgcertd_reloads_total{cluster=\"main\",method=\"sql\",result=\"not_applied\"} 0",
+                             "pgcertd_rotation_duration_seconds_bucket{cluster=\"main\",le=\"+Inf\"} 0",
+                             "pgcertd_file_repairs_total{cluster=\"main\",file=\"root.crl\"} 0",
                              "pgcertd_postgresql_up{cluster=\"main\"} 0", "pgcertd_state_write_failures_total 0"})
     EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
-  for (const char* unknown : {"sessions", "client_certificate", "postgresql_ssl_enabled", "not_after_timestamp"})
+  for (const char* unknown : {"sessions", "client_certificate", "postgresql_ssl_enabled", "not_after_timestamp", "clock_synchronized"})
     EXPECT_THAT(text, Not(HasSubstr(unknown)));
 }
 
@@ -218,6 +221,61 @@ TEST(Metrics, SayWhatIsWrong) {
         "pgcertd_rotation_next_attempt_timestamp_seconds{cluster=\"main\"} 1767225840", "pgcertd_crl_number{crl=\"local/root\"} 3",
         "pgcertd_runway_end_timestamp_seconds{cluster=\"main\",limit=\"root_crl\"} 1790121600", "process_cpu_seconds_total 1.25"})
     EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
+}
+
+TEST(Metrics, SessionsAreCountedByTheirWay) {
+  const std::string text = metrics(sample::critical());
+  for (const char* series :
+       {"pgcertd_postgresql_sessions{cluster=\"main\",transport=\"network\",tls=\"on\"} 12", "pgcertd_postgresql_sessions{cluster=\"main\",transport=\"network\",tls=\"off\"} 2",
+        "pgcertd_postgresql_sessions{cluster=\"main\",transport=\"unix\",tls=\"off\"} 1", "pgcertd_postgresql_sessions{cluster=\"main\",transport=\"loopback\",tls=\"on\"} 0",
+        "pgcertd_postgresql_tls_sessions{cluster=\"main\",version=\"TLSv1.3\",cipher=\"TLS_AES_256_GCM_SHA384\"} 12",
+        "pgcertd_postgresql_client_certificate_sessions{cluster=\"main\"} 5", "pgcertd_postgresql_revoked_client_sessions{cluster=\"main\"} 1",
+        "pgcertd_postgresql_sessions_before_rotation{cluster=\"main\"} 3"})
+    EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
+}
+
+TEST(Metrics, AClientThatTriesEveryCipherAddsNoSeriesWithoutEnd) {
+  Snapshot s = sample::healthy();
+  for (int i = 0; i < 40; ++i) s.clusters[0].sessions->push_back({true, false, "TLSv1.2", "CIPHER-" + std::to_string(i), 1, 0, sample::now});
+  const std::string text = metrics(s);
+  EXPECT_THAT(text, HasSubstr("pgcertd_postgresql_tls_sessions{cluster=\"main\",version=\"other\",cipher=\"other\"} 35\n"));
+  EXPECT_THAT(text, Not(HasSubstr("CIPHER-5")));
+}
+
+// A series that vanished would resolve the alert that it had raised.
+TEST(Metrics, WhatCannotBeSeenAnyMoreKeepsItsLastKnownValues) {
+  Snapshot s = sample::healthy();
+  ClusterView& c = s.clusters[0];
+  const auto certificate = c.certificate;
+  const auto served = c.served;
+  c.last_certificate = certificate, c.certificate.reset();
+  c.last_served = served, c.served.resize(1);
+  c.served[0].probe.outcome = ProbeOutcome::unreachable, c.served[0].probe.chain.clear();
+  const std::string text = metrics(s);
+  for (const char* series : {"pgcertd_certificate_readable{cluster=\"main\",certificate=\"server\"} 0", "pgcertd_certificate_not_after_timestamp_seconds{cluster=\"main\",certificate=\"server\"} 1772323200",
+                             "pgcertd_served_probe_success{cluster=\"main\",endpoint=\"127.0.0.1:5432\"} 0", "pgcertd_served_not_after_timestamp_seconds{cluster=\"main\",endpoint=\"127.0.0.1:5432\"} 1772323200",
+                             "pgcertd_served_probe_success{cluster=\"main\",endpoint=\"[::1]:5432\"} 0", "pgcertd_served_matches_file{cluster=\"main\",endpoint=\"[::1]:5432\"} 1"})
+    EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
+  EXPECT_EQ(check::metrics_fault(text), "");
+}
+
+TEST(Metrics, DurationsAreAHistogram) {
+  Snapshot s = sample::healthy();
+  ClusterMemory& m = s.clusters[0].memory;
+  m.rotations_by_duration.clear(), m.rotations_took = {};
+  for (const int ms : {200, 1000, 1001, 29'000, 900'000}) m.count_rotation(Duration{ms});
+  const std::string text = metrics(s);
+  for (const char* sample : {"bucket{cluster=\"main\",le=\"1\"} 2", "bucket{cluster=\"main\",le=\"5\"} 3", "bucket{cluster=\"main\",le=\"30\"} 4", "bucket{cluster=\"main\",le=\"300\"} 4",
+                             "bucket{cluster=\"main\",le=\"+Inf\"} 5", "count{cluster=\"main\"} 5", "sum{cluster=\"main\"} 931.201"})
+    EXPECT_THAT(text, HasSubstr(std::string("pgcertd_rotation_duration_seconds_") + sample + "\n"));
+}
+
+TEST(Metrics, TheSeriesOfAClusterAreCounted) {
+  const std::string text = metrics(sample::critical());
+  std::size_t lines = 0;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines += line.find("cluster=\"main\"") != std::string::npos;
+  EXPECT_THAT(text, HasSubstr("pgcertd_cluster_series{cluster=\"main\"} " + std::to_string(lines) + "\n"));
 }
 
 // One more cluster may cost 150 series at most.
@@ -306,10 +364,61 @@ TEST(Html, EscapesAndCuts) {
   EXPECT_EQ(when(no_expiry, sample::now), "no end");
 }
 
+TEST(Problems, EachCodeIsToldInEveryRendering) {
+  for (const ProblemRow& row : problem_table()) {
+    Snapshot s = sample::healthy();
+    s.clusters[0].problems = {sample::problem(row.code, "it is so", "do this", "", minutes{1})};
+    s.status = s.clusters[0].status = row.severity;
+    const std::string code(row.name), severity(to_string(row.severity));
+    EXPECT_THAT(status_json(s, build), HasSubstr("\"code\": \"" + code + "\""));
+    EXPECT_THAT(metrics(s), HasSubstr("pgcertd_problem{cluster=\"main\",code=\"" + code + "\",severity=\"" + severity + "\"} 1\n"));
+    EXPECT_THAT(health(s, build, "", true)->body, HasSubstr(code + ": it is so"));
+    EXPECT_FALSE(health(s, build, "", true)->healthy);
+    EXPECT_THAT(page_html(s, build, sample::now), testing::AllOf(HasSubstr("href=\"/problems/" + code + "\""), HasSubstr("<code>do this</code>")));
+  }
+}
+
+TEST(ProblemPages, EachCodeHasOneAndIsWellFormed) {
+  for (const ProblemRow& row : problem_table()) {
+    const auto page = problem_page(row.name);
+    ASSERT_TRUE(page) << row.name;
+    EXPECT_EQ(check::html_fault(*page), "") << row.name;
+    EXPECT_THAT(*page, HasSubstr("<h1>" + std::string(row.name) + "</h1>"));
+    EXPECT_THAT(*page, HasSubstr("<h2>Remedy</h2>"));
+  }
+  EXPECT_EQ(check::html_fault(*problem_page("README")), "");
+  EXPECT_THAT(*problem_page("README"), HasSubstr("<a href=\"/problems/served-stale\">served-stale</a>"));
+  EXPECT_FALSE(problem_page("nothing"));
+  EXPECT_FALSE(problem_page("../problems/served-stale"));
+}
+
+TEST(Markdown, EachBlockAndItsInlineParts) {
+  EXPECT_EQ(markdown_html("# A `b` c\n\none\ntwo **x**\n\n- p\n  q\n- r\n\n    a < b\n    c\n\nlast\n"),
+            "<h1>A <code>b</code> c</h1>\n<p>one two <strong>x</strong></p>\n<ul>\n<li>p q</li>\n<li>r</li>\n</ul>\n<pre tabindex=\"0\"><code>a &lt; b\nc\n</code></pre>\n<p>last</p>\n");
+  EXPECT_EQ(markdown_html("```sh\nx\n\n    y\n```\n"), "<pre tabindex=\"0\"><code>x\n\n    y\n</code></pre>\n");
+  EXPECT_EQ(markdown_html("[a](served-stale.md) [b](../OPERATING.md#x) [c](javascript:alert(1)) [d\n"),
+            "<p><a href=\"/problems/served-stale\">a</a> b c) [d</p>\n");
+  EXPECT_EQ(markdown_html("| a | b |\n|---|---|\n| `c` |  |\n"),
+            "<section class=\"scroll\" tabindex=\"0\" aria-label=\"Table 1\"><table><thead><tr><th scope=\"col\">a</th><th scope=\"col\">b</th></tr></thead>\n<tbody>\n"
+            "<tr><td><code>c</code></td><td></td></tr>\n</tbody></table></section>\n");
+  EXPECT_EQ(markdown_html("a ` b * c"), "<p>a ` b * c</p>\n");
+}
+
+TEST(Schema, TheStatusReferencesNothingThatIsNotInIt) {
+  const std::string text = status_schema_json();
+  const json schema = json::parse(text);
+  std::size_t references = 0;
+  for (std::size_t at = 0; (at = text.find("\"#/$defs/", at)) != std::string::npos; ++at, ++references) {
+    const std::size_t from = at + 9;
+    EXPECT_TRUE(schema["$defs"].contains(text.substr(from, text.find('"', from) - from))) << text.substr(at, 40);
+  }
+  EXPECT_GT(references, 20U);
+}
+
 TEST(OpenApi, DescribesEveryPath) {
   const json j = json::parse(openapi_json(build));
   EXPECT_EQ(j["openapi"], "3.1.0");
-  EXPECT_EQ(j["paths"].size(), 15U);
+  EXPECT_EQ(j["paths"].size(), 18U);
   for (const auto& [path, item] : j["paths"].items()) {
     EXPECT_TRUE(item["get"]["responses"].contains("200")) << path;
     EXPECT_EQ(path.find('{') != std::string::npos,

@@ -61,9 +61,12 @@ ClusterMemory full_memory() {
   m.rotations_failed = 12;
   m.rotations_rolled_back = 13;
   m.stage_failures = {{"reload", 3}, {"verify", 1}};
-  m.reloads_applied = 14;
-  m.reloads_not_applied = 15;
-  m.reloads_error = 16;
+  m.reloads = {{"sql applied", 14}, {"signal error", 16}};
+  m.stages_passed = {{"keygen", TimePoint{Duration{5}}}, {"sign", TimePoint{Duration{6}}}};
+  m.rotations_by_duration = {1, 2, 0, 0, 3};
+  m.rotations_took = Duration{12'345};
+  m.repairs_ever = {{"server.key", 17}};
+  m.foreign_changes = {{"server.crt", 18}};
   m.last_attempt_at = second(110);
   m.last_success_at = no_expiry;
   m.last_rotation_took = Duration{1234};
@@ -184,10 +187,89 @@ TEST(StateStore, EventsAreNumberedListedAndPruned) {
   EXPECT_TRUE(store->events(3, 5).value().empty());
   EXPECT_TRUE(store->events(0, 0).value().empty());
 
-  ASSERT_TRUE(store->prune(second(4)));
+  ASSERT_TRUE(store->prune(second(4), 100));
   EXPECT_TRUE(store->events(0, 100).value().empty());
   ASSERT_TRUE(store->save("main", {}, {event(5, "four")}));
   EXPECT_EQ(store->events(0, 100).value().front().id, 4) << "a number is never given twice";
+}
+
+TEST(StateStore, NoMoreEventsAreKeptThanAsked) {
+  ScratchDir dir;
+  auto store = open(dir / "s.db");
+  ASSERT_TRUE(store->save("main", {}, {event(1, "a"), event(2, "b"), event(3, "c")}));
+  ASSERT_TRUE(store->prune(second(0), 2));
+  EXPECT_EQ(store->events(0, 100).value().front().kind, "b");
+  // A clock that was set back leaves no hole.
+  ASSERT_TRUE(store->save("main", {}, {event(1, "d"), event(9, "e")}));
+  ASSERT_TRUE(store->prune(second(3), 100));
+  EXPECT_EQ(store->events(0, 100).value().front().kind, "c");
+  EXPECT_EQ(store->events(0, 100).value().size(), 3U);
+}
+
+// One that was changed, taken out or put in shows; what was pruned does not.
+TEST(StateStore, TheChainOfEventsTellsWhatWasDoneToThem) {
+  ScratchDir dir;
+  const std::string path = dir / "s.db";
+  const auto fresh = [&] {
+    std::filesystem::remove(path), std::filesystem::remove(path + "-wal"), std::filesystem::remove(path + "-shm");
+    auto store = open(path);
+    EXPECT_TRUE(store->save("main", {}, {event(1, "rotation-proved"), event(2, "problem-stands"), event(3, "crl-installed"), event(4, "rotation-proved"), event(5, "key-wiped")}));
+    return store;
+  };
+  auto store = fresh();
+  ChainVerdict good = store->verify_chain("").value();
+  EXPECT_EQ(good.fault, "");
+  EXPECT_EQ(good.chained, 4U);
+  EXPECT_EQ(good.head.event, 5);
+  EXPECT_EQ(good.head.hash, store->chain_head().value().hash);
+  EXPECT_TRUE(store->verify_chain(good.head.hash)->holds_asked);
+  EXPECT_FALSE(store->verify_chain("00")->holds_asked);
+
+  for (const auto& [what, sql] : std::map<std::string, std::string>{{"event 3 (crl-installed) does not fit", "UPDATE event SET message = 'nothing' WHERE id = 3"},
+                                                                     {"event 4 (rotation-proved) does not fit", "UPDATE event_field SET value = 'ff' WHERE event = 4 AND name = 'serial'"},
+                                                                     {"event 3 was taken out", "DELETE FROM event WHERE id = 3"},
+                                                                     {"event 4 (rotation-proved) does not fit: ", "DELETE FROM event WHERE id = 3; DELETE FROM event_chain WHERE event = 3"},
+                                                                     {"event 5 was taken out", "DELETE FROM event WHERE id = 5"},
+                                                                     {"event 6 (key-made) is not in the chain", "INSERT INTO event VALUES (6, 6000, 'main', 'key-made', '')"}}) {
+    store = fresh();
+    change(path, sql);
+    EXPECT_EQ(store->verify_chain("")->fault.substr(0, what.size()), what) << sql;
+  }
+  store = fresh();
+  change(path, "UPDATE event SET message = 'nothing' WHERE id = 2");
+  EXPECT_EQ(store->verify_chain("")->fault, "") << "a problem's coming and going is not chained";
+
+  store = fresh();
+  const std::string before = store->chain_head()->hash;
+  change(path, "DELETE FROM event WHERE id = 5; DELETE FROM event_chain WHERE event = 5");
+  EXPECT_EQ(store->verify_chain("")->fault, "") << "an end that was cut off cannot be seen here";
+  EXPECT_FALSE(store->verify_chain(before)->holds_asked) << "but by the head that went to the journal";
+}
+
+TEST(StateStore, APrunedChainGoesOnFromItsCheckpoint) {
+  ScratchDir dir;
+  const std::string path = dir / "s.db";
+  auto store = open(path);
+  ASSERT_TRUE(store->save("main", {}, {event(1, "a"), event(2, "b"), event(3, "c")}));
+  const std::string second_hash = [&] {
+    auto other = open(dir / "t.db");
+    EXPECT_TRUE(other->save("main", {}, {event(1, "a"), event(2, "b")}));
+    return other->chain_head()->hash;
+  }();
+  ASSERT_TRUE(store->prune(second(3), 100));
+  ChainVerdict cut = store->verify_chain(second_hash).value();
+  EXPECT_EQ(cut.fault, "");
+  EXPECT_EQ(cut.chained, 1U);
+  EXPECT_EQ(cut.checkpoint.event, 2);
+  EXPECT_EQ(cut.checkpoint.hash, second_hash);
+  EXPECT_TRUE(cut.holds_asked);
+  change(path, "DELETE FROM event; DELETE FROM event_chain");
+  EXPECT_EQ(store->verify_chain("")->chained, 0U);
+  ASSERT_TRUE(store->append({event(4, "d")}));
+  change(path, "UPDATE event_checkpoint SET hash = '00'");
+  EXPECT_NE(store->verify_chain("")->fault, "");
+  ASSERT_TRUE(store->prune(second(100), 100));
+  EXPECT_EQ(store->verify_chain("")->chained, 0U);
 }
 
 TEST(StateStore, MemoryAndEventsAreSavedBothOrNeither) {
