@@ -123,7 +123,7 @@ void add_watching(CLI::App& app, Command& command) {
   const auto history = bind<Events>(events, command);
   CLI::Option* follow = events.add_flag("--follow", history->follow, "go on with what happens from now on");
   CLI::Option* verify = events.add_flag("--verify", history->verify, "verify the chain of hashes over them")->excludes(follow);
-  add_text(events, "--head", history->head, "HASH", "one that the journal holds: is it still part of the chain?")->needs(verify);
+  add_text(events, "--head", history->head, "HASH", "from the journal: is it part of the chain?")->needs(verify);
   bind<Runway>(*app.add_subcommand("runway", "how long each cluster lasts without the root's key"), command);
 }
 
