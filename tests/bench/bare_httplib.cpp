@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   httplib::Server server;
   server.new_task_queue = [threads] { return new httplib::ThreadPool(threads); };   // the library's interface: it deletes it
   server.set_keep_alive_max_count(100);
+  server.set_tcp_nodelay(true);   // as ours: else each answer waits for a delayed acknowledgement
   server.Get("/", [&body](const httplib::Request&, httplib::Response& response) { response.set_content(body, "text/plain"); });
   std::thread end([&server] {
     while (std::getchar() != EOF) {
