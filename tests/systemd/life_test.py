@@ -238,14 +238,21 @@ class Life(OnAMachine):
     def test_10_a_passphrase_as_a_credential(self):
         self.run_("sh", "-c", "umask 077; mkdir -p /etc/credstore; printf sesame > /etc/credstore/issuing-ca; printf sesame > /root/word")
         self.run_("sh", "-c", f"openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 1000 -in {STATE}/ca/issuing.key -passout file:/root/word -out /root/sealed.key && install -o pgcertd -g pgcertd -m 0600 /root/sealed.key {STATE}/ca/issuing.key")
-        self.machine.write("/etc/pgcertd/conf.d/issuer.toml", f'[issuer.local]\ntype = "local"\ndirectory = "{STATE}/ca"\npassphrase = "credential:issuing-ca"\n') if "issuer" not in self.out("cat", "/etc/pgcertd/pgcertd.toml") else \
-            self.run_("sed", "-i", f's|^directory = .*|&\\npassphrase = "credential:issuing-ca"|', "/etc/pgcertd/pgcertd.toml")
+        self.machine.write("/etc/pgcertd/conf.d/issuer.toml", f'[issuer.local]\ntype = "local"\ndirectory = "{STATE}/ca"\npassphrase = "credential:issuing-ca"\n')
         self.machine.write("/etc/systemd/system/pgcertd.service.d/credential.conf", "[Service]\nLoadCredential=issuing-ca:/etc/credstore/issuing-ca\n")
         self.run_("systemctl", "daemon-reload")
         self.run_("systemctl", "restart", "pgcertd")
         before = self.wait_proved()["certificate"]["serial"]
         self.ctl("rotate", "main", "--force", "--wait")
         self.wait_proved(but=before)
+        with self.subTest("encrypted by this host's own key"):
+            self.run_("sh", "-c", "systemd-creds encrypt --name=issuing-ca /root/word /etc/credstore/issuing-ca.encrypted && rm /etc/credstore/issuing-ca")
+            self.machine.write("/etc/systemd/system/pgcertd.service.d/credential.conf", "[Service]\nLoadCredentialEncrypted=issuing-ca:/etc/credstore/issuing-ca.encrypted\n")
+            self.run_("systemctl", "daemon-reload")
+            self.run_("systemctl", "restart", "pgcertd")
+            before = self.wait_proved()["certificate"]["serial"]
+            self.ctl("rotate", "main", "--force", "--wait")
+            self.wait_proved(but=before)
         self.assertNotIn("sesame", self.story())
 
     def test_11_stopped_in_each_stage_of_a_rotation_it_goes_on(self):
