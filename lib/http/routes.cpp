@@ -48,9 +48,10 @@ Reply text_reply(bool ok, const char* bad) {
 Reply json_reply(std::string body) { return {.status = 200, .content_type = "application/json", .body = std::move(body)}; }
 
 Reply page(const Context& c) {
+  const TimePoint now = c.source.now();
   return {.status = 200,
           .content_type = "text/html; charset=utf-8",
-          .body = status::page_html(*c.snapshot, c.build, c.source.now()),
+          .body = c.routes.rendered("/", c.snapshot->version, to_unix(now), [&] { return status::page_html(*c.snapshot, c.build, now); }),
           .headers = {{"Content-Security-Policy", page_policy}}};
 }
 
@@ -67,10 +68,13 @@ Reply health(const Context& c) {
 
 Reply metrics(const Context& c) {
   return {.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = status::metrics_text(*c.snapshot, c.build, c.source.process(), c.routes.counters())};
+          .body = c.routes.rendered("/metrics", c.snapshot->version, 0, [&] { return status::snapshot_metrics_text(*c.snapshot, c.build); }) +
+                  status::process_metrics_text(c.source.process(), c.routes.counters())};
 }
 
-Reply whole(const Context& c) { return json_reply(status::status_json(*c.snapshot, c.build)); }
+Reply whole(const Context& c) {
+  return json_reply(c.routes.rendered("/v1/status", c.snapshot->version, 0, [&] { return status::status_json(*c.snapshot, c.build); }));
+}
 Reply clusters(const Context& c) { return json_reply(status::clusters_json(*c.snapshot)); }
 Reply rotations(const Context& c) { return json_reply(status::rotations_json(*c.snapshot)); }
 Reply runway(const Context& c) { return json_reply(status::runway_json(*c.snapshot)); }
@@ -229,6 +233,15 @@ Reply Routes::answer(const Request& request) {
 void Routes::count(const std::string& handler, int code) {
   const std::lock_guard lock(mutex_);
   ++counters_.http_requests[{handler, std::to_string(code)}];
+}
+
+std::string Routes::rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const {
+  const std::lock_guard lock(rendered_mutex_);   // one renders, the others wait for it instead of doing the same
+  const auto known = rendered_.find(path);
+  if (known != rendered_.end() && known->second.version == version && known->second.second == second) return known->second.text;
+  std::string text = render();
+  rendered_.insert_or_assign(path, Rendered{version, second, text});
+  return text;
 }
 
 status::Counters Routes::counters() const {

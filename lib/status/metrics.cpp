@@ -427,7 +427,7 @@ void sessions(MetricSet& set, const Snapshot& s) {
   }
 }
 
-void daemon_itself(MetricSet& set, const Snapshot& s, const BuildInfo& build, const Counters& counters) {
+void daemon_itself(MetricSet& set, const Snapshot& s, const BuildInfo& build) {
   set.gauge("build_info", "Which program this is; always 1.")
       .add({{"version", build.version}, {"revision", build.revision}, {"compiler", build.compiler}}, 1);
   set.gauge("config_last_reload_successful", "1 when the last load of the configuration was good.").add({}, flag(s.config_ok));
@@ -442,8 +442,6 @@ void daemon_itself(MetricSet& set, const Snapshot& s, const BuildInfo& build, co
     errors.add({{"task", t.name}}, count(t.errors));
   }
   set.counter("state_write_failures_total", "Writes to the state directory that failed.").add({}, count(s.state_write_failures));
-  auto& requests = set.counter("http_requests_total", "Answers given, by handler and code.");
-  for (const auto& [key, n] : counters.http_requests) requests.add({{"handler", key.first}, {"code", key.second}}, count(n));
 }
 
 void process_metrics(MetricSet& set, const ProcessFacts& p) {
@@ -462,7 +460,7 @@ void process_metrics(MetricSet& set, const ProcessFacts& p) {
 
 }  // namespace
 
-std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const ProcessFacts& process, const Counters& counters) {
+std::string snapshot_metrics_text(const Snapshot& snapshot, const BuildInfo& build) {
   MetricSet set;
   overall(set, snapshot);
   certificates(set, snapshot);
@@ -475,12 +473,23 @@ std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const
   servers(set, snapshot);
   files(set, snapshot);
   sessions(set, snapshot);
-  daemon_itself(set, snapshot, build, counters);
+  daemon_itself(set, snapshot, build);
+  set.count_by("cluster", "cluster_series", "Series that this page has for the cluster; 150 at most are meant to be.");
+  return set.text();
+}
+
+std::string process_metrics_text(const ProcessFacts& process, const Counters& counters) {
+  MetricSet set;
+  auto& requests = set.counter("http_requests_total", "Answers given, by handler and code.");
+  for (const auto& [key, n] : counters.http_requests) requests.add({{"handler", key.first}, {"code", key.second}}, count(n));
   if (process.clock_synchronized)
     set.gauge("clock_synchronized", "1 when the kernel says that the clock is disciplined by a time service.").add({}, flag(*process.clock_synchronized));
   process_metrics(set, process);
-  set.count_by("cluster", "cluster_series", "Series that this page has for the cluster; 150 at most are meant to be.");
   return set.text();
+}
+
+std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const ProcessFacts& process, const Counters& counters) {
+  return snapshot_metrics_text(snapshot, build) + process_metrics_text(process, counters);
 }
 
 }  // namespace pgcertd::status

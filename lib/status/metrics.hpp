@@ -1,4 +1,4 @@
-// Prometheus text format 0.0.4 of everything a Snapshot knows. Pure; rendered whole each time, so that nothing stale or
+// Prometheus text format 0.0.4 of everything a Snapshot knows. Pure; rendered whole for each snapshot, so that nothing stale or
 // doubled can appear. Families whose facts do not exist are left out rather than shown as zero.
 #pragma once
 
@@ -9,6 +9,9 @@
 
 namespace pgcertd::status {
 
+// Two parts of one text, which have no family in common: what changes with the snapshot alone, and what does at each request.
+std::string snapshot_metrics_text(const Snapshot& snapshot, const BuildInfo& build);
+std::string process_metrics_text(const ProcessFacts& process, const Counters& counters);
 std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const ProcessFacts& process, const Counters& counters);
 
 }  // namespace pgcertd::status

@@ -12,6 +12,7 @@ namespace pgcertd::http {
 namespace {
 
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -122,6 +123,25 @@ TEST(Routes, NotModified) {
   const std::string crl = header(routes->answer(request("/pki/local.crl")), "ETag");
   EXPECT_EQ(routes->answer(request("/pki/local.crl", {}, crl)).status, 304);
   EXPECT_THAT(header(routes->answer(request("/pki/local.crl")), "Cache-Control"), HasSubstr("max-age"));
+}
+
+TEST(Routes, RendersOncePerSnapshotAndNeverAnOldOne) {
+  test::World world;
+  const auto routes = world.routes();
+  for (const char* path : {"/", "/metrics", "/v1/status"}) {
+    Snapshot next = sample::healthy();
+    next.version = 50, next.clusters[0].name = "oldone";
+    world.snapshot = std::make_shared<const Snapshot>(next);
+    EXPECT_THAT(routes->answer(request(path)).body, HasSubstr("oldone")) << path;
+    next.clusters[0].name = "unseen";                        // the same version: it is not rendered again
+    world.snapshot = std::make_shared<const Snapshot>(next);
+    EXPECT_THAT(routes->answer(request(path)).body, AllOf(HasSubstr("oldone"), Not(HasSubstr("unseen")))) << path;
+    next.version = 51, next.clusters[0].name = "newone";
+    world.snapshot = std::make_shared<const Snapshot>(next);
+    EXPECT_THAT(routes->answer(request(path)).body, AllOf(HasSubstr("newone"), Not(HasSubstr("oldone")))) << path;
+  }
+  EXPECT_THAT(routes->answer(request("/metrics")).body, HasSubstr("pgcertd_http_requests_total{handler=\"metrics\",code=\"200\"} 3"));
+  EXPECT_THAT(routes->answer(request("/metrics")).body, HasSubstr("pgcertd_http_requests_total{handler=\"metrics\",code=\"200\"} 4")) << "what each request changes is never kept";
 }
 
 TEST(Routes, AThrowingCallbackIsNotTold) {
