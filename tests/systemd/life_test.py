@@ -108,6 +108,10 @@ class OnAMachine(unittest.TestCase):
     def restarts(self, unit="pgcertd"):
         return int(self.out("systemctl", "show", "-P", "NRestarts", unit))
 
+    def last_ping(self):
+        """When the watchdog was fed last, in microseconds."""
+        return int(self.out("systemctl", "show", "-P", "WatchdogTimestampMonotonic", "pgcertd"))
+
     def sql(self, text):
         return self.out("psql", "-XAtc", text, user="postgres")
 
@@ -222,16 +226,19 @@ class Life(OnAMachine):
         self.wait_proved()
         self.assertEqual(self.pid_of(CLUSTER), postgres)
         with self.subTest("a PostgreSQL that hangs does not end pgcertd"):
+            self.machine.write("/etc/pgcertd/conf.d/zz-often.toml", '[daemon]\ncheck_interval = "5s"\n')
+            self.run_("systemctl", "reload", "pgcertd")
             before = self.restarts()
             self.run_("pkill", "-STOP", "-u", "postgres")
             try:
-                self.wait_problem("server-unreachable", seconds=90)
-                self.run_("sleep", "15")                # longer than the watchdog waits
+                self.wait_problem("server-unreachable", seconds=120)
+                hung = self.last_ping()
+                poll(lambda: self.last_ping() > hung + 18e6, "three times as long as the watchdog waits, it is fed", 120, self.story)
                 self.assertEqual(self.restarts(), before, self.story())
             finally:
                 self.run_("pkill", "-CONT", "-u", "postgres")
             self.wait_problem("server-unreachable", there=False, seconds=180)
-        self.run_("rm", "/etc/systemd/system/pgcertd.service.d/quick.conf")
+        self.run_("rm", "/etc/systemd/system/pgcertd.service.d/quick.conf", "/etc/pgcertd/conf.d/zz-often.toml")
         self.run_("systemctl", "daemon-reload")
         self.run_("systemctl", "restart", "pgcertd")
 
