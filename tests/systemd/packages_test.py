@@ -35,11 +35,11 @@ class Packages(unittest.TestCase):
     def test_what_is_in_them(self):
         daemon, tool = self.files("pgcertd"), self.files("pgcertctl")
         for path in ("/usr/sbin/pgcertd", "/etc/pgcertd/pgcertd.toml", "/lib/systemd/system/pgcertd.service", "/lib/systemd/system/pgcertd-check.service", "/lib/systemd/system/pgcertd-check.timer",
-                     "/usr/lib/sysusers.d/pgcertd.conf", "/usr/lib/tmpfiles.d/pgcertd.conf", "/usr/lib/systemd/catalog/pgcertd.catalog", "/usr/share/pgcertd/prometheus-alerts.yml",
+                     "/usr/lib/sysusers.d/pgcertd.conf", "/usr/lib/tmpfiles.d/pgcertd.conf", "/usr/lib/systemd/catalog/pgcertd.catalog", "/usr/share/pgcertd/prometheus/pgcertd.rules.yml", "/usr/share/pgcertd/grafana/pgcertd.json",
                      "/usr/share/pgcertd/in-place.conf", "/usr/share/pgcertd/as-postgres.conf", "/usr/share/man/man8/pgcertd.8.gz", "/usr/share/man/man5/pgcertd.toml.5.gz",
                      "/usr/share/doc/pgcertd/docs/OPERATING.md.gz"):
             self.assertIn(path, daemon)
-        for path in ("/usr/bin/pgcertctl", "/usr/share/bash-completion/completions/pgcertctl", "/usr/share/man/man1/pgcertctl.1.gz"):
+        for path in ("/usr/bin/pgcertctl", "/usr/lib/nagios/plugins/check_pgcertd", "/usr/share/bash-completion/completions/pgcertctl", "/usr/share/man/man1/pgcertctl.1.gz"):
             self.assertIn(path, tool)
         self.assertEqual({owner for _, owner in (daemon | tool).values()}, {"root/root"})
         self.assertFalse(any("s" in mode[1:] for mode, _ in (daemon | tool).values()), "nothing is set-uid")
