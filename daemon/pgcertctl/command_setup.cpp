@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -94,7 +95,14 @@ std::string next_words(const Host& host) {
     return fmt::format("\n{} is left with the CA, its registry and what happened here: apt purge pgcertd, or rm -r\n", printable(host.config.daemon.state_directory, 4096));
   return fmt::format("\nNext: pgcertd --check-config --config {}\n{}", printable(host.config_path, 4096),
                      host.system_directory.empty() ? "      then start the daemon, and look: pgcertctl status\n"
-                                                   : "      systemctl daemon-reload; systemctl enable --now pgcertd; systemctl reload pgcertd\n      pgcertctl status\n");
+                                                   : "      systemctl daemon-reload; systemctl enable --now pgcertd; systemctl reload pgcertd\n      pgcertctl status; pgcertctl doctor\n");
+}
+
+// Every check there is, where a daemon runs. What it finds is no failure of the setup.
+void examine(const Host& host, const Session& session) {
+  if (host.command.undo || !session.client(std::chrono::seconds{5}).get("/v1/status")) return;
+  session.print("\n");
+  (void)run(DoctorCommand{}, session);
 }
 
 int show_plan(const Host& host, const Plan& plan, const std::vector<std::string>& notes, const Session& session) {
@@ -117,6 +125,7 @@ int run(const Setup& command, const Session& session) {
   if (command.dry_run || session.json()) return shown;
   if (!plan.failed && plan.to_do == 0) {
     session.print("\nNothing is left to do.\n");
+    examine(*host, session);
     return code(cli::ExitCode::done);
   }
   const auto yes = agreed(session);
@@ -124,7 +133,9 @@ int run(const Setup& command, const Session& session) {
   if (!*yes) return code(cli::ExitCode::refused);
   session.print("\n");
   const int ended = perform_all(steps, session);
-  if (ended == code(cli::ExitCode::done)) session.print(next_words(*host));
+  if (ended != code(cli::ExitCode::done)) return ended;
+  session.print(next_words(*host));
+  examine(*host, session);
   return ended;
 }
 

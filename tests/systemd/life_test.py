@@ -152,7 +152,9 @@ class Life(OnAMachine):
         self.assertRegex(self.verify_full(), r"^TLSv1\.[23]$")
         again = self.ctl("setup", "--dry-run", "--no-passphrase").stdout
         self.assertNotIn("to do", again)
-        self.assertIn("Nothing is left to do", self.ctl("--yes", "setup", "--no-passphrase").stdout)
+        again = self.ctl("--yes", "setup", "--no-passphrase").stdout
+        self.assertIn("Nothing is left to do", again)
+        self.assertIn("cluster main at 127.0.0.1:5432", again, "doctor has looked")
         self.assertEqual(self.ctl("check").returncode, 0)
 
     def test_03_a_rotation_is_told_to_the_journal(self):
