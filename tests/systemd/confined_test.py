@@ -8,6 +8,7 @@ import unittest
 from life_test import CLUSTER, STATE, OnAMachine
 from machine import poll
 
+WITH_FAULTS = pathlib.Path(os.environ.get("PGCERTD_BUILD", "build/release")) / "daemon/pgcertd"
 DATA = "/var/lib/postgresql/15/main"
 DROP_INS = "/etc/systemd/system/pgcertd.service.d"
 # Each line is tried by a process with exactly the user, capabilities and confinement of the unit; what comes back is "NAME yes" or "NAME no".
@@ -102,9 +103,9 @@ class Confined(OnAMachine):
         self.wait_proved()
         self.run_("systemctl", "start", "pgcertd-check.service")
 
-    @unittest.skipUnless("PGCERTD_BUILD" in os.environ and b"PGCERTD_FAULT" in (pathlib.Path(os.environ["PGCERTD_BUILD"]) / "daemon/pgcertd").read_bytes(), "needs a build with fault points: --build")
+    @unittest.skipUnless(WITH_FAULTS.exists() and b"PGCERTD_FAULT" in WITH_FAULTS.read_bytes(), "needs a build with fault points: --build")
     def test_07_a_worker_that_hangs_ends_in_a_restart_that_goes_on(self):
-        shutil.copy(pathlib.Path(os.environ["PGCERTD_BUILD"]) / "daemon/pgcertd", self.machine.path("/usr/local/sbin/pgcertd-hangs"))
+        shutil.copy(WITH_FAULTS, self.machine.path("/usr/local/sbin/pgcertd-hangs"))
         before, restarts, postgres = self.served_serial(), self.restarts(), self.pid_of(CLUSTER)
         self.drop_in("quick", "[Service]\nWatchdogSec=6s\nRestartSec=1s\nExecStart=\nExecStart=/usr/local/sbin/pgcertd-hangs --config /etc/pgcertd/pgcertd.toml\n")
         self.drop_in("hang", "[Service]\nEnvironment=PGCERTD_FAULT=generations.publish:before:1=hang,worker-limit=3\n")
