@@ -224,6 +224,8 @@ class Around(Told):
         done = host.ctl("client", "issue", "alice", "-o", host.directory / "alice", "--lifetime", "40s")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertTold(host, daemon, "client-cert-expiring")
+        renewed = host.ctl("client", "issue", "alice", "-o", host.directory / "alice", "--renew")
+        self.assertEqual(renewed.returncode, 0, renewed.stdout + renewed.stderr)
         self.assertGoes(host, daemon, "client-cert-expiring")
 
     def test_a_session_from_another_address_without_tls(self):
@@ -284,13 +286,13 @@ class Direct(HostTest):
     """The plugin without the daemon, and under its name among those of Nagios."""
 
     def check(self, host, *arguments, daemon_user=True):
-        done = subprocess.run([*(as_user(host.daemon_user) if daemon_user else []), PGCERTCTL, "--config", host.config, "check", "--direct", *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*(as_user(host.daemon_user, host.capabilities) if daemon_user else []), PGCERTCTL, "--config", host.config, "check", "--direct", *arguments], capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout
 
     def test_what_it_sees_by_itself(self):
         host = self.host()
         self.assertEqual(self.check(host, "main")[0], 2, "TLS is off")
-        self.assertIn("ssl-off", self.check(host, "main")[1])
+        self.assertIn("ssl-off", self.check(host, "main", "--only", "ssl-off")[1])
         daemon = host.start()
         daemon.wait_proved()
         daemon.stop()
