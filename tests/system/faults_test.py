@@ -3,6 +3,7 @@ start from the files, the daemon heals without help, and nothing is left behind.
 
 The default run takes a sample of the calls; PGCERTD_EVERY_FAULT (tests/run --faults) takes every one."""
 import errno
+import json
 import os
 import pathlib
 import re
@@ -97,6 +98,8 @@ class Faulted(Clients):
         self.shim.arm(classes, fault, nth, ALWAYS if lasting else 1)
         taken = self.play(host)
         hit = self.come_to_the_fault(host)
+        if hit and fault == KILL:
+            host.daemons[-1].wait_end()
         if hit:
             self.works(host)
             self.let_it_stand(host, lasting)
@@ -323,7 +326,9 @@ class ImportFaults(Faulted, offline_test.Offline):
     def ready(self, host):
         self.before = host.daemons[-1].cluster()["certificate"]["serial"]
         self.assertEqual(host.ctl("rotate", "main", "--force").returncode, 0)
-        poll(self.export, "a request that waits", context=host.daemons[-1].log)
+        waits = lambda: json.loads(host.ctl("--json", "request", "list").stdout or "[]")
+        poll(waits, "a request that waits", context=host.daemons[-1].log)
+        self.export()
         self.back, _ = self.visit()
 
     def play(self, host):

@@ -29,9 +29,10 @@ class Shim:
         with open(self.path, "r+b") as file:
             self.page = mmap.mmap(file.fileno(), LAYOUT.size)
 
-    def environment(self, journal=False):
-        """For Host.start(inside=...)."""
+    def environment(self, journal=False, watch=None):
+        """For Host.start(inside=...). `watch`: a file whose changes are to stand in the journal, too."""
         more = {"PGCERTD_SHIM_JOURNAL": self.journal} if journal else {}
+        more |= {"PGCERTD_SHIM_WATCH": watch} if watch else {}
         return {"LD_PRELOAD": LIBRARY, "PGCERTD_SHIM_PAGE": self.path} | more
 
     def arm(self, classes, fault=0, at=0, times=1):

@@ -116,6 +116,20 @@ TEST(State, ThatCannotBeReadStopsEveryAction) {
   EXPECT_EQ(s.rest().view.stage, Stage::proved);
 }
 
+// A status without a certificate would wake somebody for a directory that could not be read once.
+TEST(State, ThatCannotBeReadForAMomentIsStillTold) {
+  Subject s;
+  const auto first = s.rest().view.certificate;
+  ASSERT_TRUE(first);
+  s.failing = "generations.observe";
+  const auto blind = s.tick();
+  EXPECT_TRUE(Subject::has(blind.view, ProblemCode::state_unwritable));
+  EXPECT_FALSE(Subject::has(blind.view, ProblemCode::cert_missing));
+  ASSERT_TRUE(blind.view.certificate);
+  EXPECT_EQ(blind.view.certificate->serial, first->serial);
+  EXPECT_FALSE(blind.acted);
+}
+
 TEST(State, ThatCannotBeWrittenIsToldAndHeals) {
   Subject s;
   s.rest();
@@ -178,6 +192,36 @@ TEST(Faults, NeverMakeAHotLoop) {
       EXPECT_EQ(s.rest().view.stage, Stage::proved) << call;
     }
   }
+}
+
+// Without it "rotation-failing" stood until the next renewal, for a rollback that had been proved long since.
+TEST(Faults, OnTheWayToARollbackAreOverWithItsProof) {
+  Subject s;
+  s.rest();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+  s.rest();
+  const std::string second = s.world.served_fingerprint();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rollback}, s.world.now));
+  s.failing = "generations.stage";
+  s.tick();
+  ASSERT_GT(s.count("generations.stage"), 2U) << "the fault was met";
+  s.failing.clear();
+  s.world.now += 1h;
+  const auto end = s.rest();
+  EXPECT_NE(s.world.served_fingerprint(), second);
+  EXPECT_FALSE(Subject::has(end.view, ProblemCode::rotation_failing));
+}
+
+// The same for a reload that could not be asked for once and then was shown to have been heard.
+TEST(Faults, OfAReloadAreOverWithTheNextProof) {
+  Subject s;
+  s.rest();
+  s.world.memory.publish = PublishAttempt{s.world.current, s.world.current, s.world.now, 1, s.world.now, s.world.now};
+  s.world.memory.last_failure = Failure{"reload", "no connection", "", false, s.world.now};
+  engine::Reconciler restarted(s.traced.ports(), s.log);
+  engine::TickResult result = restarted.tick(s.desired, s.world.now, true);
+  for (int i = 0; i < 100 && !result.at_rest; ++i) result = restarted.tick(s.desired, s.world.now = std::max(s.world.now + 1ms, result.wake_at), false);
+  EXPECT_FALSE(Subject::has(result.view, ProblemCode::rotation_failing));
 }
 
 TEST(Faults, HoldBackTheStepAndNotTheLook) {
