@@ -115,7 +115,7 @@ class Chaos {
     switch (below(6)) {
       case 0: one.complete = false; break;
       case 1: one.changed = true; break;
-      case 2: one.chain.clear(); break;
+      case 2: one.chain.clear(), one.complete = false; break;
       case 3: one.origin = static_cast<Origin>(below(4)); break;
       case 4: for (FileSeen& file : one.files) file.mode ^= coin() ? 0644U : 0U; break;
       default: g.all.erase(g.all.begin() + static_cast<std::ptrdiff_t>(below(g.all.size()))); break;
@@ -269,7 +269,7 @@ TEST(PlanProperties, NeverMakesAWorkingServerWorse) {
   ASSERT_GT(seen.size(), 30U);
   std::map<std::string, int> planned;
   Chaos chaos(20'260'101);   // the same story each time
-  for (int i = 0; i < 60'000 && !HasFatalFailure(); ++i) {
+  for (int i = 0; i < 20'000 && !HasFatalFailure(); ++i) {
     const Seen& base = chaos.any(seen);
     Desired desired = desired_default();
     Observation observation = base.observation;

@@ -126,7 +126,7 @@ TEST(State, ThatCannotBeReadForAMomentIsStillTold) {
   EXPECT_TRUE(Subject::has(blind.view, ProblemCode::state_unwritable));
   EXPECT_FALSE(Subject::has(blind.view, ProblemCode::cert_missing));
   ASSERT_TRUE(blind.view.certificate);
-  EXPECT_EQ(blind.view.certificate->serial, first->serial);
+  EXPECT_EQ(blind.view.certificate->leaf.serial, first->leaf.serial);
   EXPECT_FALSE(blind.acted);
 }
 
