@@ -247,6 +247,9 @@ void Observer::observe_candidates(Observation& seen, const Desired& desired, Tim
       if (!foreign_) foreign_ = foreign_files_error(ports_.live, seen.server);
       judged.preflight_error = preflight({desired, seen, generation, *content, judged.judgement, now});
       if (judged.preflight_error.empty()) judged.preflight_error = *foreign_;
+    } else if (is_passing(content.error())) {
+      blind(seen, content.error(), generation.id);   // to refuse it would throw away what the root may have signed
+      continue;
     } else {
       judged.preflight_error = printable(content.error().text());
     }

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "engine/reconciler.hpp"
 #include "engine/traced_ports.hpp"
 #include "fake/world.hpp"
@@ -22,9 +24,10 @@ struct Subject {
   std::vector<std::string> calls;
   std::string failing;
   Errc error = Errc::io;
+  int sys_errno = 0;
   engine::TracedPorts traced{world.ports(), [this](const std::string& call, engine::CallPhase phase) -> std::optional<Error> {
     if (phase == engine::CallPhase::before) calls.push_back(call);
-    if (phase == engine::CallPhase::before && call == failing) return make_error(error, "made to fail");
+    if (phase == engine::CallPhase::before && call == failing) return sys_errno != 0 ? errno_error(call, "made to fail", sys_errno) : make_error(error, "made to fail");
     return std::nullopt;
   }};
   engine::Reconciler reconciler{traced.ports(), log};
@@ -128,6 +131,22 @@ TEST(State, ThatCannotBeReadForAMomentIsStillTold) {
   ASSERT_TRUE(blind.view.certificate);
   EXPECT_EQ(blind.view.certificate->leaf.serial, first->leaf.serial);
   EXPECT_FALSE(blind.acted);
+}
+
+// What the root signed may be in it, and the root is far away.
+TEST(State, ACandidateThatCannotBeReadForAMomentIsNotRefused) {
+  Subject s;
+  s.rest();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+  while (s.world.generations.size() < 2) s.tick(false);
+  const auto staged = s.world.generations;
+  s.failing = "generations.load", s.sys_errno = EMFILE;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(s.tick(false).acted);
+  ASSERT_EQ(s.world.generations.size(), staged.size());
+  s.failing.clear();
+  EXPECT_EQ(s.rest().view.stage, Stage::proved);
+  EXPECT_TRUE(staged.contains(s.world.current)) << "it is the one that was staged before";
+  EXPECT_EQ(s.world.registry.size(), 2U) << "nothing was signed for nothing";
 }
 
 TEST(State, ThatCannotBeWrittenIsToldAndHeals) {
