@@ -111,12 +111,10 @@ struct ClusterParts::Impl {
     reconciler->skip_preflight(faults.skip_preflight);
   }
 
-  // As the server's own user with all its groups, by the look at it that this tick began with.
+  // As the server's own user with all its groups, by the look at it that this tick began with: the account database may be slow.
   [[nodiscard]] std::optional<ServerIdentity> server_identity() const {
     const PostgresSeen* server = postgres.last();
-    if (server == nullptr || server->server_user.empty()) return std::nullopt;
-    auto identity = files::identity_of_user(server->server_user);
-    return identity ? std::optional{std::move(*identity)} : std::nullopt;
+    return server != nullptr && server->user_known() ? std::optional{server->identity()} : std::nullopt;
   }
 
   Desired desired;

@@ -70,4 +70,11 @@ Error errno_error(std::string_view call, std::string_view object, int saved_errn
                .context = {}};
 }
 
+bool is_passing(const Error& error) noexcept {
+  switch (error.sys_errno) {
+    case EMFILE: case ENFILE: case ENOMEM: case EAGAIN: case EINTR: case EIO: case ESTALE: return true;
+    default: return false;
+  }
+}
+
 }  // namespace pgcertd

@@ -46,5 +46,7 @@ struct Error {
 Error make_error(Errc code, std::string what, std::string remedy = {});
 // "openat \"server.key\": Permission denied", with the Errc that fits `saved_errno`.
 Error errno_error(std::string_view call, std::string_view object, int saved_errno);
+// The host was short of something (descriptors, memory) or the disk failed: it says nothing of what the object holds.
+bool is_passing(const Error& error) noexcept;
 
 }  // namespace pgcertd

@@ -35,7 +35,7 @@ std::string joined(const json& list) {
 }
 
 // Only rows that say something: a cluster that has just been found has few facts.
-void add_fact(Table& table, std::string_view name, std::string value, Tone tone = Tone::plain) {
+void add_fact(Table& table, std::string_view name, const std::string& value, Tone tone = Tone::plain) {
   if (!value.empty() && value != "-") table.add({Cell(name, Tone::faint), Cell(value, tone)});
 }
 

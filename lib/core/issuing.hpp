@@ -77,6 +77,8 @@ struct Refused {
   Error why;                          // Errc::refused or invalid: final; any other code may heal
 };
 struct Unknown {};                    // this issuer has never seen the request
+// It will never be another answer: a database that could not be read says nothing of the request.
+[[nodiscard]] inline bool is_final(const Refused& refused) { return refused.why.code == Errc::refused || refused.why.code == Errc::invalid; }
 using IssuerAnswer = std::variant<Unknown, Pending, Issued, Refused>;
 
 struct IssuerSeen {

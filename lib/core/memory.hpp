@@ -103,7 +103,7 @@ struct ClusterMemory {
   std::vector<Proved> proved;                      // newest last, the last few
   std::optional<PublishAttempt> publish;
   std::vector<RefusedLeaf> refused;                // newest last, the last few
-  std::optional<Failure> last_failure;             // cleared by the next proof of a new leaf
+  std::optional<Failure> last_failure;             // cleared by the next proof of a new leaf; on the way to any other, by the proof of that
   std::uint32_t consecutive_failures = 0;
   std::optional<TimePoint> retry_at;               // back-off after a failure
   std::optional<TimePoint> rotate_asked_at;        // an operator's `rotate --force`; cleared by the next proof of a new leaf

@@ -135,7 +135,9 @@ std::optional<Decision> answer(const Walk& w, const PendingSeen& pending) {
     if (spki != pending.spki_sha256) continue;
     if (std::holds_alternative<Issued>(answered)) return act(Stage::issued, action::Stage{spki}, "the certificate is there");
     if (std::holds_alternative<Pending>(answered)) return rest(Stage::requested, "the request awaits its signature");
-    if (const auto* refused = std::get_if<Refused>(&answered)) return act(Stage::requested, action::DropPending{spki, refused->why.text()}, "the issuer refused it");
+    // An error that may pass says nothing of the request, for which there may be a certificate by now: it is handed in again.
+    if (const auto* refused = std::get_if<Refused>(&answered); refused != nullptr && is_final(*refused))
+      return act(Stage::requested, action::DropPending{spki, refused->why.text()}, "the issuer refused it");
   }
   if (!w.seen.issuer.available) return rest(Stage::requested, "the issuer cannot sign: " + w.seen.issuer.why);
   return act(Stage::requested, action::Submit{pending.spki_sha256, outlive(w)}, "the request is handed to the issuer");

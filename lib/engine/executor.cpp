@@ -102,7 +102,7 @@ Result<void> run(Step& s, const action::Submit& a) {
   const IssuerAnswer answer = s.ports.issuer.submit(request, s.now);
   if (const auto* refused = std::get_if<Refused>(&answer)) {
     note_failure(s, "sign", refused->why.text(), refused->why.remedy, false);
-    if (refused->why.code == Errc::refused || refused->why.code == Errc::invalid) (void)s.ports.pending.remove(a.spki_sha256);   // else left for the next try
+    if (is_final(*refused)) (void)s.ports.pending.remove(a.spki_sha256);   // else left for the next try
     return fail(refused->why);
   }
   if (std::holds_alternative<Issued>(answer)) s.say("certificate-issued", "the issuer signed the request", {{"spki_sha256", a.spki_sha256}});
@@ -307,6 +307,17 @@ void rotation_succeeded(Step& s) {
   if (m.last_attempt_at && *m.last_attempt_at <= s.now) m.count_rotation(s.now - *m.last_attempt_at);
 }
 
+// The way to what a handshake shows now was found in the end. That a new leaf was refused or not signed stands until there is one.
+void forget_failure_on_the_way(Step& s, Origin proved) {
+  ClusterMemory& m = s.memory;
+  if (!m.last_failure || m.last_failure->rolled_back) return;
+  const std::string& stage = m.last_failure->stage;
+  if (stage != "reload" && stage != "install" && !(stage == "stage" && proved == Origin::rolled_back)) return;
+  m.last_failure.reset();
+  m.consecutive_failures = 0;
+  m.retry_at.reset();
+}
+
 // What an operator went back from must not be put in place again by the next renewal: rotation rests until `resume`.
 void hold(Step& s) {
   s.memory.rollback_asked_at.reset();
@@ -343,6 +354,7 @@ Result<void> run(Step& s, const action::MarkProved& a) {
   s.memory.settings_changed_at.reset();
   s.memory.settings_tries = 0;
   count_reload(s, "applied");
+  forget_failure_on_the_way(s, generation->origin);
   if (generation->origin == Origin::refreshed && !again) s.memory.trust_trouble.reset();
   if (crl_shown) s.say("crl-proved", fmt::format("a handshake shows that CRL {} is in force{}", crl_numbers(*generation), size_notice(*generation)), {{"generation", a.generation}, {"crl_number", crl_numbers(*generation)}});
   if (crl_shown && (again || generation->origin == Origin::refreshed)) return {};

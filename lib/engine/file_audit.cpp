@@ -26,23 +26,24 @@ Result<std::string> read_named(ports::LiveFiles& files, const PostgresSeen& serv
   return files.read_public(path, server.identity());
 }
 
-// Nothing where it is not set or cannot be read: that is told of elsewhere.
-std::vector<x509::Certificate> read_ca_file(ports::LiveFiles& files, const PostgresSeen& server) {
+// Nothing where it is not set or may not be read: that is told of elsewhere. An error: it could not be read just now.
+Result<std::vector<x509::Certificate>> read_ca_file(ports::LiveFiles& files, const PostgresSeen& server) {
   const auto bytes = read_named(files, server, "ssl_ca_file");
-  if (!bytes) return {};
+  if (!bytes && is_passing(bytes.error())) return fail(bytes.error());
+  if (!bytes) return std::vector<x509::Certificate>{};
   return x509::parse_certificates(*bytes, "ssl_ca_file").value_or(std::vector<x509::Certificate>{});
 }
 
 // OpenSSL completes a chain from the trust store of the context, which is ssl_ca_file.
 bool completed_by_ca_file(ports::LiveFiles& files, const PostgresSeen& server, const LiveSet& live) {
   if (live.chain.empty() || live.chain.back().self_issued) return false;
-  const auto anchors = read_ca_file(files, server);
+  const auto anchors = read_ca_file(files, server).value_or(std::vector<x509::Certificate>{});
   return std::any_of(anchors.begin(), anchors.end(), [&](const x509::Certificate& c) { return c.facts().subject == live.chain.back().issuer && !c.facts().self_issued; });
 }
 
 // The CAs that a client's certificate may come from.
-std::vector<x509::Certificate> authorities_of(ports::LiveFiles& files, const PostgresSeen& server) {
-  auto all = read_ca_file(files, server);
+Result<std::vector<x509::Certificate>> authorities_of(ports::LiveFiles& files, const PostgresSeen& server) {
+  PGCERTD_TRY(auto all, read_ca_file(files, server));
   std::erase_if(all, [](const x509::Certificate& c) { return !c.facts().is_ca && !c.facts().self_signed; });
   return all;
 }
@@ -70,14 +71,16 @@ void add_installed(CrlSet& out, const x509::Crl& crl, const std::string& path, c
     if (x509::crl_signed_by(crl, authority)) one.signers.push_back(authority.facts().subject_key_id);
 }
 
-void read_crl_file(CrlSet& out, ports::LiveFiles& files, const PostgresSeen& server, const std::vector<x509::Certificate>& authorities) {
+Result<void> read_crl_file(CrlSet& out, ports::LiveFiles& files, const PostgresSeen& server, const std::vector<x509::Certificate>& authorities) {
   const auto bytes = read_named(files, server, "ssl_crl_file");
+  if (!bytes && is_passing(bytes.error())) return fail(bytes.error());
   const auto crls = bytes ? x509::parse_crls(*bytes, "ssl_crl_file") : Result<std::vector<x509::Crl>>(fail(bytes.error()));
   if (!crls || !x509::looks_like_pem(*bytes)) {
     out.trouble = crls ? "it is not PEM" : crls.error().what;
-    return;
+    return {};
   }
   for (const x509::Crl& crl : *crls) add_installed(out, crl, out.path, authorities);
+  return {};
 }
 
 // HASH.r0, HASH.r1 and so on, as far as there is no gap (OpenSSL's get_cert_by_subject in by_dir.c).
@@ -127,24 +130,25 @@ class CrlDirectory {
   std::string trouble_;
 };
 
-std::optional<CrlSet> read_crls(ports::LiveFiles& files, const PostgresSeen& server) {
+// An error: it could not be looked at just now.
+Result<std::optional<CrlSet>> read_crls(ports::LiveFiles& files, const PostgresSeen& server) {
   CrlSet out;
   out.path = server.file_setting("ssl_crl_file");
   out.directory = server.file_setting("ssl_crl_dir");
   const bool file_is_set = !out.path.empty();
-  if (!file_is_set && out.directory.empty()) return std::nullopt;
-  const auto authorities = authorities_of(files, server);
+  if (!file_is_set && out.directory.empty()) return std::optional<CrlSet>{};
+  PGCERTD_TRY(const auto authorities, authorities_of(files, server));
   for (const x509::Certificate& authority : authorities) out.authorities.push_back(authority.facts());
   if (file_is_set) {
     const auto looked = files.look(out.path);
-    if (looked && looked->file.kind == FileSeen::Kind::missing) return std::nullopt;   // told as a file that is missing
+    if (looked && looked->file.kind == FileSeen::Kind::missing) return std::optional<CrlSet>{};   // told as a file that is missing
     if (looked) out.modified = looked->file.modified;
-    read_crl_file(out, files, server, authorities);
+    PGCERTD_CHECK(read_crl_file(out, files, server, authorities));
   } else {
     out.path = out.directory;
   }
   if (!out.directory.empty()) CrlDirectory(files, server, out.directory).add_to(out, authorities);
-  return out;
+  return std::optional{std::move(out)};
 }
 
 }  // namespace
@@ -182,9 +186,14 @@ std::optional<CrlSet> CrlLook::look(ports::LiveFiles& files, const PostgresSeen&
     if (const auto looked = files.look(server.file_setting(setting))) stamps.push_back(looked->file);
   const bool unchanged = stamps.size() == 2 && stamps == stamps_ && server.setting("ssl_crl_dir").empty();
   if (unchanged && looks_ > 1) return known_;
+  auto read = read_crls(files, server);
+  if (!read) {
+    looks_ = 0;   // what is known stays until the next look
+    return known_;
+  }
   looks_ = unchanged ? looks_ + 1 : 1;
   stamps_ = std::move(stamps);
-  known_ = read_crls(files, server);
+  known_ = std::move(*read);
   return known_;
 }
 

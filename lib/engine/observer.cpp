@@ -71,10 +71,7 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   Observation seen;
   seen.memory = memory;
   if (ports_.clock_doubt) seen.clock_doubt = ports_.clock_doubt(memory.saved_at);
-  if (auto generations = ports_.generations.observe()) seen.generations = std::move(*generations);
-  else blind(seen, generations.error(), "generations");
-  if (auto pending = ports_.pending.list(desired.cluster.name)) seen.pending = std::move(*pending);
-  else blind(seen, pending.error(), "pending");
+  observe_state(seen, desired);
   observe_issuer(seen, desired, now);
   observe_server(seen, desired, now);
   observe_in_place(seen, desired);
@@ -87,6 +84,16 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   observe_canary(seen, desired);
   observe_restart(seen, desired, now);
   return seen;
+}
+
+// What could be seen before is told on, while nothing is decided from it.
+void Observer::observe_state(Observation& seen, const Desired& desired) {
+  if (auto generations = ports_.generations.observe()) generations_ = std::move(*generations);
+  else blind(seen, generations.error(), "generations");
+  seen.generations = generations_;
+  if (auto pending = ports_.pending.list(desired.cluster.name)) pending_ = std::move(*pending);
+  else blind(seen, pending.error(), "pending");
+  seen.pending = pending_;
 }
 
 void Observer::observe_server(Observation& seen, const Desired& desired, TimePoint now) {
@@ -240,6 +247,9 @@ void Observer::observe_candidates(Observation& seen, const Desired& desired, Tim
       if (!foreign_) foreign_ = foreign_files_error(ports_.live, seen.server);
       judged.preflight_error = preflight({desired, seen, generation, *content, judged.judgement, now});
       if (judged.preflight_error.empty()) judged.preflight_error = *foreign_;
+    } else if (is_passing(content.error())) {
+      blind(seen, content.error(), generation.id);   // to refuse it would throw away what the root may have signed
+      continue;
     } else {
       judged.preflight_error = printable(content.error().text());
     }

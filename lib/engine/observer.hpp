@@ -35,6 +35,7 @@ class Observer {
     LeafJudgement judgement;
   };
 
+  void observe_state(Observation& seen, const Desired& desired);
   void observe_server(Observation& seen, const Desired& desired, TimePoint now);
   void observe_live(Observation& seen, const Desired& desired, TimePoint now);
   void observe_in_place(Observation& seen, const Desired& desired);
@@ -48,6 +49,8 @@ class Observer {
 
   ClusterPorts ports_;
   bool skip_preflight_ = false;
+  GenerationsSeen generations_;
+  std::vector<PendingSeen> pending_;
   std::optional<PostgresSeen> server_;
   std::optional<std::vector<ProbeSeen>> probes_;
   struct CanarySeen {

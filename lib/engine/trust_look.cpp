@@ -37,6 +37,7 @@ struct Sources {
   std::vector<x509::Certificate> installed;   // of root.crt as it is in force: kept as long as there is a good CRL of each
   std::vector<std::vector<x509::Crl>> crls;   // by where they come from; what is installed comes last
   std::string troubles;
+  std::string unread;                         // a file that may hold more anchors or CRLs: without it the set is not known
 
   void trouble(const std::string& what) { troubles += (troubles.empty() ? "" : "; ") + what; }
 };
@@ -47,6 +48,7 @@ std::vector<Parsed> read_file(const ClusterPorts& ports, const Observation& seen
   const auto bytes = ports.live.read_public(path, seen.server.identity());
   auto parsed = bytes ? parse(*bytes, path) : Result<std::vector<Parsed>>(fail(bytes.error()));
   if (parsed) return std::move(*parsed);
+  if (is_passing(parsed.error())) sources.unread = printable(parsed.error().text());
   sources.trouble(printable(parsed.error().text()));
   return {};
 }
@@ -93,6 +95,7 @@ class Assembly {
     for (const x509::Certificate& authority : sources_.required) require(authority);
     for (const x509::Certificate& authority : sources_.installed) keep(authority);
     keep_below();
+    if (!sources_.unread.empty()) out_.crls.clear(), out_.why = sources_.unread;
     out_.crl_pem = out_.crls.empty() ? SharedText() : SharedText(std::move(crl_pem_));
     return std::move(out_);
   }
@@ -166,8 +169,9 @@ TrustSet TrustLook::look(const ClusterPorts& ports, const Desired& desired, cons
   std::string inputs = inputs_of(ports, seen);
   const bool ended = known_ && std::ranges::any_of(known_->crls, [now](const CrlFacts& crl) { return crl.next_update && now >= *crl.next_update; });
   if (!known_ || ended || inputs != known_by_) {
-    known_ = Assembly(seen.issuer, gather(ports, desired, seen), now).finish();
-    known_by_ = std::move(inputs);
+    const Sources sources = gather(ports, desired, seen);
+    known_ = Assembly(seen.issuer, sources, now).finish();
+    known_by_ = sources.unread.empty() ? std::move(inputs) : std::string{};
   }
   return *known_;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/file_stamp.hpp"
 #include "files/file_io.hpp"
@@ -17,6 +18,7 @@ constexpr std::array roles{FileRole::certificate, FileRole::key, FileRole::root,
 // A change within the clock tick of the first look leaves all stamps as they were; one within the second look's does not
 // escape, for that comes later.
 constexpr int looks_until_trusted = 2;
+constexpr int disk_errors_until_damaged = 3;
 
 bool same_or_both_missing(const std::optional<struct stat>& a, const std::optional<struct stat>& b) { return a && b ? same_stamp(*a, *b) : !a && !b; }
 
@@ -25,7 +27,12 @@ struct Reading {
   const Directory& directory;
   GenerationSeen& seen;
   std::optional<Manifest> manifest{};
+  std::optional<Error> passing{};        // why something was not read that may be good
 
+  void wrong(const Error& error) {
+    if (is_passing(error) && !passing) passing = error;
+    wrong(error.text());
+  }
   void wrong(std::string why) {
     if (seen.incomplete_why.empty()) seen.incomplete_why = std::move(why);
   }
@@ -41,7 +48,7 @@ struct Reading {
 void read_manifest(Reading& r) {
   const std::string name{manifest_name};
   const auto text = read_file(r.directory, name, key_limit);
-  if (!text) return r.wrong(text.error().code == Errc::not_found ? "manifest.json is missing" : text.error().text());
+  if (!text) return text.error().code == Errc::not_found ? r.wrong("manifest.json is missing") : r.wrong(text.error());
   auto manifest = parse_manifest(*text, name);
   if (!manifest) return r.wrong(manifest.error().text());
   r.seen.number = manifest->number;
@@ -66,7 +73,7 @@ void read_public(Reading& r, FileRole role, const FileSeen& file) {
   const std::string name = file_name_text(role);
   if (file.kind != FileSeen::Kind::regular) return r.wrong(fmt::format("{} is no regular file", name));
   const auto bytes = read_file(r.directory, name, role == FileRole::crl ? crl_limit : certificate_limit);
-  if (!bytes) return r.wrong(bytes.error().text());
+  if (!bytes) return r.wrong(bytes.error());
   if (r.manifest && r.manifest->sha256.at(name) != sha256_hex(*bytes)) r.replaced(fmt::format("{} is not as it was written", name));
   if (role == FileRole::root) return read_roots(r, *bytes);
   if (role == FileRole::crl) return read_crls(r, *bytes);
@@ -82,7 +89,7 @@ void read_key(Reading& r, const FileSeen& file) {
   const auto bytes = read_secret(r.directory, name, key_limit);
   if (!bytes) {
     r.seen.key_denied = bytes.error().code == Errc::permission;
-    return r.wrong(bytes.error().text());
+    return r.wrong(bytes.error());
   }
   const auto key = x509::PrivateKey::parse(bytes->view(), name);
   if (!key) return r.wrong(key.error().text());
@@ -90,7 +97,12 @@ void read_key(Reading& r, const FileSeen& file) {
   if (r.manifest && r.manifest->key_spki_sha256 != key->spki_sha256()) r.replaced(fmt::format("{} is another key than it was", name));
 }
 
-GenerationSeen read_contents(const Directory& directory, const std::string& id, const std::optional<struct stat>* stamps) {
+struct Contents {
+  GenerationSeen seen;
+  std::optional<Error> passing;
+};
+
+Contents read_contents(const Directory& directory, const std::string& id, const std::optional<struct stat>* stamps) {
   GenerationSeen seen;
   seen.id = id;
   Reading r{directory, seen};
@@ -106,37 +118,52 @@ GenerationSeen read_contents(const Directory& directory, const std::string& id, 
     else read_public(r, role, file);
   }
   seen.complete = r.manifest && seen.incomplete_why.empty();
-  return seen;
+  return {std::move(seen), std::move(r.passing)};
+}
+
+GenerationSeen damaged(const std::string& id, const Error& error) {
+  GenerationSeen unknown;
+  unknown.id = id;
+  unknown.incomplete_why = error.text();
+  return unknown;
 }
 
 }  // namespace
 
-GenerationSeen GenerationReader::read(const Directory& generations, const std::string& id) {
+// A disk that fails again and again has lost it; a shortage of the host never says so.
+Result<GenerationSeen> GenerationReader::not_read(const std::string& id, const Error& error) {
+  known_.erase(id);
+  if (is_passing(error) && (error.sys_errno != EIO || ++disk_errors_[id] < disk_errors_until_damaged)) return fail(error);
+  return damaged(id, error);
+}
+
+Result<GenerationSeen> GenerationReader::read(const Directory& generations, const std::string& id) {
   Stamps stamps{};
   const auto directory = generations.child(id);
-  std::string trouble = directory ? "" : directory.error().text();
-  for (std::size_t i = 0; i < stamps.size() && directory; ++i) {
+  if (!directory) return not_read(id, directory.error());
+  for (std::size_t i = 0; i < stamps.size(); ++i) {
     auto stamp = directory->status(i < roles.size() ? file_name_text(roles[i]) : std::string{manifest_name});
-    if (stamp) stamps[i] = *stamp;
-    else trouble = stamp.error().text();
-  }
-  if (!trouble.empty()) {
-    known_.erase(id);
-    GenerationSeen unknown;
-    unknown.id = id;
-    unknown.incomplete_why = std::move(trouble);
-    return unknown;
+    if (!stamp) return not_read(id, stamp.error());
+    stamps[i] = *stamp;
   }
   Known& known = known_[id];
   const bool unchanged = known.looks > 0 && std::equal(stamps.begin(), stamps.end(), known.stamps.begin(), same_or_both_missing);
   if (unchanged && known.looks >= looks_until_trusted) return known.seen;
   ++contents_read_;
-  known = {stamps, read_contents(*directory, id, stamps.data()), unchanged ? known.looks + 1 : 1};
+  Contents contents = read_contents(*directory, id, stamps.data());
+  if (contents.passing) {
+    const auto lost = not_read(id, *contents.passing);
+    return lost ? Result<GenerationSeen>(std::move(contents.seen)) : lost;
+  }
+  disk_errors_.erase(id);
+  known = {stamps, std::move(contents.seen), unchanged ? known.looks + 1 : 1};
   return known.seen;
 }
 
 void GenerationReader::keep_only(const std::vector<std::string>& ids) {
-  std::erase_if(known_, [&](const auto& entry) { return std::find(ids.begin(), ids.end(), entry.first) == ids.end(); });
+  const auto gone = [&](const auto& entry) { return std::find(ids.begin(), ids.end(), entry.first) == ids.end(); };
+  std::erase_if(known_, gone);
+  std::erase_if(disk_errors_, gone);
 }
 
 }  // namespace pgcertd::files

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.hpp"
 #include "core/generation.hpp"
 #include "core/permissions.hpp"
 #include "files/directory.hpp"
@@ -20,8 +21,8 @@ inline std::string file_name_text(FileRole role) { return std::string{file_name(
 
 class GenerationReader {
  public:
-  // Whatever is wrong with it stands in the result.
-  GenerationSeen read(const Directory& generations, const std::string& id);
+  // Whatever is wrong with it stands in the result. An error: it could not be looked at just now, and may be whole.
+  Result<GenerationSeen> read(const Directory& generations, const std::string& id);
   void keep_only(const std::vector<std::string>& ids);
   [[nodiscard]] std::uint64_t contents_read() const noexcept { return contents_read_; }
 
@@ -32,7 +33,10 @@ class GenerationReader {
     GenerationSeen seen{};
     int looks = 0;
   };
+  Result<GenerationSeen> not_read(const std::string& id, const Error& error);
+
   std::map<std::string, Known> known_;
+  std::map<std::string, int> disk_errors_;   // in a row
   std::uint64_t contents_read_ = 0;
 };
 

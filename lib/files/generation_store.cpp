@@ -155,7 +155,10 @@ Result<GenerationsSeen> GenerationStore::observe(const Places& at, GenerationsSe
   PGCERTD_TRY(seen.way_back, linked_id(at.cluster, way_back_name));
   PGCERTD_TRY(std::vector<std::string> ids, at.generations.names());
   std::erase_if(ids, [](const std::string& name) { return !is_generation_id(name); });
-  for (const std::string& id : ids) seen.all.push_back(reader_.read(at.generations, id));
+  for (const std::string& id : ids) {
+    PGCERTD_TRY(GenerationSeen generation, reader_.read(at.generations, id));
+    seen.all.push_back(std::move(generation));
+  }
   reader_.keep_only(ids);
   // Numbers count up; ids alone would follow a clock that was set back.
   std::stable_sort(seen.all.begin(), seen.all.end(), [](const auto& a, const auto& b) { return a.number < b.number; });

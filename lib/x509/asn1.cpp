@@ -150,6 +150,21 @@ std::string spki_sha256(const X509_PUBKEY* key) {
   return der.empty() ? std::string{} : sha256_hex(der);
 }
 
+bool copy_public_key(X509_PUBKEY* to, const X509_PUBKEY* from) {
+  ASN1_OBJECT* algorithm = nullptr;
+  const unsigned char* bytes = nullptr;
+  int size = 0, type = V_ASN1_UNDEF;
+  X509_ALGOR* whole = nullptr;
+  const void* parameter = nullptr;
+  if (X509_PUBKEY_get0_param(&algorithm, &bytes, &size, &whole, from) != 1 || size <= 0) return false;
+  X509_ALGOR_get0(nullptr, &type, &parameter, whole);
+  void* copied = nullptr;
+  if (type == V_ASN1_OBJECT) copied = OBJ_dup(static_cast<const ASN1_OBJECT*>(parameter));
+  else if (type != V_ASN1_UNDEF && type != V_ASN1_NULL) copied = ASN1_STRING_dup(static_cast<const ASN1_STRING*>(parameter));
+  auto* point = static_cast<unsigned char*>(OPENSSL_memdup(bytes, static_cast<std::size_t>(size)));
+  return point != nullptr && X509_PUBKEY_set0_param(to, OBJ_dup(algorithm), type, copied, point, size) == 1;   // it owns them now
+}
+
 std::string name_text(const X509_NAME* name) {
   const BioPtr bio(BIO_new(BIO_s_mem()));
   if (!bio || X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253) < 0) return {};

@@ -42,6 +42,8 @@ std::string decimal_of(const ASN1_INTEGER* integer);
 
 std::string sha256_hex(std::string_view bytes);
 std::string spki_sha256(const X509_PUBKEY* key);
+// `to` becomes the same key. X509_set_pubkey() would encode it, decode it and decode it again: most of the time that a certificate takes.
+bool copy_public_key(X509_PUBKEY* to, const X509_PUBKEY* from);
 std::string name_text(const X509_NAME* name);              // RFC 2253
 std::string common_name_of(const X509_NAME* name);         // the first CN, in UTF-8
 Names names_of(const GENERAL_NAMES* names);                // dNSName and iPAddress only

@@ -1,7 +1,10 @@
 #include "x509/facts.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "x509/asn1.hpp"
 #include "x509/key_kind.hpp"
@@ -72,6 +75,34 @@ void read_extensions(CrlFacts& facts, X509_CRL* crl) {
   facts.unknown_critical = has_unknown_critical(crl);
 }
 
+// A CA's certificate is read again and again, and to verify its own signature is by far the dearest part of reading it. The answer
+// depends on nothing but the bytes. Any thread.
+class SelfSigned {
+ public:
+  bool operator()(X509* x509, const std::string& fingerprint) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::find_if(known_.begin(), known_.end(), [&](const auto& one) { return one.first == fingerprint; });
+      if (found != known_.end()) return found->second;
+    }
+    const bool verdict = X509_self_signed(x509, 1) == 1;
+    const std::lock_guard lock(mutex_);
+    if (known_.size() >= most) known_.erase(known_.begin());
+    known_.emplace_back(fingerprint, verdict);
+    return verdict;
+  }
+
+ private:
+  static constexpr std::size_t most = 32;
+  std::mutex mutex_;
+  std::vector<std::pair<std::string, bool>> known_;
+};
+
+bool is_self_signed(X509* x509, const std::string& fingerprint) {
+  static SelfSigned known;
+  return known(x509, fingerprint);
+}
+
 }  // namespace
 
 Result<CertFacts> cert_facts(X509* x509) {
@@ -87,7 +118,7 @@ Result<CertFacts> cert_facts(X509* x509) {
   read_signature(facts, x509);
   read_extensions(facts, x509);
   facts.self_issued = X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0;
-  facts.self_signed = facts.self_issued && X509_self_signed(x509, 1) == 1;
+  facts.self_signed = facts.self_issued && is_self_signed(x509, facts.fingerprint_sha256);
   return facts;
 }
 

@@ -107,10 +107,13 @@ Result<PrivateKey> adopt(KeyPtr key) { return adopt_from_token(std::move(key), n
 
 Result<PrivateKey> adopt_from_token(KeyPtr key, std::shared_ptr<void> token) {
   KeyKind kind = key_kind(key.get());
-  const std::string spki = to_der(key.get(), i2d_PUBKEY);
-  if (spki.empty()) return fail(openssl_error("i2d_PUBKEY", kind.name));
+  X509_PUBKEY* encoded = nullptr;
+  const int done = X509_PUBKEY_set(&encoded, key.get());
+  PublicKeyPtr public_key(encoded);
+  if (done != 1) return fail(openssl_error("X509_PUBKEY_set", kind.name));
+  std::string spki = spki_sha256(public_key.get());
   auto handle = std::make_unique<PrivateKey::Handle>();
-  *handle = {.token = std::move(token), .key = std::move(key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = sha256_hex(spki)};
+  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
   return PrivateKey(std::move(handle));
 }
 

@@ -26,7 +26,7 @@ Result<void> ask_for_names(X509_REQ* request, const Names& names) {
 Result<X509ReqPtr> begin_request(const X509_NAME* subject, const PrivateKey& key) {
   X509ReqPtr request(X509_REQ_new());
   if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 || X509_REQ_set_subject_name(request.get(), subject) != 1 ||
-      X509_REQ_set_pubkey(request.get(), key.handle().key.get()) != 1)
+      !copy_public_key(X509_REQ_get_X509_PUBKEY(request.get()), key.handle().public_key.get()))
     return fail(openssl_error("X509_REQ_new", "request"));
   return request;
 }

@@ -37,7 +37,7 @@ Result<void> set_validity(X509* to, Validity validity) {
 struct Frame {
   const X509_NAME* subject;
   const X509_NAME* issuer;
-  EVP_PKEY* key;
+  const X509_PUBKEY* key;
   std::string_view serial;
   Validity validity;
 };
@@ -48,14 +48,14 @@ Result<X509Ptr> begin(const Frame& frame) {
   X509Ptr x509(X509_new());
   if (!x509 || X509_set_version(x509.get(), X509_VERSION_3) != 1 || X509_set_serialNumber(x509.get(), serial.get()) != 1 ||
       X509_set_subject_name(x509.get(), frame.subject) != 1 || X509_set_issuer_name(x509.get(), frame.issuer) != 1 ||
-      X509_set_pubkey(x509.get(), frame.key) != 1)
+      !copy_public_key(X509_get_X509_PUBKEY(x509.get()), frame.key))
     return fail(openssl_error("X509_new", frame.serial));
   PGCERTD_CHECK(set_validity(x509.get(), frame.validity));
   PGCERTD_CHECK(add_subject_key_id(x509.get()));
   return x509;
 }
 
-Result<X509Ptr> begin_under(const Certificate& ca, const X509_NAME* subject, EVP_PKEY* key, std::string_view serial, Validity validity) {
+Result<X509Ptr> begin_under(const Certificate& ca, const X509_NAME* subject, const X509_PUBKEY* key, std::string_view serial, Validity validity) {
   return begin({.subject = subject, .issuer = X509_get_subject_name(ca.handle().x509.get()), .key = key, .serial = serial, .validity = validity});
 }
 
@@ -91,7 +91,7 @@ Result<void> check_signer(const PrivateKey& key, const Certificate& ca, Validity
   return {};
 }
 
-Result<Certificate> issuing_ca_for(const PrivateKey& root_key, const Certificate& root, EVP_PKEY* key, std::string_view common_name, std::string_view serial, Validity validity) {
+Result<Certificate> issuing_ca_for(const PrivateKey& root_key, const Certificate& root, const X509_PUBKEY* key, std::string_view common_name, std::string_view serial, Validity validity) {
   PGCERTD_CHECK(check_signer(root_key, root, validity));
   PGCERTD_TRY(const X509NamePtr subject, ca_subject(common_name));
   PGCERTD_TRY(X509Ptr x509, begin_under(root, subject.get(), key, serial, validity));
@@ -153,7 +153,7 @@ Result<Certificate> make_root(const PrivateKey& key, std::string_view common_nam
   const CleanErrorQueue clean;
   PGCERTD_CHECK(check_ca_key(key.type()));
   PGCERTD_TRY(const X509NamePtr subject, ca_subject(common_name));
-  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(), .issuer = subject.get(), .key = key.handle().key.get(), .serial = serial, .validity = validity}));
+  PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(), .issuer = subject.get(), .key = key.handle().public_key.get(), .serial = serial, .validity = validity}));
   // No pathlen: pathlen:1 would block a rollover by a cross-signed new root.
   PGCERTD_CHECK(add_ca_extensions(x509.get(), false));
   return finish(std::move(x509), key);
@@ -163,7 +163,7 @@ Result<Certificate> make_issuing_ca(const PrivateKey& root_key, const Certificat
                                     std::string_view serial, Validity validity) {
   const CleanErrorQueue clean;
   PGCERTD_CHECK(check_ca_key(issuing_key.type()));
-  return issuing_ca_for(root_key, root, issuing_key.handle().key.get(), common_name, serial, validity);
+  return issuing_ca_for(root_key, root, issuing_key.handle().public_key.get(), common_name, serial, validity);
 }
 
 Result<Certificate> sign_issuing_ca(const PrivateKey& root_key, const Certificate& root, std::string_view request_pem, std::string_view common_name,
@@ -171,7 +171,7 @@ Result<Certificate> sign_issuing_ca(const PrivateKey& root_key, const Certificat
   const CleanErrorQueue clean;
   PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
   PGCERTD_CHECK(check_ca_key(request_facts(request.get()).key_type));
-  return issuing_ca_for(root_key, root, X509_REQ_get0_pubkey(request.get()), common_name, serial, validity);
+  return issuing_ca_for(root_key, root, X509_REQ_get_X509_PUBKEY(request.get()), common_name, serial, validity);
 }
 
 Result<Certificate> sign_leaf(const PrivateKey& ca_key, const Certificate& ca, std::string_view request_pem, const LeafProfile& profile) {
@@ -181,7 +181,7 @@ Result<Certificate> sign_leaf(const PrivateKey& ca_key, const Certificate& ca, s
   PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
   PGCERTD_TRY(const X509NamePtr subject, leaf_subject(profile.names));
   EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
-  PGCERTD_TRY(X509Ptr x509, begin_under(ca, subject.get(), key, profile.serial, profile.validity));
+  PGCERTD_TRY(X509Ptr x509, begin_under(ca, subject.get(), X509_REQ_get_X509_PUBKEY(request.get()), profile.serial, profile.validity));
   PGCERTD_CHECK(add_leaf_extensions(x509.get(), profile));
   PGCERTD_CHECK(add_leaf_key_usage(x509.get(), key));
   PGCERTD_CHECK(add_authority_key_id(x509.get(), ca));
@@ -194,7 +194,7 @@ Result<Certificate> sign_client(const PrivateKey& ca_key, const Certificate& ca,
   PGCERTD_TRY(const X509ReqPtr request, proved_request(request_pem));
   PGCERTD_TRY(const X509NamePtr subject, client_subject(profile.role));
   EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
-  PGCERTD_TRY(X509Ptr x509, begin_under(ca, subject.get(), key, profile.serial, profile.validity));
+  PGCERTD_TRY(X509Ptr x509, begin_under(ca, subject.get(), X509_REQ_get_X509_PUBKEY(request.get()), profile.serial, profile.validity));
   PGCERTD_CHECK(add_basic_constraints_leaf(x509.get()));
   PGCERTD_CHECK(add_extended_key_usage(x509.get(), KeyPurpose::client));
   PGCERTD_CHECK(add_crl_url(x509.get(), profile.crl_url));
@@ -210,7 +210,7 @@ Result<Certificate> make_self_signed(const PrivateKey& key, const LeafProfile& p
   PGCERTD_TRY(const X509NamePtr subject, leaf_subject(profile.names));
   PGCERTD_TRY(X509Ptr x509, begin({.subject = subject.get(),
                                    .issuer = subject.get(),
-                                   .key = key.handle().key.get(),
+                                   .key = key.handle().public_key.get(),
                                    .serial = profile.serial,
                                    .validity = profile.validity}));
   // Without keyUsage: clients on OpenSSL 1.1.1 take a certificate for self-signed only where it may sign certificates, and

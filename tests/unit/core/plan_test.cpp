@@ -439,6 +439,8 @@ TEST(Requests, AreDroppedWhenTheyDoNotFitAnyMore) {
   EXPECT_EQ(c.step(), "drop-request");
   c.seen.pending.front().names = c.desired.names, c.seen.answers = {{"spki-f2", Refused{make_error(Errc::refused, "no")}}};
   EXPECT_EQ(c.step(), "drop-request");
+  c.seen.answers = {{"spki-f2", Refused{make_error(Errc::database, "disk I/O error")}}};
+  EXPECT_EQ(c.step(), "submit") << "what the root signed for it may be there";
   c.seen.answers.clear(), c.seen.issuer.available = false;
   EXPECT_EQ(c.step(), "rest");
 }

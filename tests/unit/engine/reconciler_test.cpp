@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "engine/reconciler.hpp"
 #include "engine/traced_ports.hpp"
 #include "fake/world.hpp"
@@ -22,9 +24,10 @@ struct Subject {
   std::vector<std::string> calls;
   std::string failing;
   Errc error = Errc::io;
+  int sys_errno = 0;
   engine::TracedPorts traced{world.ports(), [this](const std::string& call, engine::CallPhase phase) -> std::optional<Error> {
     if (phase == engine::CallPhase::before) calls.push_back(call);
-    if (phase == engine::CallPhase::before && call == failing) return make_error(error, "made to fail");
+    if (phase == engine::CallPhase::before && call == failing) return sys_errno != 0 ? errno_error(call, "made to fail", sys_errno) : make_error(error, "made to fail");
     return std::nullopt;
   }};
   engine::Reconciler reconciler{traced.ports(), log};
@@ -116,6 +119,36 @@ TEST(State, ThatCannotBeReadStopsEveryAction) {
   EXPECT_EQ(s.rest().view.stage, Stage::proved);
 }
 
+// A status without a certificate would wake somebody for a directory that could not be read once.
+TEST(State, ThatCannotBeReadForAMomentIsStillTold) {
+  Subject s;
+  const auto first = s.rest().view.certificate;
+  ASSERT_TRUE(first);
+  s.failing = "generations.observe";
+  const auto blind = s.tick();
+  EXPECT_TRUE(Subject::has(blind.view, ProblemCode::state_unwritable));
+  EXPECT_FALSE(Subject::has(blind.view, ProblemCode::cert_missing));
+  ASSERT_TRUE(blind.view.certificate);
+  EXPECT_EQ(blind.view.certificate->leaf.serial, first->leaf.serial);
+  EXPECT_FALSE(blind.acted);
+}
+
+// What the root signed may be in it, and the root is far away.
+TEST(State, ACandidateThatCannotBeReadForAMomentIsNotRefused) {
+  Subject s;
+  s.rest();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+  while (s.world.generations.size() < 2) s.tick(false);
+  const auto staged = s.world.generations;
+  s.failing = "generations.load", s.sys_errno = EMFILE;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(s.tick(false).acted);
+  ASSERT_EQ(s.world.generations.size(), staged.size());
+  s.failing.clear();
+  EXPECT_EQ(s.rest().view.stage, Stage::proved);
+  EXPECT_TRUE(staged.contains(s.world.current)) << "it is the one that was staged before";
+  EXPECT_EQ(s.world.registry.size(), 2U) << "nothing was signed for nothing";
+}
+
 TEST(State, ThatCannotBeWrittenIsToldAndHeals) {
   Subject s;
   s.rest();
@@ -178,6 +211,36 @@ TEST(Faults, NeverMakeAHotLoop) {
       EXPECT_EQ(s.rest().view.stage, Stage::proved) << call;
     }
   }
+}
+
+// Without it "rotation-failing" stood until the next renewal, for a rollback that had been proved long since.
+TEST(Faults, OnTheWayToARollbackAreOverWithItsProof) {
+  Subject s;
+  s.rest();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+  s.rest();
+  const std::string second = s.world.served_fingerprint();
+  ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rollback}, s.world.now));
+  s.failing = "generations.stage";
+  s.tick();
+  ASSERT_GT(s.count("generations.stage"), 2U) << "the fault was met";
+  s.failing.clear();
+  s.world.now += 1h;
+  const auto end = s.rest();
+  EXPECT_NE(s.world.served_fingerprint(), second);
+  EXPECT_FALSE(Subject::has(end.view, ProblemCode::rotation_failing));
+}
+
+// The same for a reload that could not be asked for once and then was shown to have been heard.
+TEST(Faults, OfAReloadAreOverWithTheNextProof) {
+  Subject s;
+  s.rest();
+  s.world.memory.publish = PublishAttempt{s.world.current, s.world.current, s.world.now, 1, s.world.now, s.world.now};
+  s.world.memory.last_failure = Failure{"reload", "no connection", "", false, s.world.now};
+  engine::Reconciler restarted(s.traced.ports(), s.log);
+  engine::TickResult result = restarted.tick(s.desired, s.world.now, true);
+  for (int i = 0; i < 100 && !result.at_rest; ++i) result = restarted.tick(s.desired, s.world.now = std::max(s.world.now + 1ms, result.wake_at), false);
+  EXPECT_FALSE(Subject::has(result.view, ProblemCode::rotation_failing));
 }
 
 TEST(Faults, HoldBackTheStepAndNotTheLook) {

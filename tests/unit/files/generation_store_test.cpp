@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "files/manifest.hpp"
 #include "unit/files/material.hpp"
@@ -135,6 +136,31 @@ TEST_F(Cluster, RemovalWipesTheKeyAndSparesTheCurrentOne) {
   std::filesystem::remove(state.file(half, "manifest.json"));
   EXPECT_FALSE(look().all.front().complete);            // unnumbered: sorts first
   EXPECT_TRUE(ok(store.remove(half)));
+}
+
+// As few descriptors as it gets: a generation is told as it is or not at all, and whole again as soon as there is one more.
+TEST_F(Cluster, AShortageOfDescriptorsIsNoDamage) {
+  const std::string id = stage(1);
+  ASSERT_TRUE(ok(store.publish(id)));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto lowest = static_cast<rlim_t>(UniqueFd(::open("/dev/null", O_RDONLY)).get());
+  int failures = 0;
+  for (rlim_t spare = 0; spare < 12; ++spare) {
+    GenerationStore fresh(state.path(), "main", state.random);
+    const rlimit few{lowest + spare, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    const auto seen = fresh.observe();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    failures += seen ? 0 : 1;
+    if (seen) {
+      EXPECT_TRUE(seen->find(id) != nullptr && seen->find(id)->complete) << spare << " to spare";
+    }
+    const auto healed = fresh.observe();
+    ASSERT_TRUE(ok(healed));
+    EXPECT_TRUE(healed->find(id)->complete) << spare << " to spare";
+  }
+  EXPECT_GE(failures, 3);
 }
 
 TEST_F(Cluster, AStretchedKeyCostsNoTimeToWipe) {
