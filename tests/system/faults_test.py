@@ -107,7 +107,7 @@ class Faulted(Clients):
         self.revive(host, may_die, restart)
         if not taken and not self.settled(host):
             poll(lambda: self.play(host) or self.settled(host), "the wish to be taken", context=host.daemons[-1].log)
-        self.healed(host)
+        self.healed(host, may_die, restart)
         return hit
 
     def revive(self, host, may_die, restart):
@@ -124,9 +124,15 @@ class Faulted(Clients):
                 self.assertTrue(daemon.log().strip())
             self.launch(host)
 
-    def healed(self, host):
+    def healed(self, host, may_die, restart):
+        over = lambda: self.settled(host) or not host.daemons[-1].alive()
+        tell = lambda: f"{host.daemons[-1].cluster()}\n{host.daemons[-1].log()[-4000:]}"
+        poll(over, "the end of the play", context=tell)
+        if may_die and not host.daemons[-1].alive():   # it was dying of the fault while that was taken away
+            self.revive(host, may_die, restart)
+            poll(over, "the end of the play", context=tell)
         daemon = host.daemons[-1]
-        poll(lambda: self.settled(host), "the end of the play", context=lambda: f"{daemon.cluster()}\n{daemon.log()[-4000:]}")
+        self.assertTrue(daemon.alive(), tell())
         daemon.wait(lambda c: {p["code"] for p in c["problems"]} <= self.standing_problems, "no problem")
         self.works(host)
         self.nothing_is_left(host, daemon)

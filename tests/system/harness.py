@@ -213,7 +213,7 @@ class Daemon:
 
     def cluster(self, name="main"):
         status = self.status()
-        return next((c for c in status["clusters"] if c["name"] == name), None) if status else None
+        return next((c for c in status["clusters"] if c["name"] == name), None) if status and "clusters" in status else None
 
     def wait(self, condition, what, deadline=None):
         """Until `condition(cluster)` holds for the cluster's part of /v1/status."""
