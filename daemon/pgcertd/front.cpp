@@ -31,6 +31,7 @@ Front::Front(const engine::Publisher& publisher, const Fleet& fleet, History& hi
   const TimePoint started = wall_clock();
   http::Source source;
   source.snapshot = [this] { return publisher_.snapshot(); };
+  source.newest_event = [this] { return history_.newest(); };
   source.events = [this](std::int64_t since, std::size_t limit) { return history_.read(since, limit); };
   source.alive = std::move(alive);
   source.process = [started] { return process_facts(started); };

@@ -24,6 +24,10 @@ std::vector<Event> History::read(std::int64_t since, std::size_t limit) {
   return with_store([&](store::StateStore& store) { return store.events(since, limit); }).value_or(std::vector<Event>{});
 }
 
+std::int64_t History::newest() {
+  return with_store([](store::StateStore& store) { return store.newest_event(); }).value_or(0);
+}
+
 Result<void> History::append(Event event) {
   return with_store([&](store::StateStore& store) { return store.append({std::move(event)}); });
 }

@@ -15,6 +15,7 @@ class History {
  public:
   void use(const std::string& state_directory);
   [[nodiscard]] std::vector<Event> read(std::int64_t since, std::size_t limit);   // empty where it cannot be read
+  [[nodiscard]] std::int64_t newest();                                            // its id; 0 where there is none, or it cannot be read
   Result<void> append(Event event);
   Result<void> prune(TimePoint older_than, std::uint64_t keep);
   Result<store::ChainLink> head();

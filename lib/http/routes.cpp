@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 #include <exception>
+#include <limits>
+#include <optional>
 
 #include "base/text.hpp"
 #include "status/health.hpp"
@@ -90,15 +92,22 @@ Reply cluster(const Context& c) {
   return body ? json_reply(std::move(*body)) : problem_reply(404, fmt::format("there is no cluster {}", printable(c.name, 63)));
 }
 
+// A number from 0 on; nullopt: it is something else.
+std::optional<std::int64_t> number_of(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (fault != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
 Reply events(const Context& c) {
-  const std::string since = c.request.parameter("since");
-  std::int64_t id = 0;
-  if (!since.empty()) {
-    const auto [end, fault] = std::from_chars(since.data(), since.data() + since.size(), id);
-    if (fault != std::errc{} || end != since.data() + since.size() || id < 0)
-      return problem_reply(400, "since is the id of an event");
-  }
-  return json_reply(status::events_json(c.source.events(id, events_at_once)));
+  const std::string since = c.request.parameter("since"), last = c.request.parameter("last");
+  const auto id = since.empty() ? 0 : number_of(since);
+  if (!id) return problem_reply(400, "since is the id of an event");
+  const auto count = last.empty() ? std::numeric_limits<std::int64_t>::max() : number_of(last);
+  if (!count) return problem_reply(400, "last is how many events there may be");
+  const std::int64_t first = last.empty() ? *id : std::max(*id, c.source.newest_event() - *count);
+  return json_reply(status::events_json(c.source.events(first, events_at_once)));
 }
 
 bool pki_name(std::string_view name) {

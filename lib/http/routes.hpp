@@ -19,6 +19,7 @@ namespace pgcertd::http {
 struct Source {
   std::function<SnapshotPtr()> snapshot;                                                        // null: nothing is known yet
   std::function<std::vector<Event>(std::int64_t since, std::size_t limit)> events;              // oldest first
+  std::function<std::int64_t()> newest_event;                                                   // its id; 0: there is none
   std::function<bool()> alive;
   std::function<status::ProcessFacts()> process;
   std::function<std::optional<std::string>(const std::string& name)> pki;                       // "root.crt", "local.crl"

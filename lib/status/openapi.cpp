@@ -59,7 +59,10 @@ json parameters(const std::string& path) {
     out.push_back(query("cluster", "only this cluster", {{"type", "string"}}));
     out.push_back(query("fail_on", "also fail on a warning", {{"type", "string"}, {"enum", {"fail", "warn"}}}));
   }
-  if (path == "/v1/events") out.push_back(query("since", "only events after this id", {{"type", "integer"}, {"minimum", 0}}));
+  if (path == "/v1/events") {
+    out.push_back(query("since", "only events after this id", {{"type", "integer"}, {"minimum", 0}}));
+    out.push_back(query("last", "only the newest so many, still the oldest of them first", {{"type", "integer"}, {"minimum", 0}}));
+  }
   return out;
 }
 

@@ -123,6 +123,12 @@ Result<std::vector<Event>> StateStore::events(std::int64_t after_id, std::size_t
   }
 }
 
+Result<std::int64_t> StateStore::newest_event() {
+  PGCERTD_TRY(Statement query, database_.prepare("SELECT coalesce(max(id), 0) FROM event"));
+  PGCERTD_CHECK(query.step());
+  return query.integer(0);
+}
+
 Result<void> StateStore::append(const std::vector<Event>& events) {
   return database_.transaction([&] { return write_events(database_, events); });
 }

@@ -25,6 +25,7 @@ class StateStore final : public ports::Store {
   Result<void> prune(TimePoint older_than, std::uint64_t keep) override;
   // Events that belong to no cluster's memory.
   Result<void> append(const std::vector<Event>& events);
+  Result<std::int64_t> newest_event();   // its id; 0: there is none
   Result<ChainLink> chain_head() { return store::chain_head(database_); }
   Result<ChainVerdict> verify_chain(std::string_view asked);
 

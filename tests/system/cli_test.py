@@ -434,6 +434,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, body=None):
         self.server.asked.append((self.command, self.path, body))
+        if self.path == "/v1/events?last=1":
+            return self.reply(200, {"schema": 1, "events": self.server.events[-1:]})
         if self.path.startswith("/v1/events?since="):
             since = int(self.path.split("=")[1])
             return self.reply(200, {"schema": 1, "events": [e for e in self.server.events if e["id"] > since][:2]})

@@ -100,8 +100,13 @@ TEST(Routes, EventsSince) {
   test::World world;
   const auto routes = world.routes();
   EXPECT_EQ(json::parse(routes->answer(request("/v1/events", {{"since", "41"}})).body)["events"][0]["id"], 42);
+  const auto first = [&](std::vector<std::pair<std::string, std::string>> query) { return json::parse(routes->answer(request("/v1/events", std::move(query))).body)["events"][0]["id"]; };
+  EXPECT_EQ(first({{"last", "1"}}), 50);
+  EXPECT_EQ(first({{"last", "3"}, {"since", "40"}}), 48);
+  EXPECT_EQ(first({{"last", "30"}, {"since", "40"}}), 41);
+  EXPECT_EQ(first({{"last", "9223372036854775807"}}), 1);
   for (const char* bad : {"x", "-1", "1x", "99999999999999999999"})
-    EXPECT_EQ(routes->answer(request("/v1/events", {{"since", bad}})).status, 400) << bad;
+    for (const char* parameter : {"since", "last"}) EXPECT_EQ(routes->answer(request("/v1/events", {{parameter, bad}})).status, 400) << parameter << bad;
 }
 
 TEST(Routes, NotModified) {

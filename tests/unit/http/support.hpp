@@ -114,6 +114,7 @@ struct World {
                 [](std::int64_t since, std::size_t) {
                   return std::vector<Event>{{since + 1, sample::now, "main", "rotation-proved", "proved", {}}};
                 },
+            .newest_event = [] { return std::int64_t{50}; },
             .alive = [this] { return alive; },
             .process = [] { return status::ProcessFacts{}; },
             .pki = [](const std::string& name) -> std::optional<std::string> {

@@ -128,6 +128,8 @@ TEST(Json, EventsTellWhereToGoOn) {
   const json j = json::parse(
       events_json({{1, sample::now, "main", "rotation-proved", "m", {{"serial", "7e"}}}, {9, sample::now, "", "x", "\xff", {}}}));
   EXPECT_EQ(j["next"], 9);
+  EXPECT_EQ(j["schema"], 1);
+  EXPECT_EQ(j["events"].size(), 2U);
   EXPECT_EQ(j["events"][0]["fields"]["serial"], "7e");
   EXPECT_TRUE(j["events"][1]["cluster"].is_null());
   EXPECT_EQ(j["events"][1]["message"], "\\xff");

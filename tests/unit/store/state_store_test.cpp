@@ -186,8 +186,10 @@ TEST(StateStore, EventsAreNumberedListedAndPruned) {
   EXPECT_EQ(store->events(1, 1).value().front().kind, "two");
   EXPECT_TRUE(store->events(3, 5).value().empty());
   EXPECT_TRUE(store->events(0, 0).value().empty());
+  EXPECT_EQ(store->newest_event().value(), 3);
 
   ASSERT_TRUE(store->prune(second(4), 100));
+  EXPECT_EQ(store->newest_event().value(), 0);
   EXPECT_TRUE(store->events(0, 100).value().empty());
   ASSERT_TRUE(store->save("main", {}, {event(5, "four")}));
   EXPECT_EQ(store->events(0, 100).value().front().id, 4) << "a number is never given twice";
