@@ -118,10 +118,12 @@ std::vector<Finding> judge_trust(const Desired& desired, const Observation& seen
   const TrustWish wish = trust_wish(desired, seen);
   if (!wish.wanted) return out;
   const std::string path = path_in_current(seen, FileRole::crl);
-  if (auto step = trust_step(desired, seen); step.refused) out.push_back(std::move(*step.refused));
+  TrustStep step = trust_step(desired, seen);
+  if (step.refused) out.push_back(std::move(*step.refused));
   if (seen.trust_set.crls.empty())
     out.push_back({P::crl_missing, Severity::warning, path, "no new set of CRLs can be installed: " + printable(seen.trust_set.why), "pgcertctl ca crl where the root's key is, then pgcertctl crl import FILE"});
-  if (const auto& trouble = seen.memory.trust_trouble) out.push_back(finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + trouble->message, trouble->remedy, path));
+  // Where what is installed is what the issuer has, nothing waits any more.
+  if (const auto& trouble = seen.memory.trust_trouble; trouble && step.wanted) out.push_back(finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + trouble->message, trouble->remedy, path));
   if (seen.canary == CanaryVerdict::stale) out.push_back(finding(P::crl_not_loaded, "a handshake shows that the server lets in a certificate that the installed CRL revokes", "look for \"SSL configuration was not reloaded\" in the server's log", path));
   if (seen.canary == CanaryVerdict::locked_out) out.push_back(finding(P::crl_untrusted, "a handshake shows that every client with a certificate is refused: " + printable(seen.canary_text), "pgcertctl audit", path));
   return out;

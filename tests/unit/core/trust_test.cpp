@@ -247,7 +247,8 @@ TEST(TrustFindings, EachOnce) {
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.trust_set.crls = set_of(4, t0 + days{1}); }), ElementsAre("crl-untrusted!"));
   EXPECT_THAT(codes([](TrustCase& c) { c.newer(), c.seen.trust_set.crls.back().revoked = 2'000'000; }), ElementsAre("crl-oversize"));
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.trust_set.crls.clear(), c.seen.trust_set.why = "the root's CRL ended"; }), ElementsAre("crl-missing"));
-  EXPECT_THAT(codes([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"dropped", "import", c.now, 1}; }), ElementsAre("crl-untrusted!"));
+  EXPECT_THAT(codes([](TrustCase& c) { c.newer(), c.seen.memory.trust_trouble = TrustTrouble{"dropped", "import", c.now, 1}; }), ElementsAre("crl-untrusted!"));
+  EXPECT_THAT(codes([](TrustCase& c) { c.seen.memory.trust_trouble = TrustTrouble{"dropped", "import", c.now, 1}; }), ElementsAre()) << "what it was about is no more";
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.canary = CanaryVerdict::stale; }), ElementsAre("crl-not-loaded!"));
   EXPECT_THAT(codes([](TrustCase& c) { c.seen.canary = CanaryVerdict::locked_out; }), ElementsAre("crl-untrusted!"));
   TrustCase nobody;
