@@ -28,6 +28,8 @@ BUILD = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")
 PGCERTD, PGCERTCTL = BUILD / "daemon" / "pgcertd", BUILD / "daemon" / "pgcertctl"
 PG_BIN = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
 AS_ROOT = os.geteuid() == 0
+SANITIZED = bool(re.search(r"^PGCERTD_SANITIZE:\w+=.", (BUILD / "CMakeCache.txt").read_text(errors="replace"), re.M)) if (BUILD / "CMakeCache.txt").exists() else False
+NO_PRELOAD = "a sanitizer's runtime has to be loaded first"
 CAPABILITIES = ("chown", "fowner", "dac_read_search")   # units/pgcertd.service
 DEADLINE = float(os.environ.get("PGCERTD_TEST_DEADLINE", "60"))
 
@@ -181,6 +183,8 @@ class Daemon:
     """pgcertd as its unit starts it."""
 
     def __init__(self, host, environment=None, arguments=(), wrapper=(), inside=None):
+        if SANITIZED and "LD_PRELOAD" in (inside or {}):
+            raise unittest.SkipTest(NO_PRELOAD)
         self.host, self.logfile = host, host.directory / "pgcertd.log"
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "NOTIFY"))} | (environment or {})
         self._log = open(self.logfile, "a", encoding="utf-8")

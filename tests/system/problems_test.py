@@ -12,7 +12,7 @@ import subprocess
 import unittest
 
 import pki
-from harness import ROOT, HostTest, PGCERTCTL, as_user, poll, quiet_run
+from harness import NO_PRELOAD, ROOT, SANITIZED, HostTest, PGCERTCTL, as_user, poll, quiet_run
 
 FAKETIME = next(iter(sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 HERE = pathlib.Path(__file__).resolve().parent
@@ -186,6 +186,7 @@ class Authority(Told):
         self.assertGoes(host, daemon, "root-ca-expiring")
 
     @unittest.skipIf(FAKETIME is None, "faketime is not installed")
+    @unittest.skipIf(SANITIZED, NO_PRELOAD)
     def test_a_root_whose_crl_nears_its_end(self):
         host = self.host(ca=False)
         host.make_ca(wrapper=["env", f"LD_PRELOAD={FAKETIME}", "FAKETIME=-345d"])

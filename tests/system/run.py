@@ -5,6 +5,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,19 @@ def run_apart(name, chosen):
             return {"passed": 0, "failed": 1, "skipped": 0}
 
 
+def watch_sanitizers(directory):
+    """Whatever process of a sanitizer's build finds something writes it there, also where nobody reads what it prints."""
+    os.chmod(directory, 0o1777)
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+        os.environ[name] = f"{os.environ.get(name, '')}:log_path={directory}/report"
+
+
+def findings_of_sanitizers(directory):
+    for path in sorted(pathlib.Path(directory).iterdir()):
+        print(f"FAILED  a sanitizer's report\n{path.read_text(errors='replace')[:6000]}", flush=True)
+        yield path
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build/release", help="directory of the build whose programs are tested")
@@ -105,6 +119,9 @@ def main():
         loader.testNamePatterns = [f"*{p}*" for p in chosen.patterns]
     tests = list(cases(loader.discover(str(HERE), pattern="soak_test.py" if chosen.soak else "*_test.py", top_level_dir=str(HERE))))
     classes = sorted({class_of(t) for t in tests}, key=lambda c: ("kill" not in c and "refused" not in c, c))   # the longest first
+    if not chosen.chosen_class:
+        reports = tempfile.mkdtemp(prefix="pgcertd-sanitizers-")
+        watch_sanitizers(reports)
     if chosen.chosen_class:
         sums = run_here({chosen.chosen_class}, tests)
     elif chosen.jobs <= 1 or len(classes) <= 1:
@@ -115,6 +132,9 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
             parts += pool.map(lambda name: run_apart(name, chosen), [name for name in classes if name not in heavy])
         sums = {key: sum(part[key] for part in parts) for key in ("passed", "failed", "skipped")}
+    if not chosen.chosen_class:
+        sums["failed"] += len(list(findings_of_sanitizers(reports)))
+        shutil.rmtree(reports)
     if chosen.report:
         pathlib.Path(chosen.report).write_text(json.dumps(sums), encoding="utf-8")
     print(f"{sums['passed']} passed, {sums['failed']} failed, {sums['skipped']} skipped")

@@ -11,12 +11,13 @@ from unittest import mock
 import harness
 from client_test import Clients
 from clock_test import FAKETIME, PRELOAD
-from harness import PGCERTCTL, poll
+from harness import NO_PRELOAD, PGCERTCTL, SANITIZED, poll
 
 STEP = 15   # days; CRLs live for 30
 
 
 @unittest.skipUnless(FAKETIME, "needs faketime")
+@unittest.skipIf(SANITIZED, NO_PRELOAD)
 class HalfAYear(Clients):
     STEPS, RENEWALS = 14, 3
     root_options = ()                  # where the root's passphrase is
