@@ -258,9 +258,11 @@ class Daemon:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
-        # The whole group: a tracer that is killed leaves the traced daemon behind.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        # The whole group: a tracer that is killed leaves the traced daemon behind. Never that of a daemon that has ended, and was
+        # waited for: its number may belong to somebody else by now.
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         return self.wait_end()
 
     def wait_end(self, deadline=None):
