@@ -117,6 +117,15 @@ std::string read_only_uri(const std::string& path) {
   return uri + (::lstat((path + "-wal").c_str(), &seen) != 0 && errno == ENOENT ? "?immutable=1" : "?mode=ro");
 }
 
+// A connection whose WAL could only be opened for reading would take it for read-only as long as it lives, whatever the file
+// system allows by then; and while it is open, so would others of this process.
+Result<void> check_writable(Database& database) {
+  const auto begun = database.execute("BEGIN IMMEDIATE");
+  if (begun) return database.execute("ROLLBACK");
+  if (begun.error().code == Errc::read_only) return fail(begun.error());
+  return {};   // another one writes just now
+}
+
 }  // namespace
 
 Statement::Statement(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
@@ -203,6 +212,7 @@ Result<Database> Database::open(const std::string& path, const DatabaseOptions& 
     return fail(Errc::database,
                 fmt::format("\"{}\": its file system allows no journal_mode = {} (it is {})", path, wal ? "WAL" : "DELETE", mode),
                 "move it to a local file system that supports shared memory and locks");
+  if (wal) PGCERTD_CHECK(check_writable(database));
   return database;
 }
 

@@ -128,7 +128,7 @@ class Faulted(Clients):
         over = lambda: self.settled(host) or not host.daemons[-1].alive()
         tell = lambda: f"{host.daemons[-1].cluster()}\n{host.daemons[-1].log()[-4000:]}"
         poll(over, "the end of the play", context=tell)
-        if may_die and not host.daemons[-1].alive():   # it was dying of the fault while that was taken away
+        if not host.daemons[-1].alive():   # it was ending for the fault while that was taken away
             self.revive(host, may_die, restart)
             poll(over, "the end of the play", context=tell)
         daemon = host.daemons[-1]

@@ -87,6 +87,22 @@ TEST(Database, ReadOnlyIsAnErrorAtOpenNotAtTheFirstWrite) {
   ::chmod(dir.path().c_str(), 0755);
 }
 
+TEST(Database, AWalThatMayOnlyBeReadIsAnErrorAtOpenToo) {
+  ScratchDir dir;
+  ::chmod(dir.path().c_str(), 0777);
+  EXPECT_EQ(test::in_unprivileged_child([&] {
+              if (!Database::open(dir / "a.db", options(Create::if_missing))->execute("CREATE TABLE t (a)")) return 1;
+              std::ofstream{dir / "a.db-wal"};
+              ::chmod((dir / "a.db-wal").c_str(), 0444);
+              const auto refused = Database::open(dir / "a.db", options(Create::never));
+              if (refused || refused.error().code != Errc::read_only) return 2;
+              ::chmod((dir / "a.db-wal").c_str(), 0600);
+              auto healed = Database::open(dir / "a.db", options(Create::never));
+              return healed && healed->execute("INSERT INTO t VALUES (1)") ? 0 : 3;
+            }),
+            0);
+}
+
 TEST(Database, ATransactionIsWholeOrNothing) {
   ScratchDir dir;
   auto database = Database::open(dir / "a.db", options(Create::if_missing));
