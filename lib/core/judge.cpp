@@ -281,6 +281,15 @@ void judge_names(Judge& j) {
         fmt::format("set names in the section of cluster {}, as clients write them into host=; then systemctl reload pgcertd", j.cluster()));
 }
 
+// What has just been published is loaded by the reload that comes next, and a client's handshake shows it only then.
+void judge_client_ca(Judge& j) {
+  const bool awaited = awaits_proof(j);
+  std::vector<Finding> found = judge_trust(j.desired, j.seen);
+  if (j.seen.crl_set) std::ranges::move(judge_crls(*j.seen.crl_set, j.seen.server.config_loaded, j.now), std::back_inserter(found));
+  if (awaited) std::erase_if(found, [](const Finding& one) { return one.code == P::crl_not_loaded; });
+  std::ranges::move(found, std::back_inserter(j.out));
+}
+
 void judge_issuing(Judge& j) {
   if (!j.seen.issuer.available)
     j.add(P::issuer_failed, "the issuer cannot sign: " + printable(j.seen.issuer.why), j.seen.issuer.remedy, j.seen.issuer.name);
@@ -343,8 +352,7 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_rotation(j);
   judge_names(j);
   judge_issuing(j);
-  std::ranges::move(judge_trust(desired, seen), std::back_inserter(j.out));
-  if (seen.crl_set) std::ranges::move(judge_crls(*seen.crl_set, seen.server.config_loaded, now), std::back_inserter(j.out));
+  judge_client_ca(j);
   auto weak = audit(desired, seen);
   j.out.insert(j.out.end(), std::make_move_iterator(weak.begin()), std::make_move_iterator(weak.end()));
   return std::move(j.out);

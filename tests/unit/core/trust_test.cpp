@@ -231,6 +231,21 @@ TEST(TrustWalk, AStaleServerIsReloadedAlsoLater) {
   EXPECT_EQ(c.step(), "rest") << "it is known";
 }
 
+TEST(TrustFindings, WhatHasJustBeenPublishedAwaitsItsReload) {
+  TrustCase c;
+  c.in_force();
+  c.seen.crl_set.emplace();
+  c.seen.crl_set->modified = c.now - 5s;
+  c.seen.server.config_loaded = c.now - 60s;
+  EXPECT_TRUE(c.has(ProblemCode::crl_not_loaded));
+  c.seen.memory.publish = PublishAttempt{c.current().id, "", c.now - 1s, 0, std::nullopt, std::nullopt};
+  EXPECT_FALSE(c.has(ProblemCode::crl_not_loaded));
+  c.seen.canary = CanaryVerdict::stale;
+  EXPECT_FALSE(c.has(ProblemCode::crl_not_loaded));
+  c.seen.memory.publish->at = c.now - 1h;
+  EXPECT_TRUE(c.has(ProblemCode::crl_not_loaded));
+}
+
 TEST(TrustFindings, EachOnce) {
   const auto codes = [](const std::function<void(TrustCase&)>& bend) {
     const TrustCase c = bent([&](TrustCase& x) { x.in_force(), bend(x); });
