@@ -117,6 +117,16 @@ std::string read_only_uri(const std::string& path) {
   return uri + (::lstat((path + "-wal").c_str(), &seen) != 0 && errno == ENOENT ? "?immutable=1" : "?mode=ro");
 }
 
+Result<void> set_journal(Database& database, bool wal) {
+  PGCERTD_TRY(Statement journal, database.prepare(wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE"));
+  PGCERTD_CHECK(journal.step());
+  if (const std::string mode = journal.text(0); mode != (wal ? "wal" : "delete"))
+    return fail(Errc::database,
+                fmt::format("\"{}\": its file system allows no journal_mode = {} (it is {})", database.path(), wal ? "WAL" : "DELETE", mode),
+                "move it to a local file system that supports shared memory and locks");
+  return {};
+}
+
 // A connection whose WAL could only be opened for reading would take it for read-only as long as it lives, whatever the file
 // system allows by then; and while it is open, so would others of this process.
 Result<void> check_writable(Database& database) {
@@ -206,12 +216,7 @@ Result<Database> Database::open(const std::string& path, const DatabaseOptions& 
   if (read_only) return database;
   const bool wal = options.journal == DatabaseOptions::Journal::wal;
   PGCERTD_CHECK(database.execute(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = {};", wal ? "FULL" : "EXTRA")));
-  PGCERTD_TRY(Statement journal, database.prepare(wal ? "PRAGMA journal_mode = WAL" : "PRAGMA journal_mode = DELETE"));
-  PGCERTD_CHECK(journal.step());
-  if (const std::string mode = journal.text(0); mode != (wal ? "wal" : "delete"))
-    return fail(Errc::database,
-                fmt::format("\"{}\": its file system allows no journal_mode = {} (it is {})", path, wal ? "WAL" : "DELETE", mode),
-                "move it to a local file system that supports shared memory and locks");
+  PGCERTD_CHECK(set_journal(database, wal));
   if (wal) PGCERTD_CHECK(check_writable(database));
   return database;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "unit/support/scratch_dir.hpp"
 
 namespace pgcertd::store {
