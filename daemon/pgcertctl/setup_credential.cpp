@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 
 #include "base/hex.hpp"
 #include "base/text.hpp"
@@ -60,6 +61,8 @@ Result<Secret> opened(const std::string& path) {
 
 Result<void> write_private(const std::string& path, std::string_view bytes) {
   const std::string directory = ca::parent_of(path);
+  std::error_code failed;   // mkdir says what is wrong
+  std::filesystem::create_directories(ca::parent_of(directory), failed);
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail(errno_error("mkdir", directory, errno));
   return ca::write_new_file(path, bytes, 0600);
 }

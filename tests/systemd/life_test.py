@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from machine import Machine, Unavailable, base_tarball, depends_of, poll, sh
+from machine import Machine, Unavailable, base_tarball, check_available, depends_of, poll, sh
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLUSTER = "postgresql@15-main.service"
@@ -33,14 +33,11 @@ class OnAMachine(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        directory = pathlib.Path(os.environ["PGCERTD_DEBS"])
         try:
-            cls.begin(directory)
+            check_available()
         except Unavailable as why:
             raise unittest.SkipTest(f"no systemd can be booted here: {why}") from why
-
-    @classmethod
-    def begin(cls, directory):
+        directory = pathlib.Path(os.environ["PGCERTD_DEBS"])
         cls.debs = [next(directory.glob(f"{name}_*.deb")) for name in ("pgcertctl", "pgcertd")]
         cls.machine = Machine(base_tarball(ROOT / "build/testbed", depends_of(cls.debs)))
         cls.addClassCleanup(cls.machine.destroy)
