@@ -98,7 +98,6 @@ def base_tarball(cache, more):
 
 class Machine:
     def __init__(self, tarball):
-        check_available()
         self.directory = pathlib.Path(f"/var/tmp/pgcertd-machine-{secrets.token_hex(6)}")   # a name that nspawn takes
         self.directory.mkdir(mode=0o755)
         self.root, self.console, self.process = self.directory / "root", self.directory / "console", None
