@@ -2,9 +2,10 @@
 is a directory with its packages; tests/run builds those of the last release before this commit."""
 import os
 import pathlib
+import tempfile
 import unittest
 
-from life_test import CLUSTER, STATE, OnAMachine
+from life_test import CLUSTER, STATE, OnAMachine, with_version
 
 PREVIOUS = os.environ.get("PGCERTD_PREVIOUS", "")
 
@@ -22,7 +23,9 @@ class Upgrade(OnAMachine):
         self.assertGreater(len(events), 3)
         key, postgres, serial = self.out("sha256sum", f"{STATE}/ca/issuing.key"), self.pid_of(CLUSTER), self.served_serial()
 
-        self.install(now)
+        # Between two releases the numbers are the same; apt must see that this one is newer.
+        with tempfile.TemporaryDirectory() as directory:
+            self.install([with_version(deb, "9.0", pathlib.Path(directory)) for deb in now])
         cluster = self.wait_proved()
         self.assertEqual((self.pid_of(CLUSTER), self.served_serial()), (postgres, serial), "nothing was issued or restarted for it")
         self.assertTrue(cluster["rotation"]["paused_until"])
