@@ -46,8 +46,7 @@ class Upgrade(OnAMachine):
         self.assertEqual(self.pid_of(CLUSTER), postgres)
 
     def events(self):
-        shown = json.loads(self.out("pgcertctl", "--json", "events"))
-        return shown["events"] if isinstance(shown, dict) else shown
+        return [json.loads(line) for line in self.out("pgcertctl", "--json", "events").splitlines()]
 
 
 if __name__ == "__main__":
