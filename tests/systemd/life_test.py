@@ -269,7 +269,7 @@ class Life(OnAMachine):
             for line in ("LoadCredential=issuing-ca:/etc/credstore/gone\n", "LoadCredentialEncrypted=issuing-ca:/etc/credstore/cut\n"):
                 self.assertFalse(self.restarted_with(line), line)
                 self.assertEqual(self.out("systemctl", "show", "-P", "ExecMainStatus", "pgcertd"), "243", "systemd's own word for credentials")
-                self.assertIn("credentials", self.out("journalctl", "-u", "pgcertd", "-n", "20", "-o", "cat"))
+                poll(lambda: "Failed to set up credentials" in self.out("journalctl", "-u", "pgcertd", "-n", "20", "-o", "cat"), "the journal says it", 20, self.story)
                 self.assertEqual((self.served_serial(), self.pid_of(CLUSTER)), (before, postgres))
                 self.verify_full()
 
