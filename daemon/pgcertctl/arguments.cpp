@@ -343,9 +343,11 @@ void add_setup(CLI::App& setup, Command& command) {
   add_text(setup, "--user", values->user, "USER", "whom the daemon runs as, default pgcertd");
   add_text(setup, "--state-directory", values->state_directory, "DIR", "for a new pgcertd.toml");
   add_text(setup, "--system-directory", values->system_directory, "DIR", "where systemd and polkit read, default /etc");
-  add_text(setup, "--root-dir", values->root_dir, "DIR", "the root CA's, default /root/pgcertd-root");
-  CLI::Option* none = setup.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted");
-  add_text(setup, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
+  add_text(setup, "--issuer", values->issuer, "TYPE", "local (default), offline or self-signed")->check(CLI::IsMember({"local", "offline", "self-signed"}))->type_name("TYPE");
+  CLI::Option* elsewhere = add_text(setup, "--root-cert", values->root_cert, "FILE", "of a root that is elsewhere; none is made here");
+  add_text(setup, "--root-dir", values->root_dir, "DIR", "the root CA's, default /root/pgcertd-root")->excludes(elsewhere);
+  CLI::Option* none = setup.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted")->excludes(elsewhere);
+  add_text(setup, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none)->excludes(elsewhere);
 }
 
 void add_setting_up(CLI::App& app, Command& command) {

@@ -95,6 +95,7 @@ struct Setup {
   std::vector<std::string> data_directories;   // empty: what is found
   std::string user = "pgcertd", superuser, state_directory = "/var/lib/pgcertd", system_directory;
   std::string root_dir = "/root/pgcertd-root", passphrase;
+  std::string issuer = "local", root_cert;     // its type where the configuration names none; of a root that is elsewhere
   bool no_passphrase = false, dry_run = false, undo = false;
 };
 struct SetupSql {

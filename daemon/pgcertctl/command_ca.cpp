@@ -162,8 +162,6 @@ std::string ca_text(const ca::InitOptions& options, const ca::InitReport& report
   return out + steps(options, report);
 }
 
-namespace {
-
 Result<ca::IssuingOptions> issuing_options(const CaInit& command) {
   ca::IssuingOptions options;
   options.directory = absolute(command.issuing_dir);
@@ -177,6 +175,8 @@ Result<ca::IssuingOptions> issuing_options(const CaInit& command) {
   }
   return options;
 }
+
+namespace {
 
 std::string waiting_text(const std::string& subject, const std::string& spki, const CertFacts& root, const Session& session) {
   cli::Table table({}, 2);
@@ -195,6 +195,14 @@ std::string next_steps(const std::string& output, const std::string& directory, 
   return out + "\nand, with what came back\n  pgcertctl request import back.pem\n";
 }
 
+}  // namespace
+
+std::string issuing_text(const ca::IssuingOptions& options, const ca::IssuingReport& report, const std::string& output, const Session& session) {
+  return waiting_text(printable(report.subject, 200), report.spki_sha256, report.root, session) + next_steps(output, options.directory, report.key_encrypted);
+}
+
+namespace {
+
 // The root's key is elsewhere: the issuing CA's is born here, and only a request leaves.
 int run_issuing(const CaInit& command, const Session& session) {
   auto options = issuing_options(command);
@@ -206,7 +214,7 @@ int run_issuing(const CaInit& command, const Session& session) {
   if (session.json())
     session.print_json(Json{{"subject", printable(report->subject)}, {"spki_sha256", report->spki_sha256}, {"root", to_json(report->root)}, {"request", printable(output, 4096)}, {"key_encrypted", report->key_encrypted}});
   else
-    session.print(waiting_text(printable(report->subject, 200), report->spki_sha256, report->root, session) + next_steps(output, options->directory, report->key_encrypted));
+    session.print(issuing_text(*options, *report, output, session));
   if (!written) return session.report(Error(written.error()).within("the issuing CA is made and waits, but its request could not be written (a copy is issuing.csr in its directory)"));
   return code(cli::ExitCode::done);
 }

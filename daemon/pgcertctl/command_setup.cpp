@@ -114,6 +114,10 @@ int show_plan(const Host& host, const Plan& plan, const std::vector<std::string>
 }  // namespace
 
 int run(const Setup& command, const Session& session) {
+  if (command.issuer == "offline" && command.root_cert.empty()) {
+    session.warn("setup: --issuer offline needs --root-cert FILE, the certificate of the root that will sign");
+    return code(cli::ExitCode::usage);
+  }
   ::umask(022);   // the daemon must read what is written here; keys have modes of their own
   std::vector<std::string> notes;
   const auto host = look_at_host(command, session.globals(), notes);

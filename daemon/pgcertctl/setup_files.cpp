@@ -85,9 +85,17 @@ std::string conninfo_of(const postgres::LocalCluster& cluster, const std::string
 
 std::string main_config_text(const std::string& state_directory) {
   return marked(fmt::format("# All settings and their defaults: man pgcertd.toml. Clusters stand in conf.d/.\n\n"
-                            "[daemon]\nstate_directory = {}\n\n[issuer.local]\ntype = \"local\"\ndirectory = {}\n",
-                            text_literal(state_directory), text_literal(state_directory + "/ca")),
+                            "[daemon]\nstate_directory = {}\n",
+                            text_literal(state_directory)),
                 "#");
+}
+
+std::string issuer_config_text(const IssuerConfig& issuer) {
+  std::string out = fmt::format("[issuer.{0}]\ntype = \"{0}\"\n", issuer.name);
+  if (!issuer.directory.empty()) out += fmt::format("directory = {}\n", text_literal(issuer.directory));
+  if (issuer.passphrase) out += fmt::format("# What systemd gives to the unit under this name opens the key.\npassphrase = {}\n", text_literal("credential:" + issuer.passphrase.name));
+  if (!issuer.root_certificate.empty()) out += fmt::format("root_certificate = {}\n", text_literal(issuer.root_certificate));
+  return marked(out, "#");
 }
 
 std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role, const std::vector<std::string>& names) {
@@ -102,7 +110,7 @@ std::string cluster_config_text(const postgres::LocalCluster& cluster, const std
   return marked(out, "#");
 }
 
-std::string unit_drop_in_text(const Config& config, const std::vector<postgres::LocalCluster>& clusters) {
+std::string unit_drop_in_text(const Config& config, const std::vector<postgres::LocalCluster>& clusters, const std::string& credentials) {
   std::set<std::string> writable{config.daemon.state_directory};
   for (const auto& [name, issuer] : config.issuers)
     if (!issuer.directory.empty()) writable.insert(issuer.directory);
@@ -112,7 +120,7 @@ std::string unit_drop_in_text(const Config& config, const std::vector<postgres::
     const auto within = [&](const std::string& other) { return other != path && inside(path, other); };
     return inside(path, "/var/lib/pgcertd") || std::ranges::any_of(all, within);
   });
-  std::string out;
+  std::string out = credentials;
   for (const std::string& path : writable) out += fmt::format("ReadWritePaths={}\n", text_literal(path));
   if (std::ranges::any_of(clusters, [](const auto& cluster) { return inside(cluster.socket_directory, "/tmp") || inside(cluster.socket_directory, "/var/tmp"); }))
     out += "# A server's socket is in /tmp.\nPrivateTmp=no\n";

@@ -26,8 +26,10 @@ Result<void> write_own(const std::string& path, const std::string& marked_text);
 std::string main_config_text(const std::string& state_directory);
 // `names`: written as they are; empty: the daemon takes the host's own full name.
 std::string cluster_config_text(const postgres::LocalCluster& cluster, const std::string& role, const std::vector<std::string>& names);
-// Empty when the unit needs nothing more than it has.
-std::string unit_drop_in_text(const Config& config, const std::vector<postgres::LocalCluster>& clusters);
+// The issuer of a host whose configuration names none; it is named as its type.
+std::string issuer_config_text(const IssuerConfig& issuer);
+// `credentials`: lines of the unit. Empty when the unit needs nothing more than it has.
+std::string unit_drop_in_text(const Config& config, const std::vector<postgres::LocalCluster>& clusters, const std::string& credentials);
 std::string polkit_rule_text(const std::vector<std::string>& units, const std::string& user);
 // The units that a rule of ours names.
 std::vector<std::string> units_in_rule(std::string_view text);

@@ -13,12 +13,11 @@
 
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
-#include "ca/ca_directory.hpp"
 #include "ca/durable_file.hpp"
 #include "config/conninfo.hpp"
 #include "files/host.hpp"
-#include "pgcertctl/ca_init.hpp"
 #include "pgcertctl/setup_files.hpp"
+#include "pgcertctl/setup_issuer.hpp"
 #include "pgcertctl/undo_steps.hpp"
 #include "postgres/account.hpp"
 
@@ -29,12 +28,6 @@ namespace fs = std::filesystem;
 using postgres::LocalCluster;
 
 constexpr const char* role_name = "pgcertd";
-
-Result<Config> config_of(const std::vector<ConfigFile>& files) {
-  LoadedConfig loaded = parse_config(files);
-  if (!loaded.config) return fail(Errc::invalid, loaded.issues.empty() ? "the configuration is not usable" : loaded.issues.front().text(), "pgcertctl config check");
-  return std::move(*loaded.config);
-}
 
 Result<void> read_config(Host& host) {
   if (::access(host.config_path.c_str(), F_OK) != 0 && errno == ENOENT) {
@@ -142,40 +135,6 @@ Step main_config_step(const Host& host) {
   return {path, look, [path, text] { return write_own(path, text); }};
 }
 
-const IssuerConfig* local_issuer(const Config& config) {
-  for (const auto& [name, issuer] : config.issuers)
-    if (issuer.type == IssuerType::local) return &issuer;
-  return nullptr;
-}
-
-Result<void> make_ca(const Setup& command, const std::string& directory, const Session& session) {
-  CaInit init;
-  init.root_dir = command.root_dir;
-  init.issuing_dir = directory;
-  init.passphrase = command.passphrase;
-  init.no_passphrase = command.no_passphrase;
-  PGCERTD_TRY(const ca::InitOptions options, ca_options(init));
-  PGCERTD_TRY(const ca::InitReport report, ca::init_ca(options, session.now()));
-  session.print(ca_text(options, report, session));
-  return {};
-}
-
-// The CA of the configuration that is already there; a new configuration has its own below the state directory.
-Step ca_step(const Host& host, const Session& session) {
-  const IssuerConfig* issuer = local_issuer(host.config);
-  const std::string directory = issuer != nullptr ? issuer->directory : host.config.daemon.state_directory + "/ca";
-  const bool needed = issuer != nullptr || host.config.issuers.empty();
-  const auto look = [directory, needed, root = host.command.root_dir]() -> Result<StepSeen> {
-    if (!needed) return StepSeen{true, "the configuration names no local issuer"};
-    const auto seen = ca::look_at(directory);
-    if (seen && seen->kind == ca::CaDirectorySeen::Kind::issuing) return StepSeen{true, "an issuing CA is there"};
-    if (seen) return fail(Errc::invalid, fmt::format("\"{}\" holds a root CA, not an issuing one", directory), "name the issuing CA's directory in pgcertd.toml");
-    if (seen.error().code == Errc::not_found) return StepSeen{false, fmt::format("make an issuing CA there, and its root in {}", root)};
-    return fail(Error(seen.error()));
-  };
-  return {"CA " + directory, look, [command = host.command, directory, &session] { return make_ca(command, directory, session); }};
-}
-
 Step role_step(const Login& login) {
   const auto look = [login]() -> Result<StepSeen> {
     PGCERTD_TRY(const bool complete, role_is_complete(login));
@@ -189,15 +148,6 @@ Step role_step(const Login& login) {
     return try_login(login);
   };
   return {fmt::format("{}: role {}", login.cluster.name, login.role), look, act};
-}
-
-// Nothing is written that would make the configuration as a whole wrong: paths that clash, a server named twice.
-Result<void> write_cluster(const std::string& config_path, const std::string& path, const std::string& text) {
-  PGCERTD_TRY(std::vector<ConfigFile> files, read_config_files(config_path));
-  std::erase_if(files, [&](const ConfigFile& file) { return file.name == path; });
-  files.push_back({.name = path, .bytes = text});
-  PGCERTD_CHECK(config_of(files));
-  return write_own(path, text);
 }
 
 // Where the daemon would find none, so that there is a first certificate all the same; empty: it finds one.
@@ -216,7 +166,7 @@ Step cluster_step(const Host& host, const Login& login) {
     if (configured) return StepSeen{true, "the cluster stands in the configuration"};
     return StepSeen{false, "write " + path};
   };
-  return {login.cluster.name + ": configuration", look, [path, text, config = host.config_path] { return write_cluster(config, path, text); }};
+  return {login.cluster.name + ": configuration", look, [path, text, config = host.config_path] { return write_config(config, path, text); }};
 }
 
 // The step of one file: its text is made when it is looked at, since it depends on files that steps before it write.
@@ -242,13 +192,11 @@ std::vector<LocalCluster> clusters_of(const Host& host) {
 
 Step unit_step(const Host& host) {
   const auto text = [&host]() -> Result<std::string> {
-    Config config = host.config;
-    if (const auto files = read_config_files(host.config_path)) {
-      PGCERTD_TRY(config, config_of(*files));
-    }
-    return unit_drop_in_text(config, clusters_of(host));
+    PGCERTD_TRY(const Config config, config_now(host));
+    PGCERTD_TRY(const std::string credentials, credential_lines(host, config));
+    return unit_drop_in_text(config, clusters_of(host), credentials);
   };
-  return file_step(unit_file(host), text, "write it: the unit may write to the configured directories");
+  return file_step(unit_file(host), text, "write it: what the unit needs for this configuration");
 }
 
 Step polkit_step(const Host& host) {
@@ -265,9 +213,30 @@ Step polkit_step(const Host& host) {
 
 }  // namespace
 
+Result<Config> config_of(const std::vector<ConfigFile>& files) {
+  LoadedConfig loaded = parse_config(files);
+  if (!loaded.config) return fail(Errc::invalid, loaded.issues.empty() ? "the configuration is not usable" : loaded.issues.front().text(), "pgcertctl config check");
+  return std::move(*loaded.config);
+}
+
+Result<Config> config_now(const Host& host) {
+  const auto files = read_config_files(host.config_path);
+  return files ? config_of(*files) : Result<Config>(host.config);
+}
+
+Result<void> write_config(const std::string& config_path, const std::string& path, const std::string& text) {
+  PGCERTD_TRY(std::vector<ConfigFile> files, read_config_files(config_path));
+  std::erase_if(files, [&](const ConfigFile& file) { return file.name == path; });
+  files.push_back({.name = path, .bytes = text});
+  PGCERTD_CHECK(config_of(files));
+  return write_own(path, text);
+}
+
 std::string cluster_file(const Host& host, const std::string& cluster) {
   return (fs::path(host.config_path).parent_path() / "conf.d" / (cluster + ".toml")).string();
 }
+std::string issuer_file(const Host& host) { return cluster_file(host, "issuer.setup"); }   // a name that no cluster has
+std::string root_file(const Host& host) { return (fs::path(host.config_path).parent_path() / "root.crt").string(); }
 std::string unit_file(const Host& host) { return host.system_directory + "/systemd/system/pgcertd.service.d/setup.conf"; }
 std::string polkit_file(const Host& host) { return host.system_directory + "/polkit-1/rules.d/50-pgcertd-setup.rules"; }
 
@@ -283,7 +252,8 @@ Result<Host> look_at_host(const Setup& command, const Globals& globals, std::vec
 }
 
 std::vector<Step> setup_steps(const Host& host, const Session& session) {
-  std::vector<Step> out{user_step(host), state_step(host), main_config_step(host), ca_step(host, session)};
+  std::vector<Step> out{user_step(host), state_step(host), main_config_step(host)};
+  for (Step& step : issuer_steps(host, session)) out.push_back(std::move(step));
   for (const Login& login : host.logins) {
     out.push_back(role_step(login));
     out.push_back(cluster_step(host, login));

@@ -36,7 +36,15 @@ struct Host {
 Result<Host> look_at_host(const Setup& command, const Globals& globals, std::vector<std::string>& notes);
 std::vector<Step> setup_steps(const Host& host, const Session& session);
 
+Result<Config> config_of(const std::vector<ConfigFile>& files);
+// As it is now: the steps before have written files.
+Result<Config> config_now(const Host& host);
+// Nothing is written that would make the configuration as a whole wrong: paths that clash, a server named twice.
+Result<void> write_config(const std::string& config_path, const std::string& path, const std::string& text);
+
 std::string cluster_file(const Host& host, const std::string& cluster);
+std::string issuer_file(const Host& host);
+std::string root_file(const Host& host);
 std::string unit_file(const Host& host);
 std::string polkit_file(const Host& host);
 

@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "ca/durable_file.hpp"
+#include "pgcertctl/setup_credential.hpp"
 #include "pgcertctl/setup_files.hpp"
 #include "pgcertctl/undo_cluster.hpp"
 #include "store/state_lock.hpp"
@@ -101,6 +102,16 @@ Step file_step(const std::string& path) {
   return {path, look, [path] { return remove_file(path); }};
 }
 
+// Without it the CA's key, which stays, could never be opened again.
+Step credential_step(const Host& host) {
+  const Credential credential = credential_for(host.system_directory);
+  const auto look = [credential] () -> Result<StepSeen> {
+    if (!is_there(credential.path)) return StepSeen{true, "it is not there"};
+    return StepSeen{true, "it stays with the CA's key, which it opens: a purge of the package removes both"};
+  };
+  return {"credential " + credential.path, look, [] { return Result<void>{}; }};
+}
+
 Step mark_step(const Host& host) {
   const std::string state = host.config.daemon.state_directory, mark = state + "/" + unused_mark;
   const auto look = [state, mark]() -> Result<StepSeen> {
@@ -129,7 +140,10 @@ std::vector<Step> undo_steps(const Host& host) {
     out.push_back(file_step(unit_file(host)));
     out.push_back(file_step(polkit_file(host)));
   }
+  out.push_back(file_step(issuer_file(host)));
+  out.push_back(file_step(root_file(host)));
   out.push_back(file_step(host.config_path));
+  if (!host.system_directory.empty()) out.push_back(credential_step(host));
   out.push_back(mark_step(host));
   return out;
 }

@@ -31,7 +31,7 @@ constexpr Duration windows_ahead = std::chrono::days{8};
 
 std::string cluster_directory(const Config& config, const std::string& cluster) { return config.daemon.state_directory + "/clusters/" + cluster; }
 
-postgres::ServerOptions server_options(const Config& config, const ClusterConfig& cluster) {
+postgres::ServerOptions server_options(const Config& config, const ClusterConfig& cluster, const std::shared_ptr<const postgres::Cancel>& cancel) {
   postgres::ServerOptions options;
   options.conninfo = cluster.conninfo;
   if (cluster.password) options.password = [source = cluster.password] { return service::read_secret(source); };
@@ -45,8 +45,8 @@ postgres::ServerOptions server_options(const Config& config, const ClusterConfig
     return identity ? identity->groups : std::vector<gid_t>{};
   };
   options.restart = cluster.restart_command;
-  options.restart_unit = [](const std::string& unit) { return service::restart_unit(unit, restart_deadline); };
-  options.reload_unit = [](const std::string& unit) { return service::reload_unit(unit, unit_deadline); };
+  options.restart_unit = [cancel](const std::string& unit) { return service::restart_unit(unit, restart_deadline, cancel->fd()); };
+  options.reload_unit = [cancel](const std::string& unit) { return service::reload_unit(unit, unit_deadline, cancel->fd()); };
   return options;
 }
 
@@ -95,7 +95,7 @@ struct ClusterParts::Impl {
   Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, engine::OtherCrlsOf other_crls, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
         pending(config.daemon.state_directory, passphrase_of_pending(config, desired.cluster)), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
-        keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
+        keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster, cancel), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
     engine::ClusterPorts all{generations, pending, live, in_place, keys, postgres, probe, issuer_port, *store,
                              [](const PostgresSeen& server, const std::vector<std::string>& configured) {
                                return postgres::endpoints_of(server, configured, postgres::interface_addresses());

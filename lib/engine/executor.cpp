@@ -469,7 +469,7 @@ Result<void> run(Step& s, const action::Restart& a) {
   s.say("restart-asked", fmt::format("PostgreSQL is restarted by {}{}", printable(a.method), pending.empty() ? "" : fmt::format("; it brings into force {}, too", fmt::join(pending, ", "))),
         {{"method", a.method}});
   auto restarted = s.ports.postgres.restart();
-  if (!restarted) ++s.memory.restarts_error;
+  if (!restarted && restarted.error().code != Errc::cancelled) ++s.memory.restarts_error;   // a stop of the daemon ends the wait alone
   return restarted;
 }
 

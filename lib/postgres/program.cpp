@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 
 #include "base/unique_fd.hpp"
 
@@ -38,7 +39,7 @@ class Child {
   pid_t pid_;
 };
 
-Result<pid_t> spawn(const std::vector<std::string>& argv, int out) {
+Result<pid_t> spawn(const std::vector<std::string>& argv, int in, int out) {
   std::vector<char*> arguments;
   for (const auto& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));   // execve's signature; not written to
   arguments.push_back(nullptr);
@@ -46,7 +47,8 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, int out) {
   char* environment[] = {locale, path, nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (in < 0) posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  else posix_spawn_file_actions_adddup2(&actions, in, 0);
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addchdir_np(&actions, "/");
@@ -67,6 +69,18 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, int out) {
   return pid;
 }
 
+// A pipe that holds all of `input` already (PIPE_BUF bytes fit into each) and then ends; none without input.
+Result<UniqueFd> filled_pipe(const std::string& program, std::string_view input) {
+  if (input.empty()) return UniqueFd();
+  if (input.size() > PIPE_BUF) return fail(Errc::invalid, fmt::format("{}: an input of {} bytes is too large", program, input.size()));
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail(errno_error("pipe2", program, errno));
+  UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  if (write(writer.get(), input.data(), input.size()) != static_cast<ssize_t>(input.size())) return fail(errno_error("write", program, errno));
+  return reader;
+}
+
 Result<std::string> collect(int fd, const std::string& program, Deadline deadline, const Cancel& cancel, std::size_t limit) {
   std::string out;
   char buffer[4096];
@@ -85,12 +99,13 @@ Result<std::string> collect(int fd, const std::string& program, Deadline deadlin
 
 }  // namespace
 
-Result<std::string> run_program(const std::vector<std::string>& argv, Deadline deadline, const Cancel& cancel, std::size_t limit) {
+Result<std::string> run_program(const std::vector<std::string>& argv, Deadline deadline, const Cancel& cancel, std::size_t limit, std::string_view input) {
+  PGCERTD_TRY(const UniqueFd given, filled_pipe(argv[0], input));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return fail(errno_error("pipe2", argv[0], errno));
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
-  PGCERTD_TRY(const pid_t pid, spawn(argv, writer.get()));
+  PGCERTD_TRY(const pid_t pid, spawn(argv, given.get(), writer.get()));
   Child child(pid);
   writer.reset();
   PGCERTD_TRY(auto out, collect(reader.get(), argv[0], deadline, cancel, limit));

@@ -1,12 +1,14 @@
 #include "service/units.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -52,6 +54,7 @@ struct Request {
   const char* verb;                   // of systemctl and polkit
   const std::string& unit;
   Steady::time_point end;
+  int stop_fd;
 
   [[nodiscard]] std::string name() const { return fmt::format("systemd: {} {}", verb, printable(unit)); }
   [[nodiscard]] std::uint64_t usec_left() const {
@@ -136,18 +139,49 @@ Result<SlotPtr> watch_jobs(sd_bus* bus, const Request& request, Ended& ended) {
   return slot;
 }
 
-Result<std::string> start_job(sd_bus* bus, const Request& request) {
-  BusErrorFree error;
-  sd_bus_message* raw = nullptr;
-  (void)sd_bus_set_method_call_timeout(bus, request.usec_left());
-  if (const int result = sd_bus_call_method(bus, systemd_name, manager_path, manager, request.method, &error.error, &raw, "ss",
-                                            request.unit.c_str(), "replace");
-      result < 0)
-    return fail(call_error(request, error.error, result));
-  const MessagePtr reply{raw};
+// What has come in is dealt with, else something is waited for.
+Result<void> turn(sd_bus* bus, const Request& request) {
+  const int processed = sd_bus_process(bus, nullptr);
+  if (processed < 0) return fail(no_bus(request, -processed));
+  if (processed > 0) return {};
+  if (Steady::now() >= request.end) return fail(timed_out(request, "the job did not end"));
+  std::array<pollfd, 2> watched{{{.fd = sd_bus_get_fd(bus), .events = static_cast<short>(sd_bus_get_events(bus)), .revents = 0},
+                                 {.fd = request.stop_fd, .events = POLLIN, .revents = 0}}};
+  const auto left = static_cast<int>(request.usec_left() / 1000 + 1);
+  if (poll(watched.data(), watched.size(), left) < 0 && errno != EINTR) return fail(no_bus(request, errno));
+  if (watched[1].revents != 0) return fail(Errc::cancelled, fmt::format("{}: the daemon is stopping, systemd goes on with it", request.name()));
+  return {};
+}
+
+struct Reply {
+  const Request& request;
+  std::optional<Result<std::string>> job{};   // its path
+};
+
+int on_reply(sd_bus_message* message, void* data, sd_bus_error*) {
+  auto& reply = *static_cast<Reply*>(data);
   const char* path = nullptr;
-  if (const int result = sd_bus_message_read(reply.get(), "o", &path); result < 0) return fail(no_bus(request, -result));
-  return std::string(path);
+  if (sd_bus_message_is_method_error(message, nullptr) > 0)
+    reply.job = fail(call_error(reply.request, *sd_bus_message_get_error(message), -sd_bus_message_get_errno(message)));
+  else if (const int result = sd_bus_message_read(message, "o", &path); result < 0)
+    reply.job = fail(no_bus(reply.request, -result));
+  else
+    reply.job = std::string(path);
+  return 0;
+}
+
+// The answer may take as long as polkit does.
+Result<std::string> start_job(sd_bus* bus, const Request& request) {
+  Reply reply{request};
+  sd_bus_slot* raw = nullptr;
+  (void)sd_bus_set_method_call_timeout(bus, request.usec_left());
+  if (const int result = sd_bus_call_method_async(bus, &raw, systemd_name, manager_path, manager, request.method, on_reply, &reply, "ss",
+                                                  request.unit.c_str(), "replace");
+      result < 0)
+    return fail(call_error(request, {}, result));
+  const SlotPtr slot{raw};
+  while (!reply.job) PGCERTD_CHECK(turn(bus, request));
+  return std::move(*reply.job);
 }
 
 Result<std::string> wait_for_job(sd_bus* bus, const Request& request, const std::string& job, const Ended& ended) {
@@ -155,12 +189,7 @@ Result<std::string> wait_for_job(sd_bus* bus, const Request& request, const std:
     for (; seen < ended.jobs.size(); ++seen) {
       if (ended.jobs[seen].first == job) return ended.jobs[seen].second;
     }
-    if (Steady::now() >= request.end) return fail(timed_out(request, "the job did not end"));
-    const int processed = sd_bus_process(bus, nullptr);
-    if (processed < 0) return fail(no_bus(request, -processed));
-    if (processed > 0) continue;
-    if (const int waited = sd_bus_wait(bus, request.usec_left()); waited < 0 && waited != -EINTR)
-      return fail(no_bus(request, -waited));
+    PGCERTD_CHECK(turn(bus, request));
   }
 }
 
@@ -178,12 +207,12 @@ Result<void> run(const Request& request) {
 
 }  // namespace
 
-Result<void> reload_unit(const std::string& unit, Duration deadline) {
-  return run({.method = "ReloadUnit", .verb = "reload", .unit = unit, .end = Steady::now() + deadline});
+Result<void> reload_unit(const std::string& unit, Duration deadline, int stop_fd) {
+  return run({.method = "ReloadUnit", .verb = "reload", .unit = unit, .end = Steady::now() + deadline, .stop_fd = stop_fd});
 }
 
-Result<void> restart_unit(const std::string& unit, Duration deadline) {
-  return run({.method = "RestartUnit", .verb = "restart", .unit = unit, .end = Steady::now() + deadline});
+Result<void> restart_unit(const std::string& unit, Duration deadline, int stop_fd) {
+  return run({.method = "RestartUnit", .verb = "restart", .unit = unit, .end = Steady::now() + deadline, .stop_fd = stop_fd});
 }
 
 }  // namespace pgcertd::service

@@ -8,8 +8,9 @@
 
 namespace pgcertd::service {
 
-// Return when systemd's job has ended, or at the deadline. That a unit has reloaded proves nothing about its certificate.
-Result<void> reload_unit(const std::string& unit, Duration deadline);
-Result<void> restart_unit(const std::string& unit, Duration deadline);
+// Return when systemd's job has ended, at the deadline, or with Errc::cancelled once `stop_fd` is readable (-1: never): systemd ends
+// its job without us. That a unit has reloaded proves nothing about its certificate.
+Result<void> reload_unit(const std::string& unit, Duration deadline, int stop_fd = -1);
+Result<void> restart_unit(const std::string& unit, Duration deadline, int stop_fd = -1);
 
 }  // namespace pgcertd::service

@@ -4,12 +4,13 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
 import unittest
 
-from harness import CAPABILITIES, PG_BIN, PGCERTCTL, PGCERTD, Postgres, account, as_user, free_port, needs_root, quiet_run
+from harness import CAPABILITIES, PG_BIN, PGCERTCTL, PGCERTD, Postgres, account, as_user, free_port, needs_root, poll, quiet_run
 
 DEBIAN = shutil.which("pg_createcluster") is not None and PG_BIN.parts[:4] == ("/", "usr", "lib", "postgresql")
 
@@ -70,13 +71,27 @@ class Setup(unittest.TestCase):
         self.config = self.etc / "pgcertd.toml"
         self.user = account("pgcertd")
 
-    def setup(self, *more, data=None, stdin=subprocess.DEVNULL):
+    def setup(self, *more, data=None, stdin=subprocess.DEVNULL, root=True):
+        here = ("--root-dir", self.directory / "root", "--no-passphrase") if root else ()
         words = [PGCERTCTL, "--config", self.config, "setup", "--data-directory", data or self.postgres.data, "--state-directory", self.state,
-                 "--system-directory", self.system, "--root-dir", self.directory / "root", "--no-passphrase", *more]
+                 "--system-directory", self.system, *here, *more]
         return subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, stdin=stdin, start_new_session=True)
 
+    def credentials(self):
+        """The directory that systemd would make for the unit from the drop-in of setup."""
+        drop_in = self.system / "systemd/system/pgcertd.service.d/setup.conf"
+        found = re.findall(r"^LoadCredential=(.*?):(.*)$", drop_in.read_text() if drop_in.exists() else "", re.M)
+        directory = self.directory / "credentials"
+        directory.mkdir(exist_ok=True)
+        os.chown(directory, self.user.pw_uid, -1)
+        for name, path in found:
+            shutil.copy(path, directory / name)
+            os.chown(directory / name, self.user.pw_uid, -1)
+        return directory
+
     def once(self, capabilities=CAPABILITIES):
-        done = subprocess.run([str(w) for w in (*as_user(self.user, capabilities), PGCERTD, "--config", self.config, "--once")], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([str(w) for w in (*as_user(self.user, capabilities), PGCERTD, "--config", self.config, "--once")], capture_output=True, text=True, timeout=120,
+                              env=os.environ | {"CREDENTIALS_DIRECTORY": str(self.credentials())})
         self.assertIn(done.returncode, (0, 1), done.stderr)
         return done.stderr
 
@@ -94,7 +109,7 @@ class Setup(unittest.TestCase):
             before = tree(self.etc, self.system, self.state)
             done = self.setup("--dry-run")
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            for words in (name, "to do", "pgcertd.toml", "role pgcertd", "issuing CA", "setup.conf", "50-pgcertd-setup.rules"):
+            for words in (name, "to do", "pgcertd.toml", "role pgcertd", "issuing CA", "issuer.setup.toml", "setup.conf", "50-pgcertd-setup.rules"):
                 self.assertIn(words, done.stdout)
             self.assertEqual(tree(self.etc, self.system, self.state), before)
             self.assertFalse((self.directory / "root").exists())
@@ -130,7 +145,17 @@ class Setup(unittest.TestCase):
         self.assertIn(f'restart_command = "systemd:postgresql@{self.postgres.version}-{name}.service"', shown)
         rule = (self.system / "polkit-1/rules.d/50-pgcertd-setup.rules").read_text()
         self.assertIn(f'["postgresql@{self.postgres.version}-{name}.service"]', rule)
-        self.assertIn(f'ReadWritePaths="{self.state}"', (self.system / "systemd/system/pgcertd.service.d/setup.conf").read_text())
+        drop_in = (self.system / "systemd/system/pgcertd.service.d/setup.conf").read_text()
+        self.assertIn(f'ReadWritePaths="{self.state}"', drop_in)
+
+        with self.subTest("the issuing CA's key has a passphrase that only the unit gets"):
+            credential = self.system / "credstore/pgcertd-issuing-ca"
+            self.assertIn(f"LoadCredential=issuing-ca:{credential}\n", drop_in)
+            self.assertEqual([(p.stat().st_uid, p.stat().st_mode & 0o777) for p in (credential, credential.parent)], [(0, 0o600), (0, 0o700)])
+            self.assertGreaterEqual(len(credential.read_text()), 32)
+            self.assertIn("ENCRYPTED PRIVATE KEY", (self.state / "ca/issuing.key").read_text())
+            self.assertIn('passphrase = "credential:issuing-ca"', shown)
+            quiet_run("openssl", "pkey", "-in", self.state / "ca/issuing.key", "-passin", f"file:{credential}", "-noout")
 
         with self.subTest("pgcertd proves a certificate with what setup made"):
             self.once()
@@ -176,7 +201,7 @@ class Setup(unittest.TestCase):
         directories = [word for server in plain for word in ("--data-directory", server.data)]
         done = self.setup("--yes", *directories)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        files = sorted(path.stem for path in (self.etc / "conf.d").iterdir())
+        files = sorted(path.stem for path in (self.etc / "conf.d").iterdir() if path.stem != "issuer.setup")
         self.assertEqual(len(files), 3, files)
         self.assertIn(self.postgres.name, files)
         (self.etc / "conf.d" / "zz-names.toml").write_text("".join(f'[cluster.{name}]\nnames = ["localhost"]\ntakeover = "always"\n' for name in files))
@@ -202,7 +227,7 @@ class Setup(unittest.TestCase):
         done = self.setup("--yes", "--superuser", "postgres")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("start PostgreSQL", done.stderr)
-        self.assertEqual(list((self.etc / "conf.d").glob("*")), [], "no cluster is configured before its role is there")
+        self.assertEqual([p.name for p in (self.etc / "conf.d").iterdir()], ["issuer.setup.toml"], "no cluster is configured before its role is there")
         done = self.setup("--yes", data="/etc")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("/etc/PG_VERSION", done.stderr)
@@ -217,4 +242,109 @@ class Setup(unittest.TestCase):
         done = self.setup("--yes", "--superuser", "postgres")
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("lie in one another", done.stderr)
-        self.assertEqual(list((self.etc / "conf.d").glob("*")), [])
+        self.assertEqual([p.name for p in (self.etc / "conf.d").iterdir()], ["issuer.setup.toml"])
+
+    def plain(self):
+        os.chown(self.directory, account("postgres").pw_uid, -1)
+        self.postgres = Postgres(self.directory)
+        self.postgres.start()
+        self.addCleanup(self.postgres.end)
+
+    def root_elsewhere(self):
+        """A root that was made on another machine; its certificate, and a visit of its key."""
+        elsewhere = self.directory / "elsewhere"
+        quiet_run(PGCERTCTL, "ca", "init", "--root-dir", elsewhere, "--no-passphrase")
+        (elsewhere / "policy.toml").write_text("".join(f'[{profile}]\nnew_keys = "allow"\n' for profile in ("server", "issuing")))
+        return elsewhere / "root.crt", lambda request: quiet_run(PGCERTCTL, "--yes", "ca", "session", "--root-dir", elsewhere, request, "-o", self.directory / "back.pem")
+
+    def name_it(self):
+        """What the daemon is called by, and where it runs in a test."""
+        name = next(p.stem for p in (self.etc / "conf.d").iterdir() if "." not in p.stem)
+        (self.etc / "conf.d" / "zz.toml").write_text(f'[daemon]\nruntime_directory = "{self.state}/run"\n[http]\nlisten = []\n[cluster.{name}]\nnames = ["localhost"]\n')
+        return name
+
+    def imported(self, what):
+        """By a daemon that runs as its unit would, which proves a certificate then."""
+        words = [str(w) for w in (*as_user(self.user, CAPABILITIES), PGCERTD, "--config", self.config)]
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=os.environ | {"CREDENTIALS_DIRECTORY": str(self.credentials())}) as daemon:
+            ctl = lambda *words: subprocess.run([str(w) for w in (PGCERTCTL, "--config", self.config, *words)], capture_output=True, text=True, timeout=60)
+            try:
+                poll((self.state / "run" / "control.sock").exists, "the daemon is there")
+                what(ctl)
+                poll(lambda: served(self.postgres.port), "a certificate is served", context=lambda: ctl("status").stdout)
+            finally:
+                daemon.terminate()
+        root = self.directory / "elsewhere" / "root.crt"
+        shutil.copy(root, self.directory / "root.crt")
+        done = subprocess.run([PGCERTCTL, "probe", f"localhost:{self.postgres.port}", "--root", self.directory / "root.crt"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_an_issuing_ca_below_a_root_that_is_elsewhere(self):
+        self.plain()
+        root, visit = self.root_elsewhere()
+        done = self.setup("--yes", "--superuser", "postgres", "--root-cert", root, root=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("root's SHA-256", done.stdout)
+        self.assertFalse((self.state / "ca/issuing.crt").exists())
+        self.assertIn("ENCRYPTED PRIVATE KEY", (self.state / "ca/issuing.key").read_text())
+        again = self.setup("--yes", "--superuser", "postgres", "--root-cert", root, root=False)
+        self.assertIn("Nothing is left to do", again.stdout, again.stdout + again.stderr)
+        self.name_it()
+        visit(self.state / "ca/issuing.csr")
+        self.imported(lambda ctl: poll(lambda: ctl("request", "import", self.directory / "back.pem").returncode == 0, "it is taken", context=lambda: ctl("request", "import", self.directory / "back.pem").stderr))
+
+    def test_an_offline_root_signs_the_servers_itself(self):
+        self.plain()
+        root, visit = self.root_elsewhere()
+        self.assertEqual(self.setup("--yes", "--issuer", "offline", root=False).returncode, 2)
+        done = self.setup("--yes", "--superuser", "postgres", "--issuer", "offline", "--root-cert", root, root=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("compare its SHA-256", done.stdout)
+        self.assertFalse((self.state / "ca").exists(), "no CA's key is on this host")
+        self.assertFalse((self.system / "credstore").exists())
+        again = self.setup("--yes", "--superuser", "postgres", "--issuer", "offline", "--root-cert", root, root=False)
+        self.assertIn("Nothing is left to do", again.stdout, again.stdout + again.stderr)
+        self.name_it()
+        requests = self.directory / "requests"
+        requests.mkdir()
+
+        def carry(ctl):
+            poll(lambda: ctl("request", "export", "-o", requests).returncode == 0 and list(requests.iterdir()), "a request waits", context=lambda: ctl("status").stdout)
+            visit(requests)
+            done = ctl("request", "import", self.directory / "back.pem")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.imported(carry)
+
+        with self.subTest("another type is refused beside it, and an undo takes all of it back"):
+            done = self.setup("--yes", "--superuser", "postgres", "--issuer", "self-signed", root=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("not of type self-signed", done.stdout + done.stderr)
+            done = self.setup("--undo", "--yes", "--superuser", "postgres", root=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertEqual(sorted(p.name for p in self.etc.rglob("*") if p.is_file()), ["zz.toml"])
+
+    def test_a_server_that_signs_itself(self):
+        self.plain()
+        done = self.setup("--yes", "--superuser", "postgres", "--issuer", "self-signed", root=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertFalse((self.state / "ca").exists())
+        self.name_it()
+        self.once()
+        self.assertIsNotNone(served(self.postgres.port))
+
+    def test_a_credential_that_is_there_is_used_again(self):
+        """A CA that is to come back from a backup needs the passphrase that it had."""
+        self.plain()
+        (self.system / "credstore").mkdir(parents=True)
+        credential = self.system / "credstore/pgcertd-issuing-ca"
+        credential.write_text("sesame")
+        credential.chmod(0o644)
+        done = self.setup("--yes", "--superuser", "postgres")
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        self.assertIn("others may read", done.stderr)
+        self.assertFalse((self.state / "ca").exists())
+        credential.chmod(0o600)
+        done = self.setup("--yes", "--superuser", "postgres")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(credential.read_text(), "sesame")
+        quiet_run("openssl", "pkey", "-in", self.state / "ca/issuing.key", "-passin", "pass:sesame", "-noout")

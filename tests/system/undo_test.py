@@ -1,14 +1,21 @@
 """pgcertctl setup --undo on a real server: PostgreSQL serves again what it served, and nothing of setup is left but the CA."""
 import os
+import pathlib
 import shutil
 import subprocess
 import types
 import unittest
 
-from harness import CAPABILITIES, PGCERTCTL, PGCERTD, Postgres, account, as_user, needs_root, poll
+from harness import CAPABILITIES, PG_BIN, PGCERTCTL, PGCERTD, ROOT, Postgres, account, as_user, needs_root, poll, quiet_run
 from in_place_test import install
 import setup_test
 from setup_test import served, tree
+
+def versions(*majors):
+    """Major version and the directory of its programs, of those that versions_test.py takes."""
+    lines = quiet_run(ROOT / "tests/tools/pg_versions", ROOT / "build/pg-versions", *majors).splitlines()
+    return [(int(major), pathlib.Path(path)) for major, path in (line.split() for line in lines)]
+
 
 MANAGED = ("ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file")
 
@@ -16,7 +23,7 @@ MANAGED = ("ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file"
 @needs_root
 class Undo(unittest.TestCase):
     setUp = setup_test.Setup.setUp
-    setup, once, debian = setup_test.Setup.setup, setup_test.Setup.once, setup_test.Setup.debian
+    setup, once, debian, credentials = setup_test.Setup.setup, setup_test.Setup.once, setup_test.Setup.debian, setup_test.Setup.credentials
 
     def settings(self):
         return {name: self.postgres.sql(f"SHOW {name}") for name in MANAGED}
@@ -25,7 +32,7 @@ class Undo(unittest.TestCase):
         """A cluster that setup has prepared and pgcertd has given a certificate."""
         done = self.setup("--yes", *more)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        name = next((self.etc / "conf.d").iterdir()).stem
+        name = next(p.stem for p in (self.etc / "conf.d").iterdir() if "." not in p.stem)
         (self.etc / "conf.d" / "zz-names.toml").write_text(f'[cluster.{name}]\nnames = ["localhost"]\ntakeover = "always"\n{extra}')
         self.once(**options)
         return name
@@ -39,10 +46,10 @@ class Undo(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
-    def plain(self, tls=False):
+    def plain(self, tls=False, binaries=PG_BIN):
         """A server that is no package's; with a pair in its data directory, or without TLS."""
         os.chown(self.directory, account("postgres").pw_uid, -1)
-        self.postgres = Postgres(self.directory)
+        self.postgres = Postgres(self.directory, binaries=binaries)
         if tls:
             install(types.SimpleNamespace(postgres=self.postgres, server_user=account("postgres")))
             self.postgres.configure("ssl = on")
@@ -90,7 +97,7 @@ class Undo(unittest.TestCase):
         self.assertEqual(self.postgres.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'pgcertd'"), "0")
         self.assertEqual(sorted(p.name for p in (self.etc / "conf.d").iterdir()), ["zz-names.toml", "zz-run.toml"], "what setup did not write stays")
         self.assertFalse(self.config.exists())
-        self.assertEqual([p for p in self.system.rglob("*") if p.is_file()], [])
+        self.assertEqual([p.name for p in self.system.rglob("*") if p.is_file()], ["pgcertd-issuing-ca"], "without it the CA's key, which stays, could not be opened")
         self.assertTrue((self.state / "ca" / "issuing.key").exists())
         self.assertTrue((self.state / "unused").exists())
 
@@ -112,6 +119,32 @@ class Undo(unittest.TestCase):
         self.undone(*more)
         self.assertEqual((self.settings(), self.served()), (before, None))
         self.postgres.restart()
+
+    def test_before_postgresql_15_its_file_in_conf_d_goes(self):
+        """ALTER SYSTEM is a superuser's alone there: the daemon writes into a directory that postgresql.conf includes."""
+        for major, binaries in versions("10", "14"):
+            for tls in (False, True):
+                with self.subTest(f"PostgreSQL {major}, {'a pair of its own' if tls else 'no TLS'}"):
+                    self.setUp()
+                    more = self.plain(tls=tls, binaries=binaries)
+                    conf_d = self.directory / "postgresql-conf.d"
+                    conf_d.mkdir()
+                    os.chown(conf_d, self.user.pw_uid, -1)
+                    self.postgres.configure(f"include_dir = '{conf_d}'")
+                    self.postgres.sql("SELECT pg_reload_conf()")
+                    (self.etc / "conf.d").mkdir(parents=True)
+                    before, old = self.settings(), self.served()
+                    (self.etc / "conf.d/directories.conf.toml").write_text(f'[daemon]\nallowed_directories = ["{conf_d}"]\n')
+                    self.etc.joinpath("pgcertd.toml").write_text(f'[daemon]\nstate_directory = "{self.state}"\n')
+                    self.taken_over(*more)
+                    self.assertEqual(len(list(conf_d.iterdir())), 1)
+                    self.assertNotEqual(self.served(), old)
+                    self.undone(*more)
+                    self.assertEqual((self.settings(), self.served()), (before, old))
+                    self.assertEqual(list(conf_d.iterdir()), [])
+                    self.postgres.restart()
+                    self.assertEqual(self.served(), old)
+                    self.postgres.end()
 
     def test_paths_in_place_have_their_files_again(self):
         more = self.plain(tls=True)

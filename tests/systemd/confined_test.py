@@ -19,17 +19,39 @@ TRIES = {
     "clock": "date -s 2030-01-01", "device": "mknod /tmp/null c 1 3", "namespace": "unshare -r true", "setuid": "cp /bin/sh /tmp/sh && chmod 4755 /tmp/sh", "proc": "cat /proc/1/environ",
     "kernel": "echo 1 >/proc/sys/kernel/sysrq", "raw": "python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'",
 }
+EVERY_WINDOW = '[cluster.main]\nrestart = "window"\nrestart_window = "Mon..Sun 00:00-12:00, Mon..Sun 12:00-00:00"\n'
 ALLOWED = {"state", "read-key"}
 
 
 class Confined(OnAMachine):
     def drop_in(self, name, text):
-        self.machine.write(f"{DROP_INS}/{name}.conf", text)
-        self.run_("systemctl", "daemon-reload")
+        self.drop_in_of("pgcertd.service", name, text)
 
     def without(self, *names):
         self.run_("rm", "-f", *(f"{DROP_INS}/{name}.conf" for name in names))
         self.run_("systemctl", "daemon-reload")
+
+    def drop_in_of(self, unit, name, text):
+        self.machine.write(f"/etc/systemd/system/{unit}.d/{name}.conf", text)
+        self.run_("systemctl", "daemon-reload")
+
+    def own_key_with_a_passphrase(self):
+        key, crt = (f"/etc/postgresql/15/main/own.{kind}" for kind in ("key", "crt"))
+        self.run_("sh", "-c", f"""cd /etc/postgresql/15/main && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -passout pass:sesame -subj /CN=own -addext subjectAltName=DNS:localhost \\
+            -days 30 -keyout own.key -out own.crt && chown postgres own.key own.crt && chmod 0600 own.key""")
+        for name, value in (("ssl_passphrase_command", "echo sesame"), ("ssl_cert_file", crt), ("ssl_key_file", key)):
+            self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+
+    def pgcertd_s_key_again(self):
+        self.run_("rm", "-f", "/etc/pgcertd/conf.d/zz-restart.toml")
+        for name in ("ssl_passphrase_command", "ssl_cert_file", "ssl_key_file"):
+            self.sql(f"ALTER SYSTEM RESET {name}")
+        self.run_("systemctl", "restart", CLUSTER)
+        self.run_("systemctl", "reload", "pgcertd")
+        self.wait_problem("restart-required", there=False)
+        self.ctl("takeover", "main", check=False)
+        self.wait_proved()
 
     def restart(self):
         self.run_("systemctl", "restart", "pgcertd")
@@ -126,32 +148,41 @@ class Confined(OnAMachine):
 
     def test_08_restarted_by_window_over_the_bus(self):
         """Somebody's certificate whose key has a passphrase that a reload cannot take; the daemon is neither root nor postgres."""
-        key, crt = (f"/etc/postgresql/15/main/own.{kind}" for kind in ("key", "crt"))
         words = self.out("pgcertctl", "config", "show")
         self.assertIn(f'restart_command = "systemd:{CLUSTER}"', words, "as setup wrote it")
         before = self.served_serial()
-        self.run_("sh", "-c", f"""cd /etc/postgresql/15/main && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -passout pass:sesame -subj /CN=own -addext subjectAltName=DNS:localhost \\
-            -days 30 -keyout own.key -out own.crt && chown postgres own.key own.crt && chmod 0600 own.key""")
-        for name, value in (("ssl_passphrase_command", "echo sesame"), ("ssl_cert_file", crt), ("ssl_key_file", key)):
-            self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
-        self.sql("SELECT pg_reload_conf()")
+        self.own_key_with_a_passphrase()
         postgres = self.pid_of(CLUSTER)
         self.run_("systemctl", "reload", "pgcertd")        # it looks at once, not within a minute
         self.wait_problem("restart-required")
         self.assertEqual(self.pid_of(CLUSTER), postgres, "the policy is never")
-        self.configure("zz-restart", '[cluster.main]\nrestart = "window"\nrestart_window = "Mon..Sun 00:00-12:00, Mon..Sun 12:00-00:00"\n')
+        self.configure("zz-restart", EVERY_WINDOW)
         poll(lambda: self.pid_of(CLUSTER) not in (0, postgres), "PostgreSQL is restarted", 90, self.story)
         poll(lambda: self.served_serial() not in ("", before), "the new certificate is served", 60, self.story)
         self.run_("rm", "/etc/pgcertd/conf.d/zz-restart.toml")
-        for name in ("ssl_passphrase_command", "ssl_cert_file", "ssl_key_file"):
-            self.sql(f"ALTER SYSTEM RESET {name}")
-        self.run_("systemctl", "restart", CLUSTER)
         self.run_("systemctl", "reload", "pgcertd")
-        self.wait_problem("restart-required", there=False)
-        self.ctl("takeover", "main", check=False)
-        self.wait_proved()
 
-    def test_09_in_place_inside_a_closed_data_directory(self):
+    def test_09_a_stop_does_not_wait_for_the_restart_that_it_asked_for(self):
+        """PostgreSQL's own unit is held on its way up: systemd goes on with its job, the daemon ends, and a later one proves what came."""
+        self.own_key_with_a_passphrase()
+        self.drop_in_of(CLUSTER, "hold", "[Service]\nExecStartPre=/bin/sh -c 'while [ -e /run/hold ]; do sleep 0.2; done'\n")
+        self.run_("touch", "/run/hold")
+        try:
+            before = self.served_serial()
+            self.configure("zz-restart", EVERY_WINDOW)
+            poll(lambda: self.out("systemctl", "show", "-P", "SubState", CLUSTER) == "start-pre", "it is held", 90, self.story)
+            self.run_("systemctl", "stop", "pgcertd")
+            self.assertEqual(self.out("systemctl", "show", "-P", "Result", "pgcertd"), "success", "it ended by itself, before systemd lost patience")
+        finally:
+            self.run_("rm", "/run/hold")
+        poll(lambda: self.served_serial() not in ("", before), "systemd has gone on with it", 60, self.story)
+        self.run_("systemctl", "start", "pgcertd")
+        poll(lambda: self.story().rfind("the certificate that the restart was for") > self.story().rfind("pgcertd stops"), "the restart is proved", 60, self.story)
+        self.run_("rm", "-r", f"/etc/systemd/system/{CLUSTER}.d")
+        self.run_("systemctl", "daemon-reload")
+        self.pgcertd_s_key_again()
+
+    def test_10_in_place_inside_a_closed_data_directory(self):
         self.assertEqual(self.out("stat", "-c", "%a", DATA), "700")
         self.run_("sh", "-c", f"""cd {DATA} && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=own -addext subjectAltName=DNS:localhost -days 30 -keyout server.key -out server.crt
             chown postgres server.key server.crt && chmod 0600 server.key""")
@@ -168,7 +199,7 @@ class Confined(OnAMachine):
         self.assertEqual(self.sql("SHOW ssl_key_file"), "server.key")
         self.assertEqual(self.tried(), ALLOWED | {"data", "hba"}, "what the drop-in gives, and no more")
 
-    def test_10_as_postgres_without_any_capability(self):
+    def test_11_as_postgres_without_any_capability(self):
         self.run_("rm", "/etc/pgcertd/conf.d/zz-in-place.toml", f"{DROP_INS}/in-place.conf")
         self.run_("systemctl", "stop", "pgcertd")
         self.run_("install", "-D", "-m", "0644", "/usr/share/pgcertd/as-postgres.conf", f"{DROP_INS}/as-postgres.conf")

@@ -11,8 +11,12 @@ class Leave(OnAMachine):
     def settings(self):
         return self.sql("SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE name ~ '^ssl'")
 
+    def settings_of_the_host(self):
+        """Everything below /etc but what packages in general leave: users, their lists, caches."""
+        return self.out("sh", "-c", "find /etc -path /etc/.pwd.lock -o -name 'passwd*' -o -name 'shadow*' -o -name 'group*' -o -name 'gshadow*' -o -name ld.so.cache -o -print | sort")
+
     def test_01_set_up(self):
-        type(self).before = (self.settings(), self.served_serial(), self.out("ls", "-AR", "/etc/systemd/system", "/etc/polkit-1", "/etc/postgresql"))
+        type(self).before = (self.settings(), self.served_serial(), self.settings_of_the_host())
         self.install(self.debs)
         self.run_("pgcertctl", "--yes", "setup", "--no-passphrase")
         self.run_("systemctl", "enable", "--now", "pgcertd")
@@ -29,12 +33,13 @@ class Leave(OnAMachine):
         self.assertEqual((self.settings(), self.served_serial()), self.before[:2])
         self.assertEqual(self.pid_of(CLUSTER), postgres)
         self.assertEqual(self.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'pgcertd'"), "0")
+        self.assertNotEqual(self.run_("test", "-e", "/etc/systemd/system/pgcertd.service.d/setup.conf", check=False).returncode, 0)
 
     def test_03_purge(self):
         done = self.run_(*APT, "purge", "pgcertd", "pgcertctl")
         for path in (STATE, "/etc/pgcertd", "/run/pgcertd"):
             self.assertNotEqual(self.run_("test", "-e", path, check=False).returncode, 0, f"{path}\n{done.stdout}{done.stderr}")
-        self.assertEqual(self.out("ls", "-AR", "/etc/systemd/system", "/etc/polkit-1", "/etc/postgresql"), self.before[2])
+        self.assertEqual(self.settings_of_the_host(), self.before[2])
         self.run_("test", "-d", "/root/pgcertd-root")     # the root's, which is the operator's
         self.run_("systemctl", "restart", CLUSTER)
         poll(lambda: self.served_serial() == self.before[1], "what was served before pgcertd came")

@@ -1,5 +1,6 @@
 """A throw-away machine with a booted systemd, PostgreSQL 15 and its cluster "main", as Debian makes them: systemd-nspawn, for hosts
-whose own PID 1 is something else. Needs root, a cgroup2 tree, and the packages of PACKAGES; what it cannot have is Unavailable."""
+whose own PID 1 is something else. Needs root, namespaces, a cgroup2 tree, and the packages of PACKAGES: a machine that has not got them
+is Unavailable. What fails where they are there is a failure."""
 import hashlib
 import os
 import pathlib
@@ -50,6 +51,12 @@ def check_available():
             raise Unavailable(f"{tool} is not installed")
     if not cgroup_trees():
         raise Unavailable("no cgroup2 tree is mounted")
+    # What nspawn begins with. What fails beyond it fails on a machine where it could work.
+    for what, words in (("namespaces and mounts in them", ("unshare", "--mount", "--pid", "--fork", "--net", "--ipc", "--uts", "mount", "-t", "tmpfs", "tmpfs", "/mnt")),
+                        ("a cgroup of its own", ("sh", "-c", 'd=$0/pgcertd-test-$$; mkdir "$d" && rmdir "$d"', cgroup_trees()[0]))):
+        tried = subprocess.run(words, capture_output=True, text=True)
+        if tried.returncode != 0:
+            raise Unavailable(f"this machine gives no {what}: {tried.stderr.strip()[-200:]}")
 
 
 def sources():
@@ -83,8 +90,7 @@ def base_tarball(cache, more):
         print(f"making the base of the machine, {len(packages)} packages and what they need", flush=True)
         done = subprocess.run(["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", '--aptopt=Apt::Install-Recommends "false"', "--include=" + ",".join(packages),
                                '--customize-hook=rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/etc/resolv.conf "$1"/etc/hostname', suite, f"{work}/root.tar", f"{work}/sources"], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Unavailable("mmdebstrap failed: " + done.stderr[-2000:])
+        assert done.returncode == 0, "mmdebstrap failed: " + done.stderr[-2000:]
         sh("zstd", "-q", "-3", "-T0", f"{work}/root.tar", "-o", f"{work}/root.tar.zst")
         os.rename(f"{work}/root.tar.zst", tarball)
     return tarball
@@ -92,7 +98,6 @@ def base_tarball(cache, more):
 
 class Machine:
     def __init__(self, tarball):
-        check_available()
         self.directory = pathlib.Path(f"/var/tmp/pgcertd-machine-{secrets.token_hex(6)}")   # a name that nspawn takes
         self.directory.mkdir(mode=0o755)
         self.root, self.console, self.process = self.directory / "root", self.directory / "console", None
@@ -121,7 +126,7 @@ class Machine:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, preexec_fn=enter, env=environment)
         def up():
             if self.process.poll() is not None:
-                raise Unavailable(f"systemd-nspawn ended with {self.process.returncode}: {self.console.read_text(errors='replace')[-2000:]}")
+                raise AssertionError(f"systemd-nspawn ended with {self.process.returncode}: {self.console.read_text(errors='replace')[-2000:]}")
             return self.leader() and self.exec("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded")
         poll(up, "systemd is up", BOOT_SECONDS, lambda: self.console.read_text(errors="replace")[-3000:])
 

@@ -50,11 +50,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--debs", required=True, help="directory with the packages")
     parser.add_argument("--build", default="build/release", help="directory of a build with fault points")
+    parser.add_argument("--previous", help="directory with the packages of a former build, to upgrade from")
     parser.add_argument("--report", help="file for the counts, as JSON")
     parser.add_argument("-k", action="append", help="only tests whose names have this in them")
     chosen = parser.parse_args()
     os.environ["PGCERTD_BUILD"] = os.path.abspath(chosen.build)
     os.environ["PGCERTD_DEBS"] = os.path.abspath(chosen.debs)
+    os.environ["PGCERTD_PREVIOUS"] = os.path.abspath(chosen.previous) if chosen.previous else ""
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{k}*" for k in chosen.k] if chosen.k else None
     suite = loader.discover(os.path.dirname(os.path.abspath(__file__)), "*_test.py")

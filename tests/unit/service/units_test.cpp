@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-bus.h>
 
 #include <atomic>
@@ -175,6 +176,16 @@ TEST_F(Units, TheDeadlineHoldsForAMuteSystemdAndForAnEndlessJob) {
     const auto result = reload_unit(unit, milliseconds{200});
     ASSERT_FALSE(result) << unit;
     EXPECT_EQ(result.error().code, Errc::timeout) << result.error().text();
+  }
+}
+
+TEST_F(Units, AStopOfTheDaemonEndsTheWaitForAnAnswerAndForAJob) {
+  FakeSystemd systemd(bus_->address());
+  const UniqueFd stop{eventfd(1, EFD_CLOEXEC)};
+  for (const char* unit : {"mute.service", "endless.service"}) {
+    const auto result = restart_unit(unit, seconds{600}, stop.get());
+    ASSERT_FALSE(result) << unit;
+    EXPECT_EQ(result.error().code, Errc::cancelled) << result.error().text();
   }
 }
 
