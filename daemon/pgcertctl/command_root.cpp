@@ -32,9 +32,9 @@ Result<std::optional<Secret>> passphrase_of(const RootUse& use) {
     PGCERTD_TRY(Secret named, named_secret(use.passphrase));
     return std::optional(std::move(named));
   }
-  const auto seen = ca::look_at(use.root_dir);
-  if (!seen || !(seen->key_encrypted || seen->key_in_token)) return std::optional<Secret>();   // what is wrong with the directory is told by who opens it
-  auto typed = cli::ask_passphrase(seen->key_in_token ? "PIN of the token with the root's key: " : "Passphrase of the root's key: ");
+  const auto seen = ca::look_at_root_key(use.root_dir);
+  if (!seen || !(seen->encrypted || seen->in_token)) return std::optional<Secret>();   // what is wrong with the directory is told by who opens it
+  auto typed = cli::ask_passphrase(seen->in_token ? "PIN of the token with the root's key: " : "Passphrase of the root's key: ");
   if (!typed && typed.error().code == Errc::refused)
     return fail(Errc::refused, "the passphrase of the root's key cannot be asked for: there is no terminal", "--passphrase file:PATH or credential:NAME");
   if (!typed) return fail(std::move(typed).error());

@@ -29,9 +29,10 @@ Result<CaDirectorySeen::Kind> kind_of(const std::string& path) {
               "name a directory that `pgcertctl ca init` made");
 }
 
-void look_at_key(const std::string& path, CaDirectorySeen& seen) {
-  seen.key_present = is_there(path);
-  if (const auto key = read_secret_file(path)) seen.key_encrypted = x509::is_encrypted_key(key->view()), seen.key_in_token = x509::is_pkcs11_uri(key->view());
+RootKeySeen look_at_key(const std::string& path, CaDirectorySeen::Kind kind) {
+  RootKeySeen seen{.kind = kind, .present = is_there(path)};
+  if (const auto key = read_secret_file(path)) seen.encrypted = x509::is_encrypted_key(key->view()), seen.in_token = x509::is_pkcs11_uri(key->view());
+  return seen;
 }
 
 void look_at_registry(const std::string& path, CaDirectorySeen& seen) {
@@ -76,6 +77,11 @@ Result<std::optional<x509::Crl>> read_crl(const std::string& path) {
   return std::optional(std::move(crls.front()));
 }
 
+Result<RootKeySeen> look_at_root_key(const std::string& path) {
+  PGCERTD_TRY(const auto kind, kind_of(path));
+  return look_at_key(RootDirectory{path}.key(), kind);
+}
+
 Result<CaDirectorySeen> look_at(const std::string& path) {
   CaDirectorySeen seen;
   PGCERTD_TRY(seen.kind, kind_of(path));
@@ -90,7 +96,8 @@ Result<CaDirectorySeen> look_at(const std::string& path) {
   seen.root_pem = anchor.pem();
   look_at_crl(is_root ? root.crl() : issuing.crl(), seen.crl, seen.crl_pem);
   look_at_crl(issuing.root_crl(), seen.root_crl, seen.root_crl_pem);
-  look_at_key(is_root ? root.key() : issuing.key(), seen);
+  const RootKeySeen key = look_at_key(is_root ? root.key() : issuing.key(), seen.kind);
+  seen.key_present = key.present, seen.key_encrypted = key.encrypted, seen.key_in_token = key.in_token;
   look_at_registry(issuing.registry(), seen);
   return seen;
 }

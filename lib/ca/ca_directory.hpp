@@ -62,6 +62,13 @@ inline constexpr std::string_view to_the_root_remedy = "pgcertctl request export
 Result<x509::Certificate> read_certificate(const std::string& path);
 Result<std::optional<x509::Crl>> read_crl(const std::string& path);
 
+// What can be said of a root's key without it: which secret it takes. Reads nothing else, as each use of the key begins with it.
+struct RootKeySeen {
+  CaDirectorySeen::Kind kind = CaDirectorySeen::Kind::root;   // of the directory; an issuing CA's has no root's key
+  bool present = false, encrypted = false, in_token = false;
+};
+Result<RootKeySeen> look_at_root_key(const std::string& path);
+
 // For `ca show`. Errc::not_found when there is no such directory, Errc::invalid when it is no CA directory.
 Result<CaDirectorySeen> look_at(const std::string& path);
 

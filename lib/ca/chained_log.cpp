@@ -78,11 +78,14 @@ Result<void> ChainedLog::append_all(TimePoint at, const std::vector<std::string>
     before = entry.hash;
     added.push_back(std::move(entry));
   }
-  const UniqueFd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  constexpr int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd fd(::open(path_.c_str(), flags));
+  const bool made = !fd && errno == ENOENT;
+  if (made) fd = UniqueFd(::open(path_.c_str(), flags | O_CREAT | O_EXCL, 0600));
   if (!fd) return fail(errno_error("open", path_, errno));
   PGCERTD_CHECK(write_fully(fd.get(), lines, path_));
-  if (::fsync(fd.get()) != 0) return fail(errno_error("fsync", path_, errno));
-  PGCERTD_CHECK(sync_directory(parent_of(path_)));
+  if (::fdatasync(fd.get()) != 0) return fail(errno_error("fdatasync", path_, errno));
+  if (made || entries_.empty()) PGCERTD_CHECK(sync_directory(parent_of(path_)));   // its name is new
   std::move(added.begin(), added.end(), std::back_inserter(entries_));
   return {};
 }

@@ -16,10 +16,10 @@ namespace {
 constexpr const char* root_key_remedy = "bring the medium that holds the root's directory, and name that directory with --root-dir";
 
 Result<void> check_directory(const std::string& directory) {
-  PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
+  PGCERTD_TRY(const RootKeySeen seen, look_at_root_key(directory));
   if (seen.kind != CaDirectorySeen::Kind::root)
     return fail(Errc::invalid, fmt::format("\"{}\" is an issuing CA's directory, not a root's", printable(directory, 4096)), root_key_remedy);
-  if (!seen.key_present) return fail(Errc::not_found, fmt::format("\"{}\" has no root.key: it was taken away, as it should be", printable(directory, 4096)), root_key_remedy);
+  if (!seen.present) return fail(Errc::not_found, fmt::format("\"{}\" has no root.key: it was taken away, as it should be", printable(directory, 4096)), root_key_remedy);
   return {};
 }
 
@@ -85,7 +85,6 @@ Result<std::vector<x509::Certificate>> RootCa::sign_all(const std::vector<Signin
     if (!serial) return order.file.empty() ? fail(std::move(serial).error()) : fail(std::move(serial).error().within(printable(order.file, 4096)));
     serials.push_back(std::move(*serial));
   }
-  PGCERTD_CHECK(registry_.record_serials(serials, now));
   std::vector<x509::Certificate> made;
   std::vector<store::Registry::NewCertificate> certificates;
   std::vector<std::string> lines;
@@ -95,7 +94,8 @@ Result<std::vector<x509::Certificate>> RootCa::sign_all(const std::vector<Signin
     lines.push_back(signed_entry(described(orders[i].wish.profile), one.facts()));
     made.push_back(std::move(one));
   }
-  PGCERTD_CHECK(registry_.record_certificates(certificates, now));
+  // In one transaction: until it is on the disk no certificate has left this function, so a crash before it leaves none unknown.
+  PGCERTD_CHECK(registry_.record_signed(serials, certificates, now));
   PGCERTD_CHECK(log_.append_all(now, lines));
   return made;
 }
@@ -138,8 +138,8 @@ Result<void> change_passphrase(const std::string& directory, const Secret* old_p
   const RootDirectory place{directory};
   PGCERTD_TRY(ChainedLog log, ChainedLog::open(place.log()));
   PGCERTD_CHECK(check_clock(log, now));
-  PGCERTD_TRY(const CaDirectorySeen seen, look_at(directory));
-  if (seen.key_in_token) return fail(Errc::refused, "the root's key is in a token, which has a PIN of its own", "pkcs11-tool --module MODULE --login --change-pin");
+  PGCERTD_TRY(const RootKeySeen seen, look_at_root_key(directory));
+  if (seen.in_token) return fail(Errc::refused, "the root's key is in a token, which has a PIN of its own", "pkcs11-tool --module MODULE --login --change-pin");
   PGCERTD_TRY(const x509::PrivateKey key, read_key(place.key(), old_passphrase, "give the passphrase that it has now"));
   if (new_passphrase == nullptr) {
     PGCERTD_CHECK(replace_file(place.key(), key.to_pem().view(), 0600));

@@ -120,10 +120,10 @@ Result<void> Registry::record_serial(const std::string& serial, const std::strin
   return insert_serial({serial, spki_sha256, profile}, now);
 }
 
-Result<void> Registry::record_serials(const std::vector<NewSerial>& serials, TimePoint now) {
+Result<void> Registry::record_signed(const std::vector<NewSerial>& serials, const std::vector<NewCertificate>& certificates, TimePoint now) {
   return database_.transaction([&]() -> Result<void> {
     for (const NewSerial& one : serials) PGCERTD_CHECK(insert_serial(one, now));
-    return {};
+    return add_certificates(certificates, now);
   });
 }
 
@@ -135,21 +135,20 @@ Result<void> Registry::insert_serial(const NewSerial& serial, TimePoint now) {
 }
 
 Result<void> Registry::record_certificate(const std::string& serial, const std::string& der, TimePoint not_after, TimePoint now) {
-  return record_certificates({{serial, der, not_after}}, now);
+  return add_certificates({{serial, der, not_after}}, now);
 }
 
-Result<void> Registry::record_certificates(const std::vector<NewCertificate>& certificates, TimePoint now) {
-  return database_.transaction([&]() -> Result<void> {
-    PGCERTD_TRY(Statement update,
-                database_.prepare("UPDATE certificate SET der = ?, not_after = ?, issued_at = ? WHERE serial = ? AND der IS NULL"));
-    for (const NewCertificate& one : certificates) {
-      PGCERTD_CHECK(update.bind_blob(1, one.der).bind(2, one.not_after).bind(3, now).bind(4, one.serial).run());
-      if (database_.changes() != 1)
-        return fail(Errc::invalid,
-                    fmt::format("serial {} is not recorded in \"{}\", or has its certificate already", one.serial, database_.path()));
-    }
-    return {};
-  });
+// Each by one statement, which needs no transaction of its own.
+Result<void> Registry::add_certificates(const std::vector<NewCertificate>& certificates, TimePoint now) {
+  PGCERTD_TRY(Statement update,
+              database_.prepare("UPDATE certificate SET der = ?, not_after = ?, issued_at = ? WHERE serial = ? AND der IS NULL"));
+  for (const NewCertificate& one : certificates) {
+    PGCERTD_CHECK(update.bind_blob(1, one.der).bind(2, one.not_after).bind(3, now).bind(4, one.serial).run());
+    if (database_.changes() != 1)
+      return fail(Errc::invalid,
+                  fmt::format("serial {} is not recorded in \"{}\", or has its certificate already", one.serial, database_.path()));
+  }
+  return {};
 }
 
 Result<std::vector<RegistryEntry>> Registry::select(const std::string& condition, const std::vector<std::string>& values) {

@@ -58,16 +58,15 @@ class Registry {
   static Result<Registry> open_or_create(const std::string& path);
 
   Result<void> record_serial(const std::string& serial, const std::string& spki_sha256, const std::string& profile, TimePoint now);
-  // Many at the cost of one: all, or an error and none.
+  // Serials with their certificates, many at the cost of one: all, or an error and none.
   struct NewSerial {
     std::string serial, spki_sha256, profile;
   };
-  Result<void> record_serials(const std::vector<NewSerial>& serials, TimePoint now);
   struct NewCertificate {
     std::string serial, der;
     TimePoint not_after{};
   };
-  Result<void> record_certificates(const std::vector<NewCertificate>& certificates, TimePoint now);
+  Result<void> record_signed(const std::vector<NewSerial>& serials, const std::vector<NewCertificate>& certificates, TimePoint now);
   // Refused for a serial that was never recorded, or that has its certificate already.
   Result<void> record_certificate(const std::string& serial, const std::string& der, TimePoint not_after, TimePoint now);
 
@@ -107,6 +106,7 @@ class Registry {
   static Result<Registry> finish(Database database);
   Result<void> mark_revoked(const std::string& serial, const std::string& reason, TimePoint at);
   Result<void> insert_serial(const NewSerial& serial, TimePoint now);
+  Result<void> add_certificates(const std::vector<NewCertificate>& certificates, TimePoint now);
   struct Counted {
     Database::Mark mark;
     RegistryCounts counts;

@@ -31,6 +31,7 @@ class Crl {
  public:
   static Result<Crl> from_der(std::string_view der);
   [[nodiscard]] const CrlFacts& facts() const;
+  [[nodiscard]] std::uint64_t size() const;   // entries: the one fact that needs no fingerprint
   [[nodiscard]] std::string pem() const;
   [[nodiscard]] std::string der() const;
   [[nodiscard]] bool contains(std::string_view serial_hex) const;

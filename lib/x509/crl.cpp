@@ -73,7 +73,7 @@ bool walk(Crl::Handle& handle) {
 }
 
 Result<Crl> walked(std::shared_ptr<Crl::Handle> handle) {
-  PGCERTD_TRY(handle->facts, crl_facts(handle->frame.get(), handle->der));
+  PGCERTD_TRY(handle->facts, crl_facts(handle->frame.get()));
   handle->facts.revoked = handle->index.size();
   if (!handle->index.unknown_critical().empty()) handle->facts.unknown_critical = true;
   return Crl(std::move(handle));
@@ -82,7 +82,7 @@ Result<Crl> walked(std::shared_ptr<Crl::Handle> handle) {
 Result<Crl> adopt_whole(X509CrlPtr crl) {
   auto handle = std::make_shared<Crl::Handle>();
   handle->der = to_der(crl.get(), i2d_X509_CRL);
-  PGCERTD_TRY(handle->facts, crl_facts(crl.get(), handle->der));
+  PGCERTD_TRY(handle->facts, crl_facts(crl.get()));
   handle->whole = std::move(crl);
   return Crl(std::move(handle));
 }
@@ -200,7 +200,12 @@ Result<Crl> Crl::from_der(std::string_view der) {
   return adopt_crl(std::string(der));
 }
 
-const CrlFacts& Crl::facts() const { return handle_->facts; }
+const CrlFacts& Crl::facts() const {
+  std::call_once(handle_->fingerprint, [this] { handle_->facts.fingerprint_sha256 = sha256_hex(handle_->der); });
+  return handle_->facts;
+}
+
+std::uint64_t Crl::size() const { return handle_->facts.revoked; }
 std::string Crl::der() const { return handle_->der; }
 std::string Crl::pem() const { return pem_text(PEM_STRING_X509_CRL, handle_->der); }
 

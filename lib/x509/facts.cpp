@@ -122,7 +122,7 @@ Result<CertFacts> cert_facts(X509* x509) {
   return facts;
 }
 
-Result<CrlFacts> crl_facts(X509_CRL* crl, std::string_view der) {
+Result<CrlFacts> crl_facts(X509_CRL* crl) {
   CrlFacts facts;
   facts.issuer = name_text(X509_CRL_get_issuer(crl));
   PGCERTD_TRY(facts.this_update, from_asn1(X509_CRL_get0_lastUpdate(crl), "thisUpdate"));
@@ -130,7 +130,6 @@ Result<CrlFacts> crl_facts(X509_CRL* crl, std::string_view der) {
     PGCERTD_TRY(facts.next_update, from_asn1(next, "nextUpdate"));
   }
   facts.revoked = static_cast<std::uint64_t>(std::max(0, sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl))));
-  facts.fingerprint_sha256 = sha256_hex(der);
   read_extensions(facts, crl);
   return facts;
 }

@@ -1,6 +1,8 @@
 // What Certificate, Crl and PrivateKey hold. For this room only: no OpenSSL type leaves it.
 #pragma once
 
+#include <mutex>
+
 #include "x509/certificate.hpp"
 #include "x509/crl_walk.hpp"
 #include "x509/openssl_ptr.hpp"
@@ -15,7 +17,8 @@ struct Certificate::Handle {
 
 // Of a million entries an X509_CRL takes eight times the memory of their DER: it is made only of what could not be walked.
 struct Crl::Handle {
-  CrlFacts facts;
+  mutable CrlFacts facts;     // the fingerprint when they are first asked for: to hash a large CRL takes as long as to verify it
+  mutable std::once_flag fingerprint;
   std::string der;
   CrlParts parts;             // views into der: a handle never moves
   SerialIndex index;

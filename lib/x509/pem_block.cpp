@@ -56,6 +56,17 @@ std::optional<std::size_t> decode_line(std::string_view text, char* out) {
   return size;
 }
 
+// The front of `text` where it is a full line without padding, as all but the last one are, straight to its place. The line is read
+// before its octets are written, as `out` may lie in it.
+bool decode_full_line(std::string_view text, char* out) {
+  if (text.size() <= line_chars || text[line_chars] != '\n') return false;
+  std::array<char, line_octets> octets;   // NOLINT(cppcoreguidelines-pro-type-member-init): as above
+  bool good = true;
+  for (std::size_t i = 0; i < line_chars / 4; ++i) good = decode_group(text.data() + 4 * i, octets.data() + 3 * i) && good;
+  if (good) std::copy_n(octets.begin(), line_octets, out);
+  return good;
+}
+
 // Takes `expected` away from the front.
 bool take(std::string_view& text, std::string_view expected) {
   if (!text.starts_with(expected)) return false;
@@ -69,6 +80,11 @@ bool take_line_end(std::string_view& text) { return take(text, "\n") || take(tex
 // where the text itself begins, as four characters are read before they become three.
 bool decode_lines(std::string_view& text, char* room, std::size_t& size) {
   while (!text.empty()) {
+    if (decode_full_line(text, room + size)) {
+      text.remove_prefix(line_chars + 1);
+      size += line_octets;
+      continue;
+    }
     const std::size_t end = std::min(text.find('\n'), line_chars + 1);   // the line, and perhaps a CR
     std::string_view line = text.substr(0, end), rest = text.substr(std::min(end, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);

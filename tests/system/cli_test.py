@@ -97,6 +97,12 @@ class Usage(unittest.TestCase):
     def test_version(self):
         self.assertRegex(run("--version").out, r"\Apgcertctl \d+\.\d+\.\d+\n\Z")
 
+    def test_what_only_few_commands_need_is_not_loaded_at_the_start(self):
+        loaded = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True, check=True).stdout
+        self.assertIn("libcrypto", loaded)
+        for library in ("libpq", "libldap", "libgssapi", "libgnutls", "libsystemd", "libprometheus"):
+            self.assertNotIn(library, loaded)
+
     def test_output_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "w") as full:
             self.assertEqual(subprocess.run([PROGRAM, "setup", "sql"], stdout=full, stderr=subprocess.DEVNULL).returncode, 1)

@@ -86,6 +86,20 @@ TEST(RootCa, RefusesWhatItWasNotAskedFor) {
   EXPECT_EQ(root.log().entries().size(), 4U) << "two of the ceremony, two signed, nothing of what was refused";
 }
 
+// What cannot be recorded has never been signed: no certificate leaves, and the log says nothing of it.
+TEST(RootCa, WhatIsNotRecordedDoesNotLeave) {
+  TestCa ca;
+  RootCa root = root_of(ca);
+  const auto request = issuing_of(ca).own_request().value();
+  ASSERT_TRUE(RootCa::open(ca.root, nullptr, start));
+  std::filesystem::create_directory(ca.root + "/registry.db-journal");   // where SQLite would write what undoes a transaction
+  EXPECT_FALSE(root.sign(request, issuing_wish(issuing_of(ca)), start));
+  std::filesystem::remove(ca.root + "/registry.db-journal");
+  EXPECT_EQ(root.log().entries().size(), 2U) << "those of the ceremony";
+  EXPECT_EQ(store::Registry::open(ca.root + "/registry.db")->counts()->issued, 2U);
+  EXPECT_TRUE(root.sign(request, issuing_wish(issuing_of(ca)), start));
+}
+
 TEST(RootCa, KnowsAClockThatStandsBehind) {
   TestCa ca;
   {

@@ -55,6 +55,16 @@ TEST(Registry, ASerialWithoutItsCertificateIsNoCertificate) {
   EXPECT_EQ(registry->record_certificate("0a", der, at(9), at(2)).error().code, Errc::invalid) << "has one already";
 }
 
+TEST(Registry, ManySignedAreRecordedAllOrNone) {
+  ScratchDir dir;
+  auto registry = Registry::create(dir / "r.db");
+  ASSERT_TRUE(registry->record_signed({{"0a", "one", "server"}, {"0b", "two", "client"}}, {{"0a", der, at(9)}, {"0b", der, at(9)}}, at(1)));
+  EXPECT_EQ(registry->find_by_spki("two").value()->issued_at, at(1));
+  EXPECT_FALSE(registry->record_signed({{"0c", "three", "server"}, {"0a", "one", "server"}}, {{"0c", der, at(9)}, {"0a", der, at(9)}}, at(2))) << "twice the same serial";
+  EXPECT_FALSE(registry->record_signed({{"0d", "four", "server"}}, {{"0e", der, at(9)}}, at(2))) << "a certificate of another serial";
+  EXPECT_EQ(registry->list().value().size(), 2U);
+}
+
 TEST(Registry, ARevocationIsFinal) {
   ScratchDir dir;
   const std::string path = dir / "r.db";
