@@ -12,9 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 using P = ProblemCode;
 
-class Judge {
+class ListenerJudge {
  public:
-  Judge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) : desired_(desired), seen_(seen), need_(need), now_(now) {}
+  ListenerJudge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) : desired_(desired), seen_(seen), need_(need), now_(now) {}
 
   std::vector<Finding> run() {
     need();
@@ -92,6 +92,6 @@ Desired listener_wish(const IssuerConfig& issuer, Names names, Duration check_in
   return desired;
 }
 
-std::vector<Finding> judge_listener(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) { return Judge(desired, seen, need, now).run(); }
+std::vector<Finding> judge_listener(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) { return ListenerJudge(desired, seen, need, now).run(); }
 
 }  // namespace pgcertd

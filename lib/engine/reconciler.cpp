@@ -181,6 +181,7 @@ void Reconciler::note_result(const Desired& desired, const Action& action, const
   log_.write({LogLevel::error, fmt::format("{}: {}", desired.cluster.name, printable(result.error().text())), "action-failed", {{"PGCERTD_CLUSTER", desired.cluster.name}}});
   // Whatever the plan says next, a step that failed is not tried again at once: never a hot loop.
   ++errors_in_a_row_;
+  out.failed = true;
   out.at_rest = errors_in_a_row_ >= 3;
   try_again_at_ = now + (errors_in_a_row_ < 3 ? Duration{250ms} : backoff(errors_in_a_row_ - 2, desired.check_interval));
   failed_step_ = action.index();

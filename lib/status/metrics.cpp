@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <map>
+#include <span>
 
 #include "core/client_certificates.hpp"
 #include "status/metric_set.hpp"
@@ -289,9 +290,19 @@ void runways(MetricSet& set, const Snapshot& s) {
   }
 }
 
-constexpr std::array reload_methods{"sql", "signal", "systemd"};
-constexpr std::array reload_results{"applied", "not_applied", "error"};
+constexpr std::array reload_methods{"sql", "signal", "systemd", "patroni"};
+constexpr std::array restart_methods{"systemd", "pg_ctl", "patroni"};
+constexpr std::array results{"applied", "not_applied", "error"};
 constexpr std::array rotation_stages{"keygen", "request", "sign", "stage", "install", "reload", "verify"};
+
+// Each from the start, at 0: an increase from nothing is no increase to Prometheus.
+void by_method(MetricSet::Family& family, const Labels& who, std::span<const char* const> methods, const std::map<std::string, std::uint64_t>& counted) {
+  for (const char* method : methods)
+    for (const char* result : results) {
+      const auto found = counted.find(std::string(method) + " " + result);
+      family.add(who + Labels{{"method", method}, {"result", result}}, found == counted.end() ? 0 : count(found->second));
+    }
+}
 
 void rotation_totals(MetricSet& set, const Snapshot& s) {
   auto& total = set.counter("rotations_total", "Rotations by their end; success means that a handshake proved it.");
@@ -307,14 +318,8 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
     tell(total, "success", m.rotations_proved);
     tell(total, "failure", m.rotations_failed);
     tell(total, "rolled_back", m.rotations_rolled_back);
-    for (const char* method : reload_methods)
-      for (const char* result : reload_results) {
-        const auto found = m.reloads.find(std::string(method) + " " + result);
-        reloads.add(who + Labels{{"method", method}, {"result", result}}, found == m.reloads.end() ? 0 : count(found->second));
-      }
-    tell(restarts, "applied", m.restarts_applied);
-    tell(restarts, "not_applied", m.restarts_not_applied);
-    tell(restarts, "error", m.restarts_error);
+    by_method(reloads, who, reload_methods, m.reloads);
+    by_method(restarts, who, restart_methods, m.restarts);
     for (const char* name : rotation_stages) {
       const auto found = m.stage_failures.find(name);
       stage.add(who + Labels{{"stage", name}}, found == m.stage_failures.end() ? 0 : count(found->second));
