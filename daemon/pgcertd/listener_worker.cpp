@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const std::string task = "http";
+const std::string own_task = "http";
 
 bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
@@ -129,24 +129,24 @@ void ListenerWorker::tick() {
     hooks_.log.write({LogLevel::notice, event.message, event.kind, {{"PGCERTD_SERIAL", event.fields["serial"]}}});
     if (auto kept = hooks_.history.append(std::move(event)); !kept) hooks_.log.write({LogLevel::warning, printable(kept.error().text()), "", {}});
   }
-  hooks_.publisher.publish(std::move(done.view), TaskView{task, now, parts_->interval, errors_}, now);
+  hooks_.publisher.publish(std::move(done.view), TaskView{own_task, now, parts_->interval, errors_}, now);
 }
 
 void ListenerWorker::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      hooks_.heartbeats.idle(task);
+      hooks_.heartbeats.idle(own_task);
       const Duration left = std::max<Duration>(next_ - wall_clock(), 0ms);
       changed_.wait_for(lock, std::min(left, parts_->interval), [this] { return stopping_ || woken_; });
       if (stopping_) break;
       woken_ = false;
       parts_->endpoints = endpoints_;
     }
-    hooks_.heartbeats.beat(task, std::chrono::steady_clock::now());
+    hooks_.heartbeats.beat(own_task, std::chrono::steady_clock::now());
     tick();
   }
-  hooks_.heartbeats.forget(task);
+  hooks_.heartbeats.forget(own_task);
 }
 
 }  // namespace pgcertd::daemon

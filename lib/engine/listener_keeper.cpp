@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 constexpr Duration pause_after_refusal = 10min;
 constexpr Duration stand_in_life = std::chrono::days{90};
 
-const std::string name{listener_name};
+const std::string own_name{listener_name};
 
 GenerationSeen generation_of(const std::vector<x509::Certificate>& chain, const LeafJudgement& judgement) {
   GenerationSeen seen;
@@ -97,7 +97,7 @@ ListenerKeeper::Look ListenerKeeper::look(ports::Issuer& issuer, TimePoint now) 
 
 // One key at a time: those made for other names are of no use any more.
 Result<PendingSeen> ListenerKeeper::waiting_key(TimePoint now) {
-  PGCERTD_TRY(const auto pending, ports_.pending.list(name));
+  PGCERTD_TRY(const auto pending, ports_.pending.list(own_name));
   std::optional<PendingSeen> found;
   for (const PendingSeen& one : pending) {
     if (!found && one.names == desired_.names) found = one;
@@ -105,7 +105,7 @@ Result<PendingSeen> ListenerKeeper::waiting_key(TimePoint now) {
   }
   if (found) return std::move(*found);
   PGCERTD_TRY(const ports::NewKey made, ports_.keys.make(desired_.cluster.key_type, desired_.names));
-  PendingSeen fresh{name, made.spki_sha256, made.request_pem, now, desired_.cluster.key_type, desired_.names};
+  PendingSeen fresh{own_name, made.spki_sha256, made.request_pem, now, desired_.cluster.key_type, desired_.names};
   PGCERTD_CHECK(ports_.pending.put(fresh, made.key_pem));
   return fresh;
 }
@@ -115,7 +115,7 @@ void ListenerKeeper::renew(Look& at, ports::Issuer& issuer, TimePoint now) {
   const NeedOf need = need_of(desired_, at.seen, now);
   const auto waiting = waiting_key(now);
   if (!waiting) return at.fault(waiting.error());
-  LeafRequest request{name, waiting->spki_sha256, waiting->request_pem, desired_.names, desired_.cluster.lifetime, std::nullopt};
+  LeafRequest request{own_name, waiting->spki_sha256, waiting->request_pem, desired_.names, desired_.cluster.lifetime, std::nullopt};
   if (need.need == Need::due && at.leaf() != nullptr) request.outlive = at.leaf()->not_after;
   if (const auto chain = at.pair ? x509::parse_certificates(at.pair->chain_pem, "listener.pem") : Result<std::vector<x509::Certificate>>{}; chain && !chain->empty())
     if (const auto key = x509::PrivateKey::parse(at.pair->key_pem.view(), "listener.pem"))

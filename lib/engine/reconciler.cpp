@@ -219,7 +219,7 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
   const ClusterMemory before = memory_;
   Observation seen = observer_.observe(desired, memory_, now);
-  if (ports_.stopping && ports_.stopping()) return {{}, false, true, true, now + desired.check_interval};
+  if (ports_.stopping && ports_.stopping()) return {.view = {}, .broken_off = true, .wake_at = now + desired.check_interval};
   Plan plan = pgcertd::plan(desired, seen, now);
   if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
   const bool held = held_back(plan, desired, now);

@@ -11,12 +11,12 @@
 namespace pgcertd::files {
 namespace {
 
-const std::string name = "listener.pem";
-const std::string fresh = "listener.pem.new";
+const std::string pair_name = "listener.pem";
+const std::string pair_fresh = "listener.pem.new";
 constexpr std::string_view certificate_begin = "-----BEGIN CERTIFICATE-----";
 
 Result<void> clear_leftover(const Directory& directory) {
-  if (::unlinkat(directory.fd(), fresh.c_str(), 0) != 0 && errno != ENOENT) return fail(errno_error("unlinkat", directory.path_of(fresh), errno));
+  if (::unlinkat(directory.fd(), pair_fresh.c_str(), 0) != 0 && errno != ENOENT) return fail(errno_error("unlinkat", directory.path_of(pair_fresh), errno));
   return {};
 }
 
@@ -28,7 +28,7 @@ Result<void> wipe_old(const Result<UniqueFd>& old, const std::string& path) {
 
 }  // namespace
 
-std::string OwnPair::path() const { return state_directory_ + "/http/" + name; }
+std::string OwnPair::path() const { return state_directory_ + "/http/" + pair_name; }
 
 Result<Directory> OwnPair::directory() const {
   PGCERTD_TRY(const Directory state, Directory::open(state_directory_));
@@ -37,7 +37,7 @@ Result<Directory> OwnPair::directory() const {
 
 Result<std::optional<ports::OwnPair::Pair>> OwnPair::read() {
   PGCERTD_TRY(const Directory at, directory());
-  auto bytes = read_secret(at, name, key_limit);
+  auto bytes = read_secret(at, pair_name, key_limit);
   if (!bytes) return bytes.error().code == Errc::not_found ? Result<std::optional<Pair>>{std::nullopt} : fail(std::move(bytes).error());
   const std::size_t begin = std::min(bytes->view().find(certificate_begin), bytes->size());
   Pair pair{std::string(bytes->view().substr(begin)), Secret(bytes->view().substr(0, begin))};
@@ -50,9 +50,9 @@ Result<void> OwnPair::write(const std::string& chain_pem, const Secret& key_pem)
   Secret bytes = Secret::with_size(key_pem.size() + chain_pem.size());
   std::memcpy(bytes.data(), key_pem.view().data(), key_pem.size());
   std::memcpy(bytes.data() + key_pem.size(), chain_pem.data(), chain_pem.size());
-  const auto old = at.open_file(name, O_WRONLY | O_NONBLOCK);
-  Result<void> done = write_new_file(at, fresh, bytes.view(), {});
-  if (done) done = at.rename(fresh, name);
+  const auto old = at.open_file(pair_name, O_WRONLY | O_NONBLOCK);
+  Result<void> done = write_new_file(at, pair_fresh, bytes.view(), {});
+  if (done) done = at.rename(pair_fresh, pair_name);
   if (!done) {
     (void)clear_leftover(at);   // the failure itself is what is told
     return done;

@@ -228,17 +228,20 @@ class ServerLoop::Impl {
   }
 
   void close_late() {
-    std::erase_if(connections_, [&](auto& entry) {
-      Connection& c = entry.second;
-      if (c.phase == Phase::answering || now_ < c.deadline) return false;
+    for (auto it = connections_.begin(); it != connections_.end();) {
+      Connection& c = it->second;
+      if (c.phase == Phase::answering || now_ < c.deadline) {
+        ++it;
+        continue;
+      }
       // A head that never ends is told so, as far as one write without waiting goes.
       if (c.phase == Phase::reading && !c.in.empty()) {
         const Reply reply = problem_reply(408, "the request took too long to arrive");
         refused_(reply);
         (void)give(c, refusal_bytes(reply, true));
       }
-      return true;
-    });
+      it = connections_.erase(it);
+    }
   }
 
   void serve(Id id) {

@@ -7,7 +7,7 @@
 #include "fake/world.hpp"
 #include "sim/driver.hpp"
 
-namespace pgcertd::testing {
+namespace pgcertd::listener_keeper_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -179,4 +179,4 @@ TEST(ListenerKeeper, AStateThatCannotBeReadIsNoReasonForAnother) {
 }
 
 }  // namespace
-}  // namespace pgcertd::testing
+}  // namespace pgcertd::listener_keeper_tests
