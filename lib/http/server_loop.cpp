@@ -282,7 +282,8 @@ class ServerLoop::Impl {
     const TlsStep step = c.tls->handshake();
     c.events = events_of(step, POLLIN);
     if (step == TlsStep::done) c.phase = Phase::reading;
-    return step != TlsStep::over;
+    // The alert that says why is on its way: a reset would destroy it.
+    return step != TlsStep::over || leave(c);
   }
 
   bool receive(Id id, Connection& c) {
@@ -351,15 +352,20 @@ class ServerLoop::Impl {
     c.since = now_;
     c.events = POLLIN;
     if (c.close_after) {
-      // Closing at once with unread bytes would send a reset, which may destroy the response on its way.
-      c.phase = Phase::draining;
-      c.deadline = now_ + drain_time;
       if (c.tls) c.tls->close_notify();
-      return ::shutdown(c.fd.get(), SHUT_WR) == 0;
+      return leave(c);
     }
     c.phase = Phase::reading;
     c.deadline = now_ + options_.keep_alive;
     return c.in.empty() || advance(id, c);
+  }
+
+  // Closing at once with unread bytes would send a reset, which may destroy the response on its way.
+  bool leave(Connection& c) const {
+    c.phase = Phase::draining;
+    c.events = POLLIN;
+    c.deadline = now_ + drain_time;
+    return ::shutdown(c.fd.get(), SHUT_WR) == 0;
   }
 
   static bool drain(Connection& c) {
