@@ -73,7 +73,8 @@ std::vector<std::string> keys(const json& object) {
 TEST(Json, StatusHasTheAgreedShape) {
   const json s = json::parse(status_json(sample::critical(), build));
   using testing::UnorderedElementsAre;
-  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems", "chain_head"));
+  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "http", "problems", "chain_head"));
+  EXPECT_THAT(keys(s["http"]), UnorderedElementsAre("issuer", "client_certificates", "certificate", "served"));
   const json& c = s["clusters"][0];
   EXPECT_THAT(keys(c),
               UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "permissions", "sessions", "problems"));
