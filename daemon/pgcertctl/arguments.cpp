@@ -360,6 +360,8 @@ void add_setting_up(CLI::App& app, Command& command) {
       ->check(CLI::Range(10, 99))
       ->type_name("N");
   bind<DoctorCommand>(*app.add_subcommand("doctor", "every check there is, and what to do"), command);
+  CLI::App& explained = *app.add_subcommand("explain", "what a problem means, and its remedy");
+  explained.add_option("CODE", bind<Explain>(explained, command)->code, "problem code, as in status")->required()->type_name("")->check(problem_code);
   CLI::App& config = *app.add_subcommand("config", "the configuration");
   config.require_subcommand(1);
   bind<ConfigCheck>(*config.add_subcommand("check", "validate it and print what is wrong, with file and line"), command);

@@ -75,6 +75,9 @@ struct Probe {
   std::string user, database, certificate, key;   // user empty: the server is not asked whether it lets anybody in
 };
 struct DoctorCommand {};
+struct Explain {
+  std::string code;
+};
 struct ClientIssue {
   std::string role, directory, format = "libpq", passphrase, issuer, lifetime = "90d";
   KeyType key_type = KeyType::ecdsa_p256;
@@ -158,7 +161,7 @@ struct ConfigCheck {};
 struct ConfigShow {};
 struct Version {};
 using Command = std::variant<std::monostate, Status, Check, Rotate, Rollback, Pause, Resume, Takeover, Revoke, Audit, Permissions, Events, Runway, Inspect, Probe,
-                             DoctorCommand, ClientIssue, ClientList, TrustExport, CrlShow, CrlRefresh, CrlImport, Setup, SetupSql, CaInit, CaSign, CaCrl, CaSession, CaPasswd, CaVerifyLog, RequestList, RequestShow, RequestExport, RequestImport, CaShow, ConfigCheck, ConfigShow, Version>;
+                             DoctorCommand, Explain, ClientIssue, ClientList, TrustExport, CrlShow, CrlRefresh, CrlImport, Setup, SetupSql, CaInit, CaSign, CaCrl, CaSession, CaPasswd, CaVerifyLog, RequestList, RequestShow, RequestExport, RequestImport, CaShow, ConfigCheck, ConfigShow, Version>;
 
 struct Invocation {
   Globals globals;

@@ -6,7 +6,6 @@
 #include <sstream>
 
 #include "base/text.hpp"
-#include "config/idle_keys.hpp"
 #include "config/load.hpp"
 #include "config/print.hpp"
 #include "pgcertctl/commands.hpp"
@@ -54,7 +53,6 @@ int run(const ConfigCheck&, const Session& session) {
   if (!loaded) return session.report(loaded.error());
   if (!loaded->config) return print_issues(session, *loaded);
   const Config& config = *loaded->config;
-  for (const std::string& key : idle_keys_in(config)) session.warn(key + " is set, but this version does not act on it yet");
   if (session.json())
     session.print_json(Json{{"valid", true}, {"issues", Json::array()}});
   else

@@ -84,7 +84,12 @@ class Doctor {
 
   void problems(const std::string& what, const json& holder) {
     for (const json& problem : cli::array_at(holder, "problems"))
-      out_.push_back({what + ": " + cli::text_at(problem, "code"), Verdict::bad, cli::text_at(problem, "message"), cli::text_at(problem, "remedy")});
+      out_.push_back({what + ": " + cli::text_at(problem, "code"), Verdict::bad, cli::text_at(problem, "message"), remedy_of(problem)});
+  }
+
+  static std::string remedy_of(const json& problem) {
+    const std::string remedy = cli::text_at(problem, "remedy"), more = "pgcertctl explain " + cli::text_at(problem, "code");
+    return remedy.empty() ? more : remedy + " (more: " + more + ")";
   }
 
   void clusters() {

@@ -21,6 +21,7 @@ int run(const Runway& command, const Session& session);
 int run(const Inspect& command, const Session& session);
 int run(const Probe& command, const Session& session);
 int run(const DoctorCommand& command, const Session& session);
+int run(const Explain& command, const Session& session);
 int run(const ClientIssue& command, const Session& session);
 int run(const ClientList& command, const Session& session);
 int run(const TrustExport& command, const Session& session);

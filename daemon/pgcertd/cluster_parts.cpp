@@ -50,9 +50,8 @@ postgres::ServerOptions server_options(const Config& config, const ClusterConfig
   return options;
 }
 
-// Keys that may wait for weeks are encrypted where the offline issuer has a passphrase.
-files::PendingStore::PassphraseOf passphrase_of_pending(const Config& config, const ClusterConfig& cluster) {
-  const auto issuer = config.issuers.find(cluster.issuer);
+files::PendingStore::PassphraseOf passphrase_of_pending(const Config& config, const std::string& name) {
+  const auto issuer = config.issuers.find(name);
   if (issuer == config.issuers.end() || issuer->second.type != IssuerType::offline || !issuer->second.passphrase) return {};
   return [source = issuer->second.passphrase] { return service::read_secret(source); };
 }
@@ -75,6 +74,8 @@ files::InPlacePlaces in_place_places(const Config& config, const std::string& cl
 
 }  // namespace
 
+files::PendingStore pending_store(const Config& config, const std::string& issuer) { return files::PendingStore(config.daemon.state_directory, passphrase_of_pending(config, issuer)); }
+
 Desired desired_of(const Config& config, const ClusterConfig& cluster, const std::string& host_fqdn) {
   Desired desired;
   desired.cluster = cluster;
@@ -94,7 +95,7 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
 struct ClusterParts::Impl {
   Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, engine::OtherCrlsOf other_crls, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
-        pending(config.daemon.state_directory, passphrase_of_pending(config, desired.cluster)), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
+        pending(pending_store(config, desired.cluster.issuer)), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
         keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster, cancel), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
     engine::ClusterPorts all{generations, pending, live, in_place, keys, postgres, probe, issuer_port, *store,
                              [](const PostgresSeen& server, const std::vector<std::string>& configured) {

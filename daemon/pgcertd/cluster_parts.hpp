@@ -7,12 +7,16 @@
 #include "base/log.hpp"
 #include "core/plan.hpp"
 #include "engine/reconciler.hpp"
+#include "files/pending_store.hpp"
 #include "ports/issuer.hpp"
 
 namespace pgcertd::daemon {
 
 // The wish of the configuration, with what the host adds.
 Desired desired_of(const Config& config, const ClusterConfig& cluster, const std::string& host_fqdn);
+
+// Keys that may wait for weeks are encrypted where the offline issuer has a passphrase.
+files::PendingStore pending_store(const Config& config, const std::string& issuer);
 
 class ClusterParts {
  public:

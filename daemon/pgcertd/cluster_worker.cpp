@@ -92,6 +92,7 @@ void ClusterWorker::tick() {
   engine::TickResult result = parts_->reconciler().tick(desired(), now, full);
   wake_at_ = std::min(result.wake_at, now + 1h);
   if (result.broken_off) return;
+  if (result.failed) ++errors_;
   if (hooks_.ticked) hooks_.ticked(result.view);
   hooks_.publisher.publish(std::move(result.view), TaskView{task_, now, desired().check_interval, errors_}, parts_->reconciler().state_write_failures(), now);
   if (!result.at_rest) return;

@@ -49,7 +49,15 @@ class Daemon {
   Daemon(std::string config_path, ConfigPtr config, LogSink& log, std::unique_ptr<service::EventLoop> loop)
       : config_path_(std::move(config_path)), config_(std::move(config)), log_(log), loop_(std::move(loop)),
         fleet_(publisher_, heartbeats_, log_, history_, [this](const ClusterView& view) { ticked(view); }),
-        front_(publisher_, fleet_, history_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit_).empty(); }) {}
+        front_(publisher_, heartbeats_, fleet_, history_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit_).empty(); }) {}
+
+  // Nobody's thread may wake what is gone already.
+  ~Daemon() {
+    front_.stop();
+    fleet_.stop();
+  }
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
 
   Result<int> run();
 
@@ -145,7 +153,6 @@ void Daemon::reload() {
   }
   config_ = *next;
   x509::forget_refused_pins();
-  log_warnings(*config_, log_);
   config_loaded_at_ = wall_clock();
   publish_config(true);
   auto applied = fleet_.apply(config_);
@@ -195,8 +202,10 @@ Result<int> Daemon::run() {
   publish_config(true);
   history_.use(config_->daemon.state_directory);
   tidy();
+  fleet_.also_wake([this] { front_.wake_keeper(); });
   PGCERTD_CHECK(front_.apply(*config_));
   PGCERTD_CHECK(fleet_.apply(config_));
+  front_.wake_keeper();
   say(LogLevel::notice, "daemon-started", fmt::format("pgcertd {} watches {} cluster(s)", PGCERTD_VERSION, config_->clusters.size()));
   notifier_.ready(fmt::format("{} cluster(s)", config_->clusters.size()));
   const auto ran = loop_->run();

@@ -12,6 +12,7 @@ Duration longest_leaf(const Config& config, const std::string& issuer) {
   Duration longest{};
   for (const auto& [name, cluster] : config.clusters)
     if (cluster.issuer == issuer) longest = std::max(longest, cluster.lifetime);
+  if (config.http.issuer == issuer) longest = std::max(longest, ClusterConfig{}.lifetime);
   return longest;
 }
 
@@ -81,6 +82,7 @@ void Fleet::poke_all() {
 void Fleet::wake_all() {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, worker] : workers_) worker->wake();
+  if (also_woken_) also_woken_();
 }
 
 void Fleet::poke(const std::string& cluster) {

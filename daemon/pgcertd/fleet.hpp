@@ -30,6 +30,8 @@ class Fleet {
   Result<void> apply(const ConfigPtr& config);
   void poke_all();
   void wake_all();
+  // Whoever else waits for news of an issuer. Set before the first apply(); called on any thread, and must not block.
+  void also_wake(std::function<void()> waiter) { also_woken_ = std::move(waiter); }
   void poke(const std::string& cluster);
   void stop();
   [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;
@@ -50,6 +52,7 @@ class Fleet {
   LogSink& log_;
   History& history_;
   const std::function<void(const ClusterView&)> ticked_;
+  std::function<void()> also_woken_;
   ConfigPtr config_;
   CrlSources crls_;
   mutable std::mutex mutex_;                        // guards the maps

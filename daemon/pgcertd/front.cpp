@@ -5,6 +5,7 @@
 #include "pgcertd/system_random.hpp"
 #include "pgcertd/clock.hpp"
 #include "pgcertd/control.hpp"
+#include "pgcertd/host.hpp"
 #include "pgcertd/process_facts.hpp"
 #include "x509/certificate.hpp"
 
@@ -27,7 +28,8 @@ Result<Rights> rights_of(const DaemonConfig& config) {
 
 }  // namespace
 
-Front::Front(const engine::Publisher& publisher, const Fleet& fleet, History& history, std::function<bool()> alive) : publisher_(publisher), fleet_(fleet), history_(history) {
+Front::Front(engine::Publisher& publisher, service::Heartbeats& heartbeats, const Fleet& fleet, History& history, std::function<bool()> alive)
+    : publisher_(publisher), heartbeats_(heartbeats), fleet_(fleet), history_(history) {
   const TimePoint started = wall_clock();
   http::Source source;
   source.snapshot = [this] { return publisher_.snapshot(); };
@@ -50,28 +52,78 @@ std::optional<std::string> Front::pki(const std::string& name) const {
   return std::nullopt;
 }
 
-Result<void> Front::apply(const Config& config) {
-  if (!control_) {
-    PGCERTD_TRY(const Rights rights, rights_of(config.daemon));
-    control_ = std::make_unique<http::ControlListener>(config.daemon.runtime_directory + "/control.sock", config.daemon.control_group, routes_,
-                                                       [this, rights](const http::ControlRequest& request) { return answer_control(fleet_, rights, request); });
-    if (auto started = control_->start(); !started) {
-      control_.reset();
-      return within(std::move(started), "the control socket");
-    }
+Result<void> Front::open_control(const Config& config) {
+  if (control_) return {};
+  PGCERTD_TRY(const Rights rights, rights_of(config.daemon));
+  control_ = std::make_unique<http::ControlListener>(config.daemon.runtime_directory + "/control.sock", config.daemon.control_group, routes_,
+                                                     [this, rights](const http::ControlRequest& request) { return answer_control(fleet_, rights, request); });
+  if (auto started = control_->start(); !started) {
+    control_.reset();
+    return within(std::move(started), "the control socket");
   }
-  if (served_ == config.http && listeners_.size() == config.http.listen.size()) return {};
+  return {};
+}
+
+// Those that are open stay open, whatever becomes of the certificate: only addresses, names and the change between plain and TLS open anew.
+Result<void> Front::open_listeners(const HttpConfig& http, const std::vector<std::string>& names) {
+  const bool same = served_.listen == http.listen && served_.issuer.empty() == http.issuer.empty() && served_names_ == names && listeners_.size() == http.listen.size();
+  served_ = http;
+  if (same) return {};
   listeners_.clear();
-  served_ = config.http;
-  for (const std::string& address : config.http.listen) {
-    auto listener = std::make_unique<http::PublicListener>(http::ListenOptions{address, config.http.hosts, {}}, routes_);
+  served_names_ = names;
+  for (const std::string& address : http.listen) {
+    auto listener = std::make_unique<http::PublicListener>(http::ListenOptions{address, names, {}, http.issuer.empty() ? nullptr : tls_}, routes_);
     PGCERTD_CHECK(within(listener->start(), "HTTP on " + address));
     listeners_.push_back(std::move(listener));
   }
   return {};
 }
 
+// The new keeper is whole before the old one goes: a client_ca that cannot be read leaves what is served as it is.
+Result<void> Front::keep_certificate(const Config& config, const Names& names) {
+  if (!tls_) tls_ = std::make_shared<http::ServerTls>();
+  PGCERTD_TRY(auto keeper, ListenerWorker::make(config, names, tls_, {publisher_, heartbeats_, fleet_.log(), history_, [this](const std::string& name) -> std::shared_ptr<ports::Issuer> { return fleet_.find_issuer(name); }}));
+  stop_keeper();
+  PGCERTD_CHECK(keeper->start());
+  const std::lock_guard lock(keeper_mutex_);
+  keeper_ = std::move(keeper);
+  return {};
+}
+
+void Front::wake_keeper() {
+  const std::lock_guard lock(keeper_mutex_);
+  if (keeper_) keeper_->wake();
+}
+
+Result<void> Front::apply(const Config& config) {
+  PGCERTD_CHECK(open_control(config));
+  const bool secure = !config.http.issuer.empty() && !config.http.listen.empty();
+  std::vector<std::string> hosts = config.http.hosts;
+  if (secure) {
+    PGCERTD_TRY(const Names names, listener_names(config.http, host_fqdn()));
+    PGCERTD_CHECK(keep_certificate(config, names));
+    hosts = all_names(names);
+  }
+  PGCERTD_CHECK(open_listeners(config.http, hosts));
+  if (!secure) {
+    stop_keeper();
+    publisher_.forget_listener(wall_clock());
+    return {};
+  }
+  std::vector<std::string> endpoints;
+  for (const auto& listener : listeners_) endpoints.push_back(listener->endpoint());
+  keeper_->prove_at(std::move(endpoints));
+  return {};
+}
+
+void Front::stop_keeper() {
+  std::unique_ptr<ListenerWorker> old;   // ends after the lock: its thread may wait for an issuer that wakes it
+  const std::lock_guard lock(keeper_mutex_);
+  old.swap(keeper_);
+}
+
 void Front::stop() {
+  stop_keeper();
   listeners_.clear();
   control_.reset();
 }

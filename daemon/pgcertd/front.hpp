@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -10,26 +11,38 @@
 #include "http/control.hpp"
 #include "http/listener.hpp"
 #include "pgcertd/fleet.hpp"
+#include "pgcertd/listener_worker.hpp"
 
 namespace pgcertd::daemon {
 
 class Front {
  public:
-  Front(const engine::Publisher& publisher, const Fleet& fleet, History& history, std::function<bool()> alive);
+  Front(engine::Publisher& publisher, service::Heartbeats& heartbeats, const Fleet& fleet, History& history, std::function<bool()> alive);
 
   // Opens what `config` names and closes what it does not name any more.
   Result<void> apply(const Config& config);
   void stop();
+  // An issuer has news. Any thread.
+  void wake_keeper();
 
  private:
+  Result<void> open_control(const Config& config);
+  Result<void> open_listeners(const HttpConfig& http, const std::vector<std::string>& names);
+  void stop_keeper();
+  Result<void> keep_certificate(const Config& config, const Names& names);
   [[nodiscard]] std::optional<std::string> pki(const std::string& name) const;
 
-  const engine::Publisher& publisher_;
+  engine::Publisher& publisher_;
+  service::Heartbeats& heartbeats_;
   const Fleet& fleet_;
   History& history_;
   std::shared_ptr<http::Routes> routes_;
   HttpConfig served_;
+  std::vector<std::string> served_names_;
+  std::shared_ptr<http::ServerTls> tls_;                            // null: plain HTTP
   std::vector<std::unique_ptr<http::PublicListener>> listeners_;
+  std::mutex keeper_mutex_;                                         // guards the pointer: wake_keeper() may come at any time
+  std::unique_ptr<ListenerWorker> keeper_;
   std::unique_ptr<http::ControlListener> control_;
 };
 

@@ -22,7 +22,6 @@ int complain(const Error& error, int code) {
 int check_config(const Options& options) {
   const auto config = load_settings(options.config);
   if (!config) return complain(config.error(), 1);
-  for (const std::string& warning : warnings_of(**config)) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   std::printf("%s: the configuration is good: %zu cluster(s), %zu issuer(s)\n", options.config.c_str(), (*config)->clusters.size(), (*config)->issuers.size());
   return 0;
 }
@@ -34,7 +33,6 @@ int run(const Options& options) {
   auto config = load_settings(options.config);
   if (!config) return complain(config.error(), 4);
   const auto log = service::make_log_sink(options.log_format, wall_clock);
-  log_warnings(**config, *log);
   auto done = options.once ? run_once(**config, *log) : run_daemon(options.config, *config, *log);
   return done ? *done : complain(done.error(), done.error().code == Errc::busy ? 4 : 3);
 }

@@ -133,7 +133,8 @@ void QueuedIssuer::look() {
   problems_.clear();
   for (const StandingProblem& p : view.problems) problems_.push_back({p.finding.code, p.finding.object, p.since});
   view.sign_failures = sign_failures_;
-  publisher_.publish(std::move(view), TaskView{task_, now, settings_.check_interval, 0}, now);
+  if (!seen.available) ++errors_;
+  publisher_.publish(std::move(view), TaskView{task_, now, settings_.check_interval, errors_}, now);
   bool news = false;
   {
     const std::lock_guard lock(mutex_);

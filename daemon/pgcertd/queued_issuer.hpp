@@ -86,6 +86,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::vector<ProblemSince> problems_;              // the thread's alone
   ClockGuard clock_;                                // the thread's alone
   std::uint64_t sign_failures_ = 0;                 // the thread's alone
+  std::uint64_t errors_ = 0;                        // looks at an issuer that could not sign; the thread's alone
   std::map<std::string, IssuerAnswer> answers_;
   std::deque<std::string> answer_order_;
   bool poked_ = false, stopping_ = false;

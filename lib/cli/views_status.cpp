@@ -141,6 +141,7 @@ std::string problem_text(const json& problem, const std::string& cluster, TimePo
   if (const auto since = time_at(problem, "since")) out += paragraph("since " + moment_text(since, now), 4);
   const std::string remedy = text_at(problem, "remedy");
   if (!remedy.empty()) out += paragraph("remedy: " + printable(remedy, 1000), 4);
+  if (const std::string code = text_at(problem, "code"); !code.empty()) out += paragraph("more: pgcertctl explain " + printable(code, 40), 4);
   return out;
 }
 

@@ -63,6 +63,7 @@ struct RestartAttempt {
   TimePoint postmaster_start{};       // of the postmaster that was to end
   TimePoint at{};
   std::uint32_t tries = 0;
+  std::string method{};               // "systemd", "pg_ctl"
   bool operator==(const RestartAttempt&) const = default;
 };
 
@@ -122,7 +123,7 @@ struct ClusterMemory {
   std::uint64_t rotations_proved = 0, rotations_failed = 0, rotations_rolled_back = 0;
   std::map<std::string, std::uint64_t> stage_failures;
   std::optional<RestartAttempt> restart;
-  std::uint64_t restarts_applied = 0, restarts_not_applied = 0, restarts_error = 0;
+  std::map<std::string, std::uint64_t> restarts;   // by "systemd applied", as of reloads
   std::map<std::string, std::uint64_t> reloads;    // by "sql applied": how it was asked for, and what became of it
   std::optional<TimePoint> last_attempt_at, last_success_at;
   std::optional<Duration> last_rotation_took;

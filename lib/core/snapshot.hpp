@@ -76,8 +76,16 @@ struct IssuerView {
   std::vector<StandingProblem> problems;
 };
 
+struct ListenerView {                // the HTTP listener's own certificate
+  std::string issuer;
+  bool client_certificates = false;  // asked for
+  std::optional<CertificateView> certificate;   // in the file; none: it serves one that it made itself
+  std::vector<ServedView> served;
+  std::vector<StandingProblem> problems;
+};
+
 struct TaskView {                    // pgcertd_task_*
-  std::string name;                  // "cluster:main", "issuer:local"
+  std::string name;                  // "cluster:main", "issuer:local", "http"
   TimePoint last_run{};
   Duration interval{};
   std::uint64_t errors = 0;
@@ -98,6 +106,7 @@ struct Snapshot {
   TimePoint config_loaded_at{};
   std::vector<ClusterView> clusters; // in name order
   std::vector<IssuerView> issuers;
+  std::optional<ListenerView> listener;        // none: plain HTTP, or not looked at yet
   std::vector<TaskView> tasks;
   std::vector<StandingProblem> problems;       // of the daemon itself
   std::uint64_t state_write_failures = 0;

@@ -460,22 +460,29 @@ Result<void> check_restart(Step& s) {
   return fail(Errc::refused, verdict ? verdict->why : "it is not wanted any more", restart_remedy(fresh));
 }
 
+// `command` as an operator would type it.
+std::string restart_method(const std::string& command) { return command.starts_with("systemctl ") ? "systemd" : "pg_ctl"; }
+
+void count_restart(Step& s, std::string_view result) {
+  if (s.memory.restart) ++s.memory.restarts[fmt::format("{} {}", s.memory.restart->method, result)];
+}
+
 Result<void> run(Step& s, const action::Restart& a) {
   PGCERTD_CHECK(check_restart(s));
   const std::uint32_t tries = s.memory.restart && s.memory.restart->fingerprint_sha256 == a.fingerprint ? s.memory.restart->tries : 0;
-  s.memory.restart = RestartAttempt{a.fingerprint, s.seen.server.postmaster_start, s.now, tries + 1};
+  s.memory.restart = RestartAttempt{a.fingerprint, s.seen.server.postmaster_start, s.now, tries + 1, restart_method(a.method)};
   PGCERTD_CHECK(s.make_durable());
   const auto& pending = s.seen.restart->pending_settings;
   s.say("restart-asked", fmt::format("PostgreSQL is restarted by {}{}", printable(a.method), pending.empty() ? "" : fmt::format("; it brings into force {}, too", fmt::join(pending, ", "))),
         {{"method", a.method}});
   auto restarted = s.ports.postgres.restart();
-  if (!restarted && restarted.error().code != Errc::cancelled) ++s.memory.restarts_error;   // a stop of the daemon ends the wait alone
+  if (!restarted && restarted.error().code != Errc::cancelled) count_restart(s, "error");   // a stop of the daemon ends the wait alone
   return restarted;
 }
 
 Result<void> run(Step& s, const action::NoteRestart& a) {
+  count_restart(s, a.applied ? "applied" : "not_applied");
   s.memory.restart.reset();
-  ++(a.applied ? s.memory.restarts_applied : s.memory.restarts_not_applied);
   if (a.applied) s.say("restart-proved", "a handshake shows the certificate that the restart was for");
   return {};
 }

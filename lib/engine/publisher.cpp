@@ -23,6 +23,21 @@ void Publisher::publish(IssuerView view, const TaskView& task, TimePoint now) {
   compose(now);
 }
 
+void Publisher::publish(ListenerView view, const TaskView& task, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  tasks_[task.name] = task;
+  listener_ = std::move(view);
+  compose(now);
+}
+
+void Publisher::forget_listener(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  if (!listener_) return;
+  tasks_.erase("http");
+  listener_.reset();
+  compose(now);
+}
+
 void Publisher::configure(const std::vector<std::string>& clusters, const std::vector<std::string>& issuers, bool config_ok, TimePoint loaded_at,
                           std::vector<Finding> own, TimePoint now) {
   const std::lock_guard lock(mutex_);
@@ -73,6 +88,8 @@ void Publisher::compose(TimePoint now) {
   };
   for (const auto& [name, view] : clusters_) next->clusters.push_back(view), weigh(view.problems);
   for (const auto& [name, view] : issuers_) next->issuers.push_back(view), weigh(view.problems);
+  next->listener = listener_;
+  if (listener_) weigh(listener_->problems);
   for (const auto& [name, task] : tasks_) next->tasks.push_back(task);
   for (const auto& [name, count] : write_failures_) next->state_write_failures += count;
   weigh(own_);

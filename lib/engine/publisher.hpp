@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "core/snapshot.hpp"
@@ -14,6 +15,9 @@ class Publisher {
   // Each worker publishes its own view; a new version is composed at once.
   void publish(ClusterView view, const TaskView& task, std::uint64_t state_write_failures, TimePoint now);
   void publish(IssuerView view, const TaskView& task, TimePoint now);
+  void publish(ListenerView view, const TaskView& task, TimePoint now);
+  // It speaks plain HTTP now.
+  void forget_listener(TimePoint now);
   // The daemon's own problems (configuration, clock), and which clusters and issuers there are.
   void configure(const std::vector<std::string>& clusters, const std::vector<std::string>& issuers, bool config_ok, TimePoint loaded_at,
                  std::vector<Finding> own, TimePoint now);
@@ -26,6 +30,7 @@ class Publisher {
   mutable std::mutex mutex_;
   std::map<std::string, ClusterView> clusters_;
   std::map<std::string, IssuerView> issuers_;
+  std::optional<ListenerView> listener_;
   std::map<std::string, TaskView> tasks_;
   std::map<std::string, std::uint64_t> write_failures_;
   std::vector<std::string> expected_;

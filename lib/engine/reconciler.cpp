@@ -181,6 +181,7 @@ void Reconciler::note_result(const Desired& desired, const Action& action, const
   log_.write({LogLevel::error, fmt::format("{}: {}", desired.cluster.name, printable(result.error().text())), "action-failed", {{"PGCERTD_CLUSTER", desired.cluster.name}}});
   // Whatever the plan says next, a step that failed is not tried again at once: never a hot loop.
   ++errors_in_a_row_;
+  out.failed = true;
   out.at_rest = errors_in_a_row_ >= 3;
   try_again_at_ = now + (errors_in_a_row_ < 3 ? Duration{250ms} : backoff(errors_in_a_row_ - 2, desired.check_interval));
   failed_step_ = action.index();
@@ -218,7 +219,7 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
   const ClusterMemory before = memory_;
   Observation seen = observer_.observe(desired, memory_, now);
-  if (ports_.stopping && ports_.stopping()) return {{}, false, true, true, now + desired.check_interval};
+  if (ports_.stopping && ports_.stopping()) return {.view = {}, .broken_off = true, .wake_at = now + desired.check_interval};
   Plan plan = pgcertd::plan(desired, seen, now);
   if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
   const bool held = held_back(plan, desired, now);

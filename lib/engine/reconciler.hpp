@@ -17,6 +17,7 @@ namespace pgcertd::engine {
 struct TickResult {
   ClusterView view;
   bool acted = false;
+  bool failed = false;          // its step did
   bool broken_off = false;      // the daemon ends; there is no view
   bool at_rest = true;          // nothing to do before wake_at but wait
   TimePoint wake_at{};

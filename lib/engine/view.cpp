@@ -3,8 +3,6 @@
 #include <algorithm>
 
 namespace pgcertd::engine {
-namespace {
-
 std::vector<StandingProblem> standing(const std::vector<Finding>& findings, const std::vector<ProblemSince>& known, TimePoint now) {
   std::vector<StandingProblem> out;
   for (const Finding& f : findings) {
@@ -18,6 +16,8 @@ std::vector<StandingProblem> standing(const std::vector<Finding>& findings, cons
   });
   return out;
 }
+
+namespace {
 
 std::optional<CertificateView> certificate_view(const Observation& seen, const Plan& plan) {
   const GenerationSeen* current = seen.generations.live();

@@ -116,6 +116,13 @@ Result<void> write_new_file(const Directory& directory, const std::string& name,
   return changed ? sync_file(fd.get(), path) : Result<void>{};   // the owner must be there after a power cut, too
 }
 
+Result<void> overwrite(int fd, const std::string& path) {
+  struct stat seen {};
+  if (::fstat(fd, &seen) != 0) return fail(errno_error("fstat", path, errno));
+  if (!S_ISREG(seen.st_mode) || seen.st_nlink != 0) return {};
+  return write_zeros(fd, std::min(static_cast<std::size_t>(seen.st_size), key_limit), path);
+}
+
 Result<void> remove_directory(const Directory& parent, const std::string& name, const std::string& secret) {
   const auto directory = parent.child(name);
   if (!directory) return directory.error().code == Errc::not_found ? Result<void>{} : fail(directory.error());

@@ -30,6 +30,9 @@ struct NewFile {
 // Made 0600 with O_EXCL before the first byte; content, fsync, then owner and mode, fsync.
 Result<void> write_new_file(const Directory& directory, const std::string& name, std::string_view bytes, const NewFile& as);
 
+// Zeros over a regular file of ours that is linked nowhere any more; of anything else nothing.
+Result<void> overwrite(int fd, const std::string& path);
+
 // Removes the directory `name` of `parent` with the files in it; `secret` is overwritten first. A key that cannot be
 // overwritten is removed all the same, and then reported. Nothing there at all is a success.
 Result<void> remove_directory(const Directory& parent, const std::string& name, const std::string& secret);

@@ -1,11 +1,13 @@
 #include "http/listener.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace pgcertd::http {
@@ -66,13 +68,25 @@ Result<UniqueFd> bind_address(const std::string& address) {
   return fd;
 }
 
-std::uint16_t bound_port(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
-  const auto port = address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
-                                                  : reinterpret_cast<sockaddr_in*>(&address)->sin_port;
-  return ntohs(port);
+struct Bound {
+  std::uint16_t port = 0;
+  std::string endpoint{};
+};
+
+Bound bound_to(int fd) {
+  sockaddr_in6 six{};
+  socklen_t size = sizeof six;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&six), &size) != 0) return {};
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (six.sin6_family == AF_INET6) {
+    if (IN6_IS_ADDR_UNSPECIFIED(&six.sin6_addr)) six.sin6_addr = in6addr_loopback;
+    (void)::inet_ntop(AF_INET6, &six.sin6_addr, text.data(), text.size());
+    return {ntohs(six.sin6_port), fmt::format("[{}]:{}", text.data(), ntohs(six.sin6_port))};
+  }
+  auto& four = reinterpret_cast<sockaddr_in&>(six);
+  if (four.sin_addr.s_addr == htonl(INADDR_ANY)) four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  (void)::inet_ntop(AF_INET, &four.sin_addr, text.data(), text.size());
+  return {ntohs(four.sin_port), fmt::format("{}:{}", text.data(), ntohs(four.sin_port))};
 }
 
 }  // namespace
@@ -87,13 +101,15 @@ PublicListener::~PublicListener() { stop(); }
 
 Result<void> PublicListener::start() {
   PGCERTD_TRY(UniqueFd fd, bind_address(options_.address));
-  port_ = bound_port(fd.get());
+  Bound bound = bound_to(fd.get());
+  port_ = bound.port;
+  endpoint_ = std::move(bound.endpoint);
   loop_ = std::make_unique<ServerLoop>(
       std::move(fd), Rules{}, options_.loop,
       [this](const Head& head, const std::string& request, const Peer& peer, bool last) {
         return respond(head, request, peer, last);
       },
-      [this](const Reply& reply) { routes_->count(reply.handler, reply.status); });
+      [this](const Reply& reply) { routes_->count(reply.handler, reply.status); }, options_.tls);
   return loop_->start();
 }
 

@@ -18,6 +18,7 @@ struct ListenOptions {
   std::string address = "127.0.0.1:9847";      // "host:port" or "[v6]:port"; port 0 takes a free one
   std::vector<std::string> hosts{};            // names besides the address that a Host header may carry
   LoopOptions loop{};
+  std::shared_ptr<const ServerTls> tls{};      // null: plain HTTP
 };
 
 class PublicListener {
@@ -30,6 +31,8 @@ class PublicListener {
   Result<void> start();
   void stop();
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  // Where this host itself reaches it, in numbers; of a wildcard the loopback address.
+  [[nodiscard]] const std::string& endpoint() const noexcept { return endpoint_; }
 
  private:
   [[nodiscard]] bool host_allowed(const Head& head, const Peer& peer) const;
@@ -39,6 +42,7 @@ class PublicListener {
   const std::shared_ptr<Routes> routes_;
   std::vector<std::string> hosts_;             // bare
   std::uint16_t port_ = 0;
+  std::string endpoint_;
   Engine engine_;
   std::unique_ptr<ServerLoop> loop_;           // last: it ends before what it uses
 };

@@ -29,12 +29,18 @@ using std::chrono::milliseconds;
 constexpr milliseconds drain_time{1000};
 constexpr milliseconds accept_pause{100};
 
-enum class Phase : std::uint8_t { reading, answering, writing, draining };
+// A record of TLS at its longest: what has arrived never stays behind in the library, unseen by poll().
+constexpr std::size_t chunk = 16384;
+constexpr char tls_handshake_record = 0x16;
+
+enum class Phase : std::uint8_t { knocking, handshaking, reading, answering, writing, draining };
 
 struct Connection {
   UniqueFd fd;
+  std::unique_ptr<TlsSession> tls;     // ends before the descriptor
   Peer peer;
   Phase phase = Phase::reading;
+  short events = POLLIN;               // what it waits for
   std::string in, out;
   std::size_t written = 0;
   std::size_t requests = 0;
@@ -73,16 +79,54 @@ Peer peer_of(int fd) {
   return peer;
 }
 
+// Of one read or write without waiting.
+struct Moved {
+  std::size_t size = 0;
+  bool alive = true;
+};
+
+Moved moved(ssize_t n) {
+  if (n > 0) return {static_cast<std::size_t>(n), true};
+  return {0, n < 0 && (errno == EAGAIN || errno == EINTR)};
+}
+
+short events_of(TlsStep step, short usual) {
+  return step == TlsStep::wants_read ? short{POLLIN} : step == TlsStep::wants_write ? short{POLLOUT} : usual;
+}
+
+Moved take(Connection& c, std::array<char, chunk>& buffer) {
+  c.events = POLLIN;
+  if (!c.tls) return moved(::recv(c.fd.get(), buffer.data(), buffer.size(), 0));
+  Moved out;
+  const TlsStep step = c.tls->read(buffer.data(), buffer.size(), out.size);
+  c.events = events_of(step, POLLIN);
+  out.alive = step != TlsStep::over;
+  return out;
+}
+
+Moved give(Connection& c, std::string_view bytes) {
+  c.events = POLLOUT;
+  if (!c.tls) return moved(::send(c.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  Moved out;
+  const TlsStep step = c.tls->write(bytes.data(), bytes.size(), out.size);
+  c.events = events_of(step, POLLOUT);
+  out.alive = step != TlsStep::over;
+  return out;
+}
+
+bool is_opening(Phase phase) { return phase == Phase::knocking || phase == Phase::handshaking; }
+
 }  // namespace
 
 class ServerLoop::Impl {
  public:
-  Impl(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused)
+  Impl(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls)
       : listener_(std::move(listener)),
         rules_(std::move(rules)),
         options_(options),
         responder_(std::move(responder)),
-        refused_(std::move(refused)) {}
+        refused_(std::move(refused)),
+        tls_(std::move(tls)) {}
 
   Result<void> start() {
     wake_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -132,7 +176,7 @@ class ServerLoop::Impl {
     polled.push_back({accept_again_ > now_ ? -1 : listener_.get(), POLLIN, 0});
     for (const auto& [id, c] : connections_) {
       if (c.phase == Phase::answering) continue;
-      polled.push_back({c.fd.get(), static_cast<short>(c.phase == Phase::writing ? POLLOUT : POLLIN), 0});
+      polled.push_back({c.fd.get(), c.events, 0});
       ids.push_back(id);
     }
   }
@@ -161,6 +205,7 @@ class ServerLoop::Impl {
       Connection c;
       c.peer = peer_of(fd.get());
       c.fd = std::move(fd);
+      if (tls_) c.phase = Phase::knocking;
       c.since = now_;
       c.deadline = now_ + options_.request_time;
       connections_.emplace(next_id_++, std::move(c));
@@ -173,7 +218,7 @@ class ServerLoop::Impl {
     const auto rank = [](const Connection& c) { return c.phase == Phase::draining ? 0 : c.in.empty() ? 1 : 2; };
     for (auto it = connections_.begin(); it != connections_.end(); ++it) {
       const Connection& c = it->second;
-      if (c.phase != Phase::reading && c.phase != Phase::draining) continue;
+      if (c.phase != Phase::reading && c.phase != Phase::draining && !is_opening(c.phase)) continue;
       if (victim == connections_.end() || std::pair(rank(c), c.since) < std::pair(rank(victim->second), victim->second.since))
         victim = it;
     }
@@ -183,35 +228,70 @@ class ServerLoop::Impl {
   }
 
   void close_late() {
-    std::erase_if(connections_, [&](const auto& entry) {
-      const Connection& c = entry.second;
-      if (c.phase == Phase::answering || now_ < c.deadline) return false;
+    for (auto it = connections_.begin(); it != connections_.end();) {
+      Connection& c = it->second;
+      if (c.phase == Phase::answering || now_ < c.deadline) {
+        ++it;
+        continue;
+      }
       // A head that never ends is told so, as far as one write without waiting goes.
       if (c.phase == Phase::reading && !c.in.empty()) {
         const Reply reply = problem_reply(408, "the request took too long to arrive");
         refused_(reply);
-        const std::string bytes = refusal_bytes(reply, true);
-        (void)!::send(c.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)give(c, refusal_bytes(reply, true));
       }
-      return true;
-    });
+      it = connections_.erase(it);
+    }
   }
 
   void serve(Id id) {
     const auto it = connections_.find(id);
     if (it == connections_.end()) return;
     Connection& c = it->second;
-    const bool alive = c.phase == Phase::reading ? receive(id, c) : c.phase == Phase::writing ? send_some(id, c) : drain(c);
-    if (!alive) connections_.erase(id);
+    if (!go_on(id, c)) connections_.erase(id);
+  }
+
+  bool go_on(Id id, Connection& c) {
+    switch (c.phase) {
+      case Phase::knocking: return knock(id, c);
+      case Phase::handshaking: return shake_hands(c);
+      case Phase::reading: return receive(id, c);
+      case Phase::writing: return send_some(id, c);
+      default: return drain(c);
+    }
+  }
+
+  // Who speaks plain HTTP to this port is told so, instead of an alert that no tool explains.
+  bool knock(Id id, Connection& c) {
+    char first = 0;
+    const ssize_t n = ::recv(c.fd.get(), &first, 1, MSG_PEEK);
+    if (n <= 0) return moved(n).alive;
+    if (first != tls_handshake_record) {
+      const Reply reply = problem_reply(400, "this port speaks HTTPS: ask it with https://");
+      refused_(reply);
+      c.close_after = true;
+      return respond(id, c, refusal_bytes(reply, true));
+    }
+    c.tls = tls_->accept(c.fd.get());
+    if (!c.tls) return false;
+    c.phase = Phase::handshaking;
+    return shake_hands(c);
+  }
+
+  bool shake_hands(Connection& c) {
+    const TlsStep step = c.tls->handshake();
+    c.events = events_of(step, POLLIN);
+    if (step == TlsStep::done) c.phase = Phase::reading;
+    // The alert that says why is on its way: a reset would destroy it.
+    return step != TlsStep::over || leave(c);
   }
 
   bool receive(Id id, Connection& c) {
-    std::array<char, 16384> buffer;
-    const ssize_t n = ::recv(c.fd.get(), buffer.data(), buffer.size(), 0);
-    if (n < 0) return errno == EAGAIN || errno == EINTR;
-    if (n == 0) return false;
+    std::array<char, chunk> buffer;
+    const Moved got = take(c, buffer);
+    if (got.size == 0) return got.alive;
     if (c.in.empty()) c.deadline = now_ + options_.request_time;
-    c.in.append(buffer.data(), static_cast<std::size_t>(n));
+    c.in.append(buffer.data(), got.size);
     return advance(id, c);
   }
 
@@ -264,27 +344,33 @@ class ServerLoop::Impl {
 
   bool send_some(Id id, Connection& c) {
     while (c.written < c.out.size()) {
-      const ssize_t n = ::send(c.fd.get(), c.out.data() + c.written, c.out.size() - c.written, MSG_NOSIGNAL);
-      if (n < 0) return errno == EAGAIN || errno == EINTR;
-      c.written += static_cast<std::size_t>(n);
+      const Moved put = give(c, std::string_view(c.out).substr(c.written));
+      if (put.size == 0) return put.alive;
+      c.written += put.size;
     }
     c.out.clear();
     c.since = now_;
+    c.events = POLLIN;
     if (c.close_after) {
-      // Closing at once with unread bytes would send a reset, which may destroy the response on its way.
-      c.phase = Phase::draining;
-      c.deadline = now_ + drain_time;
-      return ::shutdown(c.fd.get(), SHUT_WR) == 0;
+      if (c.tls) c.tls->close_notify();
+      return leave(c);
     }
     c.phase = Phase::reading;
     c.deadline = now_ + options_.keep_alive;
     return c.in.empty() || advance(id, c);
   }
 
+  // Closing at once with unread bytes would send a reset, which may destroy the response on its way.
+  bool leave(Connection& c) const {
+    c.phase = Phase::draining;
+    c.events = POLLIN;
+    c.deadline = now_ + drain_time;
+    return ::shutdown(c.fd.get(), SHUT_WR) == 0;
+  }
+
   static bool drain(Connection& c) {
-    std::array<char, 16384> buffer;
-    const ssize_t n = ::recv(c.fd.get(), buffer.data(), buffer.size(), 0);
-    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+    std::array<char, chunk> buffer;
+    return moved(::recv(c.fd.get(), buffer.data(), buffer.size(), 0)).alive;
   }
 
   UniqueFd listener_, wake_;
@@ -292,6 +378,7 @@ class ServerLoop::Impl {
   const LoopOptions options_;
   const Responder responder_;
   const Refused refused_;
+  const std::shared_ptr<const ServerTls> tls_;
   std::unique_ptr<httplib::ThreadPool> pool_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
@@ -304,8 +391,8 @@ class ServerLoop::Impl {
   std::vector<std::pair<Id, Answer>> answers_;
 };
 
-ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused)
-    : impl_(std::make_unique<Impl>(std::move(listener), std::move(rules), options, std::move(responder), std::move(refused))) {}
+ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls)
+    : impl_(std::make_unique<Impl>(std::move(listener), std::move(rules), options, std::move(responder), std::move(refused), std::move(tls))) {}
 ServerLoop::~ServerLoop() { impl_->stop(); }
 Result<void> ServerLoop::start() { return impl_->start(); }
 void ServerLoop::stop() { impl_->stop(); }

@@ -16,6 +16,7 @@
 #include "base/unique_fd.hpp"
 #include "http/engine.hpp"
 #include "http/message.hpp"
+#include "http/tls.hpp"
 
 namespace pgcertd::http {
 
@@ -42,7 +43,8 @@ class ServerLoop {
   using Responder = std::function<Answer(const Head& head, const std::string& request, const Peer& peer, bool last)>;
   using Refused = std::function<void(const Reply& reply)>;      // told of what was refused before the responder
 
-  ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused);
+  // With `tls` every connection begins with a handshake, which no thread waits for either.
+  ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls = nullptr);
   ~ServerLoop();
   ServerLoop(const ServerLoop&) = delete;
   ServerLoop& operator=(const ServerLoop&) = delete;

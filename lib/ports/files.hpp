@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,20 @@ class PendingKeys {
   virtual Result<void> put(const PendingSeen& request, const Secret& key_pem) = 0;
   virtual Result<Secret> key(const std::string& spki_sha256) = 0;
   virtual Result<void> remove(const std::string& spki_sha256) = 0;   // wipes the key
+};
+
+// The pair of the HTTP listener, one file of its own.
+class OwnPair {
+ public:
+  struct Pair {
+    std::string chain_pem;           // leaf first
+    Secret key_pem;
+  };
+  virtual ~OwnPair() = default;
+  [[nodiscard]] virtual std::string path() const = 0;
+  virtual Result<std::optional<Pair>> read() = 0;
+  // The old pair or the new one stands there at each moment; the old key is wiped.
+  virtual Result<void> write(const std::string& chain_pem, const Secret& key_pem) = 0;
 };
 
 // The files that a server's settings name. A path that PostgreSQL reports is data, never authority: nothing under STATE

@@ -34,9 +34,10 @@ json problem(const StandingProblem& p) {
           {"object", text_or_null(p.finding.object)}, {"message", text(p.finding.message)}, {"remedy", text(p.finding.remedy)}};
 }
 
-// The daemon's own and those of its issuers.
+// The daemon's own, those of its issuers, and of its listener's certificate.
 std::vector<StandingProblem> overall_problems(const Snapshot& snapshot) {
   std::vector<StandingProblem> out = snapshot.problems;
+  if (snapshot.listener) out.insert(out.end(), snapshot.listener->problems.begin(), snapshot.listener->problems.end());
   for (const IssuerView& view : snapshot.issuers) out.insert(out.end(), view.problems.begin(), view.problems.end());
   return out;
 }
@@ -189,6 +190,14 @@ json issuer(const Snapshot& snapshot, const IssuerView& view) {
           {"client_certificates", client_certificates(seen, snapshot.generated_at)}};
 }
 
+json listener(const std::optional<ListenerView>& view) {
+  if (!view) return nullptr;
+  return {{"issuer", text(view->issuer)},
+          {"client_certificates", view->client_certificates},
+          {"certificate", certificate(view->certificate)},
+          {"served", list(view->served, served)}};
+}
+
 json proved(const Proved& p) {
   return {{"generation", text(p.generation)}, {"fingerprint_sha256", text(p.fingerprint_sha256)}, {"at", time(p.at)}};
 }
@@ -239,6 +248,7 @@ std::string status_json(const Snapshot& snapshot, const BuildInfo& build) {
                {"status", to_string(snapshot.status)},
                {"clusters", list(snapshot.clusters, cluster)},
                {"issuers", list(snapshot.issuers, [&](const IssuerView& view) { return issuer(snapshot, view); })},
+               {"http", listener(snapshot.listener)},
                {"problems", list(overall_problems(snapshot), problem)},
                {"chain_head", snapshot.chain_head.event == 0 ? json(nullptr) : json{{"id", snapshot.chain_head.event}, {"hash", text(snapshot.chain_head.hash)}, {"at", time(snapshot.chain_head.at)}}}});
 }

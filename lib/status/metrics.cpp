@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <map>
+#include <span>
 
 #include "core/client_certificates.hpp"
 #include "status/metric_set.hpp"
@@ -16,9 +17,10 @@ double seconds(Duration d) { return static_cast<double>(d.count()) / 1000; }
 double flag(bool b) { return b ? 1 : 0; }
 double count(std::uint64_t n) { return static_cast<double>(n); }
 
-// Whose problems and expiries: {cluster="main"} or {ca="local"}; the daemon's own have neither.
+// Whose problems and expiries: {cluster="main"}, {ca="local"} or {certificate="http"}, which is the listener's; the daemon's own have none.
 Labels cluster_label(const ClusterView& c) { return {{"cluster", c.name}}; }
 Labels ca_label(const IssuerView& i) { return {{"ca", i.seen.name}}; }
+Labels listener_label() { return {{"certificate", "http"}}; }
 
 double status_value(Severity s) {
   switch (s) {
@@ -46,11 +48,12 @@ void overall(MetricSet& set, const Snapshot& s) {
   };
   for (const ClusterView& c : s.clusters) tell(cluster_label(c), c.problems);
   for (const IssuerView& i : s.issuers) tell(ca_label(i), i.problems);
+  if (s.listener) tell(listener_label(), s.listener->problems);
   tell({}, s.problems);
 }
 
-void certificate_checks(MetricSet::Family& check, const Labels& who, const ClusterView& c, TimePoint now) {
-  const CertificateView* v = c.certificate ? &*c.certificate : nullptr;
+void certificate_checks(MetricSet::Family& check, const Labels& who, const std::optional<CertificateView>& seen, bool revoked, TimePoint now) {
+  const CertificateView* v = seen ? &*seen : nullptr;
   const auto tell = [&](std::string_view name, bool ok) { check.add(who + Labels{{"check", name}}, flag(v && ok)); };
   tell("parse", true);
   tell("time", v && v->leaf.not_before <= now && now <= v->leaf.not_after);
@@ -58,29 +61,26 @@ void certificate_checks(MetricSet::Family& check, const Labels& who, const Clust
   tell("key_match", v && v->judgement.key_matches);
   tell("name", v && v->judgement.missing_names.empty());
   tell("key_usage", v && v->leaf.server_auth);
-  tell("not_revoked", !stands(c, ProblemCode::cert_revoked));
+  tell("not_revoked", !revoked);
   tell("algorithm", v && !v->judgement.weak);
 }
 
-void certificates(MetricSet& set, const Snapshot& s) {
-  auto& readable = set.gauge("certificate_readable", "1 when the certificate that the server's settings name could be read.");
-  auto& not_before = set.gauge("certificate_not_before_timestamp_seconds", "notBefore of the certificate in the file.");
-  auto& not_after = set.gauge("certificate_not_after_timestamp_seconds", "notAfter of the certificate in the file.");
-  auto& chain = set.gauge("certificate_chain_not_after_timestamp_seconds", "Earliest notAfter on its path.");
-  auto& renewal = set.gauge("certificate_renewal_timestamp_seconds", "When it is to be renewed.");
-  auto& check = set.gauge("certificate_check_ok", "1 when the certificate passes the check.");
-  auto& info = set.gauge("certificate_info", "What the certificate is; always 1.");
-  for (const ClusterView& c : s.clusters) {
-    const Labels who = cluster_label(c) + Labels{{"certificate", "server"}};
-    readable.add(who, flag(c.certificate.has_value()));
-    certificate_checks(check, who, c, s.generated_at);
-    if (!c.certificate && !c.last_certificate) continue;
-    const CertificateView& v = c.certificate ? *c.certificate : *c.last_certificate;
-    not_before.add_time(who, v.leaf.not_before);
-    not_after.add_time(who, v.leaf.not_after);
-    chain.add_time(who, v.chain_not_after);
-    renewal.add_time(who, v.renew_at);
-    info.add(who + Labels{{"role", "server"},
+struct CertificateFamilies {
+  MetricSet::Family& readable;
+  MetricSet::Family& not_before;
+  MetricSet::Family& not_after;
+  MetricSet::Family& chain;
+  MetricSet::Family& renewal;
+  MetricSet::Family& check;
+  MetricSet::Family& info;
+};
+
+void certificate_dates(CertificateFamilies& f, const Labels& who, const CertificateView& v) {
+  f.not_before.add_time(who, v.leaf.not_before);
+  f.not_after.add_time(who, v.leaf.not_after);
+  f.chain.add_time(who, v.chain_not_after);
+  f.renewal.add_time(who, v.renew_at);
+  f.info.add(who + Labels{{"role", "server"},
                           {"path", v.path},
                           {"subject", v.leaf.subject},
                           {"issuer", v.leaf.issuer},
@@ -88,7 +88,27 @@ void certificates(MetricSet& set, const Snapshot& s) {
                           {"fingerprint_sha256", v.leaf.fingerprint_sha256},
                           {"key", v.leaf.key_name}},
              1);
+}
+
+void certificates(MetricSet& set, const Snapshot& s) {
+  CertificateFamilies f{set.gauge("certificate_readable", "1 when the certificate that the server's settings name could be read."),
+                        set.gauge("certificate_not_before_timestamp_seconds", "notBefore of the certificate in the file."),
+                        set.gauge("certificate_not_after_timestamp_seconds", "notAfter of the certificate in the file."),
+                        set.gauge("certificate_chain_not_after_timestamp_seconds", "Earliest notAfter on its path."),
+                        set.gauge("certificate_renewal_timestamp_seconds", "When it is to be renewed."),
+                        set.gauge("certificate_check_ok", "1 when the certificate passes the check."),
+                        set.gauge("certificate_info", "What the certificate is; always 1.")};
+  for (const ClusterView& c : s.clusters) {
+    const Labels who = cluster_label(c) + Labels{{"certificate", "server"}};
+    f.readable.add(who, flag(c.certificate.has_value()));
+    certificate_checks(f.check, who, c.certificate, stands(c.problems, ProblemCode::cert_revoked), s.generated_at);
+    if (c.certificate || c.last_certificate) certificate_dates(f, who, c.certificate ? *c.certificate : *c.last_certificate);
   }
+  if (!s.listener) return;
+  const Labels who = listener_label();
+  f.readable.add(who, flag(s.listener->certificate.has_value()));
+  certificate_checks(f.check, who, s.listener->certificate, stands(s.listener->problems, ProblemCode::cert_revoked), s.generated_at);
+  if (s.listener->certificate) certificate_dates(f, who, *s.listener->certificate);
 }
 
 const ServedView* last_known(const ClusterView& c, const std::string& endpoint) {
@@ -270,9 +290,19 @@ void runways(MetricSet& set, const Snapshot& s) {
   }
 }
 
-constexpr std::array reload_methods{"sql", "signal", "systemd"};
-constexpr std::array reload_results{"applied", "not_applied", "error"};
+constexpr std::array reload_methods{"sql", "signal", "systemd", "patroni"};
+constexpr std::array restart_methods{"systemd", "pg_ctl", "patroni"};
+constexpr std::array results{"applied", "not_applied", "error"};
 constexpr std::array rotation_stages{"keygen", "request", "sign", "stage", "install", "reload", "verify"};
+
+// Each from the start, at 0: an increase from nothing is no increase to Prometheus.
+void by_method(MetricSet::Family& family, const Labels& who, std::span<const char* const> methods, const std::map<std::string, std::uint64_t>& counted) {
+  for (const char* method : methods)
+    for (const char* result : results) {
+      const auto found = counted.find(std::string(method) + " " + result);
+      family.add(who + Labels{{"method", method}, {"result", result}}, found == counted.end() ? 0 : count(found->second));
+    }
+}
 
 void rotation_totals(MetricSet& set, const Snapshot& s) {
   auto& total = set.counter("rotations_total", "Rotations by their end; success means that a handshake proved it.");
@@ -288,14 +318,8 @@ void rotation_totals(MetricSet& set, const Snapshot& s) {
     tell(total, "success", m.rotations_proved);
     tell(total, "failure", m.rotations_failed);
     tell(total, "rolled_back", m.rotations_rolled_back);
-    for (const char* method : reload_methods)
-      for (const char* result : reload_results) {
-        const auto found = m.reloads.find(std::string(method) + " " + result);
-        reloads.add(who + Labels{{"method", method}, {"result", result}}, found == m.reloads.end() ? 0 : count(found->second));
-      }
-    tell(restarts, "applied", m.restarts_applied);
-    tell(restarts, "not_applied", m.restarts_not_applied);
-    tell(restarts, "error", m.restarts_error);
+    by_method(reloads, who, reload_methods, m.reloads);
+    by_method(restarts, who, restart_methods, m.restarts);
     for (const char* name : rotation_stages) {
       const auto found = m.stage_failures.find(name);
       stage.add(who + Labels{{"stage", name}}, found == m.stage_failures.end() ? 0 : count(found->second));

@@ -103,7 +103,7 @@ std::string status_schema_json() {
   json whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "/v1/status of pgcertd"}};
   json shapes = json::parse(text);
   whole.update(shapes.at("Status"));
-  for (const char* name : {"Time", "Severity", "Problem", "Server", "Certificate", "Served", "InstalledCrl", "Rotation", "Runway", "Permission", "Sessions", "Cluster", "IssuersCrl", "Issuer"})
+  for (const char* name : {"Time", "Severity", "Problem", "Server", "Certificate", "Served", "InstalledCrl", "Rotation", "Runway", "Permission", "Sessions", "Cluster", "IssuersCrl", "Issuer", "Listener"})
     whole["$defs"][name] = shapes.at(name);
   return whole.dump(2) + "\n";
 }

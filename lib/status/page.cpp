@@ -29,6 +29,7 @@ std::vector<Told> problems_of(const Snapshot& s) {
   };
   for (const ClusterView& c : s.clusters) add("cluster " + c.name, c.problems);
   for (const IssuerView& i : s.issuers) add("issuer " + i.seen.name, i.problems);
+  if (s.listener) add("the HTTP listener", s.listener->problems);
   add("the daemon", s.problems);
   std::stable_sort(out.begin(), out.end(), [](const Told& a, const Told& b) {
     const int left = rank(a.problem->finding.severity), right = rank(b.problem->finding.severity);
@@ -140,6 +141,7 @@ std::string page_html(const Snapshot& snapshot, const BuildInfo& build, TimePoin
     for (const IssuerView& issuer : snapshot.issuers) out += issuer_section(snapshot, issuer, now);
     out += "</div>\n</section>\n";
   }
+  if (snapshot.listener) out += listener_section(*snapshot.listener, now);
   out += fmt::format(
       "</main>\n<footer><p>Picture {} taken {}</p>\n<p>pgcertd {}. This page changes nothing and holds no "
       "secret.</p></footer>\n</body>\n</html>\n",

@@ -22,9 +22,9 @@ std::string server_line(const PostgresSeen& s) {
   return out;
 }
 
-std::string certificate_facts(const ClusterView& c, TimePoint now) {
-  if (!c.certificate) return "<p>There is no certificate yet.</p>\n";
-  const CertificateView& v = *c.certificate;
+std::string certificate_facts(const std::optional<CertificateView>& certificate, TimePoint now) {
+  if (!certificate) return "<p>There is no certificate yet.</p>\n";
+  const CertificateView& v = *certificate;
   std::string names;
   for (const std::string& n : all_names(v.leaf.names)) names += (names.empty() ? "" : ", ") + html(n);
   return facts(fact("Names", names.empty() ? "–" : names) + fact("Subject", html(v.leaf.subject)) +
@@ -127,11 +127,11 @@ std::string endpoint_row(const ServedView& v, TimePoint now) {
                      ok ? "✓ " : "✗ ", verdict, known(p.probed_at) ? relative_text(p.probed_at, now) : "–");
 }
 
-std::string endpoints(const ClusterView& c, TimePoint now) {
-  if (c.served.empty()) return "<p>No endpoint has been probed: the server listens on no TCP address, or is down.</p>\n";
+std::string endpoints(const std::vector<ServedView>& served, const std::string& whose, TimePoint now) {
+  if (served.empty()) return "<p>No endpoint has been probed: the server listens on no TCP address, or is down.</p>\n";
   std::string rows;
-  for (const ServedView& v : c.served) rows += endpoint_row(v, now);
-  return scrolling("Handshakes of " + c.name, "<table><thead><tr><th scope=\"col\">Endpoint</th>"
+  for (const ServedView& v : served) rows += endpoint_row(v, now);
+  return scrolling("Handshakes of " + whose, "<table><thead><tr><th scope=\"col\">Endpoint</th>"
          "<th scope=\"col\">TLS</th><th scope=\"col\">Verify</th><th scope=\"col\">Probed</th></tr></thead>\n<tbody>\n" +
          rows + "</tbody></table>");
 }
@@ -150,8 +150,8 @@ std::string cluster_section(const Snapshot& snapshot, const ClusterView& c, Time
   out += fmt::format("<p class=\"sub\">{}</p>\n", server_line(c.server));
   out += "<div class=\"card wide\">" + timeline_html(rows, c.runway, now, index) + timeline_table(rows, now, c.name) +
          "</div>\n<div class=\"grid\">\n";
-  out += card("Certificate in the file", certificate_facts(c, now)) + card("Rotation", rotation_facts(c, now)) +
-         card("Handshakes", endpoints(c, now)) + card("Sessions", sessions(c)) + card("Permissions", permissions(c)) + card("Runway", runway_facts(c.runway, now));
+  out += card("Certificate in the file", certificate_facts(c.certificate, now)) + card("Rotation", rotation_facts(c, now)) +
+         card("Handshakes", endpoints(c.served, c.name, now)) + card("Sessions", sessions(c)) + card("Permissions", permissions(c)) + card("Runway", runway_facts(c.runway, now));
   out += fmt::format("</div>\n<p class=\"age\">Seen {}</p>\n</section>\n", when(known(c.seen_at), now));
   return out;
 }
@@ -172,6 +172,13 @@ std::string issuer_section(const Snapshot& snapshot, const IssuerView& i, TimePo
   rows += fact("Registry", fmt::format("{} issued, {} revoked", seen.issued, seen.revoked));
   rows += fact("Waiting requests", fmt::format("{}", pending_of(snapshot, i).size()));
   return card("Issuer " + html(seen.name, 63), facts(rows));
+}
+
+std::string listener_section(const ListenerView& listener, TimePoint now) {
+  return "<section aria-labelledby=\"listener\">\n<h2 id=\"listener\">This page over TLS</h2>\n<div class=\"grid\">\n" +
+         card("Certificate of the HTTP listener", listener.certificate ? certificate_facts(listener.certificate, now)
+                                                                       : "<p>It serves one that it made itself, until the issuer has given out one.</p>\n") +
+         card("Its handshakes", endpoints(listener.served, "the HTTP listener", now)) + "</div>\n</section>\n";
 }
 
 }  // namespace pgcertd::status

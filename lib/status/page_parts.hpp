@@ -16,6 +16,7 @@ std::string_view masthead() noexcept;
 std::string cluster_section(const Snapshot& snapshot, const ClusterView& cluster, TimePoint now, std::size_t index);
 // A table that scrolls by itself where the window is narrow; `label` must be the page's only one of its kind.
 std::string scrolling(std::string_view label, const std::string& table);
+std::string listener_section(const ListenerView& listener, TimePoint now);
 std::string issuer_section(const Snapshot& snapshot, const IssuerView& issuer, TimePoint now);
 
 }  // namespace pgcertd::status

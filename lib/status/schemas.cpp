@@ -99,15 +99,21 @@ constexpr std::string_view shapes = R"json({
     "root_crl": {"anyOf": [{"$ref": "#/components/schemas/IssuersCrl"}, {"type": "null"}]},
     "pending_requests": {"type": "array", "items": {"type": "object", "required": ["spki_sha256", "cluster", "since"], "properties": {"spki_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "cluster": {"type": ["string", "null"]}, "since": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}}, "additionalProperties": false}},
     "client_certificates": {"type": "array", "items": {"type": "object", "required": ["role", "serial", "not_before", "not_after", "revoked", "state"], "properties": {"role": {"type": "string"}, "serial": {"type": "string", "pattern": "^[0-9a-f]+$"}, "not_before": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}, "state": {"type": "string", "enum": ["good", "expiring", "expired", "older", "revoked"]}, "not_after": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}, "revoked": {"type": "boolean"}}, "additionalProperties": false}}}},
-  "Status": {"type": "object", "required": ["schema", "version", "generated_at", "status", "clusters", "issuers", "problems", "chain_head"], "additionalProperties": false, "properties": {
+  "Status": {"type": "object", "required": ["schema", "version", "generated_at", "status", "clusters", "issuers", "http", "problems", "chain_head"], "additionalProperties": false, "properties": {
     "schema": {"const": 1},
     "version": {"type": "string"},
     "generated_at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]},
     "status": {"$ref": "#/components/schemas/Severity"},
     "clusters": {"type": "array", "items": {"$ref": "#/components/schemas/Cluster"}},
     "issuers": {"type": "array", "items": {"$ref": "#/components/schemas/Issuer"}},
+    "http": {"anyOf": [{"$ref": "#/components/schemas/Listener"}, {"type": "null"}], "description": "the HTTP listener's own certificate; null: it speaks plain HTTP"},
     "problems": {"type": "array", "items": {"$ref": "#/components/schemas/Problem"}},
     "chain_head": {"anyOf": [{"type": "object", "required": ["id", "hash", "at"], "properties": {"id": {"type": "integer", "minimum": 0}, "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}, "at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]}}, "additionalProperties": false}, {"type": "null"}], "description": "of the chain of events, as the journal was told last"}}},
+  "Listener": {"type": "object", "required": ["issuer", "client_certificates", "certificate", "served"], "additionalProperties": false, "properties": {
+    "issuer": {"type": "string", "description": "by its name in the configuration"},
+    "client_certificates": {"type": "boolean", "description": "true: clients must show one"},
+    "certificate": {"anyOf": [{"$ref": "#/components/schemas/Certificate"}, {"type": "null"}], "description": "in the file; null: it serves one that it made itself"},
+    "served": {"type": "array", "items": {"$ref": "#/components/schemas/Served"}}}},
   "Clusters": {"type": "object", "required": ["schema", "generated_at", "clusters"], "additionalProperties": false, "properties": {
     "schema": {"const": 1},
     "generated_at": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]},

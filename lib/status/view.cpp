@@ -81,8 +81,8 @@ bool in_progress(Stage stage) noexcept {
   return stage == Stage::requested || stage == Stage::issued || stage == Stage::staged || stage == Stage::published;
 }
 
-bool stands(const ClusterView& cluster, ProblemCode code) {
-  return std::any_of(cluster.problems.begin(), cluster.problems.end(), [&](const auto& p) { return p.finding.code == code; });
+bool stands(const std::vector<StandingProblem>& problems, ProblemCode code) {
+  return std::any_of(problems.begin(), problems.end(), [&](const auto& p) { return p.finding.code == code; });
 }
 
 std::optional<TimePoint> next_attempt(const ClusterView& cluster) {

@@ -29,7 +29,7 @@ std::vector<PendingSeen> pending_of(const Snapshot& snapshot, const IssuerView& 
 std::string_view type_name(IssuerType type) noexcept;                  // "self-signed"
 bool pending_restart(const PostgresSeen& server);
 bool in_progress(Stage stage) noexcept;
-bool stands(const ClusterView& cluster, ProblemCode code);
+bool stands(const std::vector<StandingProblem>& problems, ProblemCode code);
 // When the leaf is tried again (after a failure) or renewed.
 std::optional<TimePoint> next_attempt(const ClusterView& cluster);
 std::optional<FileRole> role_of(const FileSeen& file);

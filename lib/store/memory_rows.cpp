@@ -170,6 +170,7 @@ void visit(A& a, RestartAttempt& v) {
   field(a, "postmaster_start", v.postmaster_start);
   field(a, "at", v.at);
   field(a, "tries", v.tries);
+  field(a, "method", v.method);
 }
 template <class A>
 void visit(A& a, PublishAttempt& v) {
@@ -300,9 +301,7 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "crl_proved", v.crl_proved);
   field(a, "trust_trouble", v.trust_trouble);
   field(a, "restart", v.restart);
-  field(a, "restarts_applied", v.restarts_applied);
-  field(a, "restarts_not_applied", v.restarts_not_applied);
-  field(a, "restarts_error", v.restarts_error);
+  field(a, "restarts", v.restarts);
   field(a, "saved_at", v.saved_at);
   field(a, "hba_in_force", v.hba_in_force);
 }

@@ -169,6 +169,17 @@ inline StandingProblem problem(ProblemCode code, std::string message, std::strin
   return {finding(code, std::move(message), std::move(remedy), std::move(object)), now - ago};
 }
 
+// The HTTP listener's own certificate: another one is served than the file holds.
+inline ListenerView listener() {
+  ListenerView l;
+  l.issuer = "local";
+  l.certificate = cluster("http").certificate;
+  l.certificate->path = "/var/lib/pgcertd/http/listener.pem";
+  l.served = {served("127.0.0.1:9847", cert("CN=localhost", "CN=Example Issuing CA,O=Example", '5', now - days{60}, now + days{30}), false)};
+  l.problems = {{{ProblemCode::served_stale, Severity::warning, "http", "the HTTP listener: 127.0.0.1:9847 shows serial 5e5e5e5e, not the one in the file", "systemctl restart pgcertd"}, now - minutes{5}}};
+  return l;
+}
+
 // Served is not what the file says, a CRL is past, a key is open, and a second cluster is down with an expired leaf.
 inline Snapshot critical() {
   Snapshot s = healthy();
@@ -214,6 +225,7 @@ inline Snapshot critical() {
       problem(ProblemCode::crl_expired, "the CRL of local ended 2025-12-30", "pgcertctl crl refresh", "local", days{2})};
   s.problems = {problem(ProblemCode::clock_jump, "the clock jumped by 3h; nothing is issued until it is stable",
                         "check the time service", "", minutes{2})};
+  s.listener = listener();
   s.tasks.push_back({"cluster:reporting", now - minutes{1}, minutes{1}, 4});
   return s;
 }
@@ -239,6 +251,8 @@ inline Snapshot hostile() {
     for (ServedView& v : c.served) v.probe.endpoint = v.probe.detail = v.probe.tls_version = v.probe.cipher = v.verify = bad;
     for (StandingProblem& p : c.problems) p.finding.message = p.finding.remedy = p.finding.object = bad;
   }
+  CertFacts& own = s.listener->certificate->leaf;
+  own.subject = own.issuer = own.serial = own.key_name = bad;
   IssuerSeen& seen = s.issuers.front().seen;
   seen.available = false;
   seen.why = seen.remedy = seen.root->subject = seen.issuing->subject = seen.crl->number = seen.root->fingerprint_sha256 = bad;

@@ -50,7 +50,7 @@ TEST(Restart, IsDoneOnceWhenRequired) {
   EXPECT_EQ(world.restarts, 1U);
   EXPECT_EQ(count(world, "restart-proved"), 1U);
   EXPECT_FALSE(world.memory.restart);
-  EXPECT_EQ(world.memory.restarts_applied, 1U);
+  EXPECT_EQ(world.memory.restarts["systemd applied"], 1U);
   world.now += 24h;
   run_to_rest(world, desired);
   EXPECT_EQ(world.restarts, 1U);
@@ -90,7 +90,7 @@ TEST(Restart, SurvivesACrashAtEachCall) {
       fake::World world{ca(), start};
       replace_pair(world);
       run_to_rest(world, desired, Where{call, phase});
-      for (int i = 0; i < 10 && world.memory.restarts_applied == 0; ++i) {
+      for (int i = 0; i < 10 && world.memory.restarts["systemd applied"] == 0; ++i) {
         world.now += 2min;
         run_to_rest(world, desired);
       }

@@ -30,7 +30,7 @@ if "--build" in sys.argv:
 PROGRAM = pathlib.Path(os.environ.get("PGCERTD_BUILD", ROOT / "build" / "release")).resolve() / "daemon" / "pgcertctl"
 POSTGRES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 COMMANDS = ["status", "check", "events", "runway", "rotate", "rollback", "pause", "resume", "takeover", "revoke", "client issue", "client list", "trust export", "crl show", "crl refresh", "crl import", "audit", "permissions check", "permissions fix", "inspect", "probe",
-            "doctor", "setup", "setup sql", "ca init", "ca sign", "ca crl", "ca session", "ca passwd", "ca verify-log", "request list", "request show", "request export", "request import", "ca show", "config check", "config show", "version"]
+            "doctor", "explain", "setup", "setup sql", "ca init", "ca sign", "ca crl", "ca session", "ca passwd", "ca verify-log", "request list", "request show", "request export", "request import", "ca show", "config check", "config show", "version"]
 
 
 def run(*arguments, stdin=b"", env=None, cwd=None, preexec_fn=None):
@@ -93,6 +93,15 @@ class Usage(unittest.TestCase):
             self.assertEqual(done.returncode, 3)
             self.assertRegex(done.out, r"\APGCERTD UNKNOWN - [^\n]+\n\Z")
         self.assertIn('did you mean "crl-expired"', run("check", "--only", "crl-expird").out)
+
+    def test_explain_prints_the_page_of_a_problem(self):
+        done = run("explain", "served-stale")
+        self.assertEqual((done.returncode, done.out), (0, (ROOT / "docs/problems/served-stale.md").read_text()))
+        told = json.loads(run("--json", "explain", "served-stale").out)
+        self.assertEqual((told["code"], told["severity_at_most"], told["markdown"]), ("served-stale", "critical", done.out))
+        wrong = run("explain", "served-stal")
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn('did you mean "served-stale"', wrong.err)
 
     def test_version(self):
         self.assertRegex(run("--version").out, r"\Apgcertctl \d+\.\d+\.\d+\n\Z")

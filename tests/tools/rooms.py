@@ -16,7 +16,7 @@ ROOMS = {
     "fetch": (("base", "core", "ports"), ("fmt/", "curl/")),
     "service": (("base", "core", "ports"), ("fmt/", "systemd/")),
     "status": (("base", "core"), ("fmt/", "nlohmann/", "prometheus/")),
-    "http": (("base", "core", "ports", "status"), ("fmt/", "nlohmann/", "httplib.h")),
+    "http": (("base", "core", "ports", "status"), ("fmt/", "nlohmann/", "httplib.h", "openssl/")),
     "cli": (("base", "core"), ("fmt/", "nlohmann/", "httplib.h")),
 }
 THIRD_PARTY = ("fmt/", "tl/", "openssl/", "toml++/", "sqlite3.h", "nlohmann/", "libpq-fe.h", "systemd/", "prometheus/", "httplib.h", "curl/", "CLI/")

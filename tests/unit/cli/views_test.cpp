@@ -51,7 +51,7 @@ TEST(StatusView, ShowsProblemsWithRemedyAndAge) {
   const std::string text = status_view(critical_status(), now, plain);
   EXPECT_THAT(text, AllOf(HasSubstr("CRITICAL served-stale main"), HasSubstr("127.0.0.1:5432 serves 40aa"),
                           HasSubstr("DIFFERENT from the file"), HasSubstr("since 2025-12-31T21:00:00Z (3 hours ago)"),
-                          HasSubstr("remedy: pgcertctl rotate main")));
+                          HasSubstr("remedy: pgcertctl rotate main"), HasSubstr("more: pgcertctl explain ")));
   expect_printable_page(text);
 }
 

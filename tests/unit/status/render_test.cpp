@@ -73,7 +73,8 @@ std::vector<std::string> keys(const json& object) {
 TEST(Json, StatusHasTheAgreedShape) {
   const json s = json::parse(status_json(sample::critical(), build));
   using testing::UnorderedElementsAre;
-  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "problems", "chain_head"));
+  EXPECT_THAT(keys(s), UnorderedElementsAre("schema", "version", "generated_at", "status", "clusters", "issuers", "http", "problems", "chain_head"));
+  EXPECT_THAT(keys(s["http"]), UnorderedElementsAre("issuer", "client_certificates", "certificate", "served"));
   const json& c = s["clusters"][0];
   EXPECT_THAT(keys(c),
               UnorderedElementsAre("name", "status", "server", "certificate", "served", "crl", "rotation", "runway", "permissions", "sessions", "problems"));
@@ -96,7 +97,7 @@ TEST(Json, StatusHasTheAgreedShape) {
   EXPECT_THAT(keys(i["crl"]), UnorderedElementsAre("number", "next_update", "revoked"));
   EXPECT_THAT(keys(i["client_certificates"][0]), UnorderedElementsAre("role", "serial", "not_before", "not_after", "revoked", "state"));
   EXPECT_THAT(keys(i["pending_requests"][0]), UnorderedElementsAre("spki_sha256", "cluster", "since"));
-  EXPECT_EQ(s["problems"].size(), 2U);   // the daemon's and the issuer's
+  EXPECT_EQ(s["problems"].size(), 3U);   // the daemon's and the issuer's
 }
 
 TEST(Json, WhatIsUnknownIsNull) {
@@ -331,7 +332,7 @@ TEST(Page, SaysTheSentence) {
       sentence(sample::healthy(), sample::now),
       "PostgreSQL cluster main serves the certificate it should, proved by a handshake. The next renewal is planned in 29 days.");
   EXPECT_THAT(sentence(sample::critical(), sample::now),
-              HasSubstr("5 critical problems and 2 warnings stand. Most pressing, in cluster reporting: the certificate ended"));
+              HasSubstr("5 critical problems and 3 warnings stand. Most pressing, in cluster reporting: the certificate ended"));
   EXPECT_EQ(sentence(Snapshot{}, sample::now), "The first look at the clusters is not finished yet.");
   Snapshot empty;
   empty.first_pass_done = true;

@@ -70,8 +70,8 @@ ClusterMemory full_memory() {
   m.last_attempt_at = second(110);
   m.last_success_at = no_expiry;
   m.last_rotation_took = Duration{1234};
-  m.restart = RestartAttempt{"ab12", from_unix(1'700'000'000), from_unix(1'700'000'100), 2};
-  m.restarts_applied = 1, m.restarts_not_applied = 2, m.restarts_error = 3;
+  m.restart = RestartAttempt{"ab12", from_unix(1'700'000'000), from_unix(1'700'000'100), 2, "systemd"};
+  m.restarts = {{"systemd applied", 1}, {"pg_ctl not_applied", 2}};
   m.saved_at = from_unix(1'700'000'200);
   m.repairs = {{"server.key", "0644 26:26", second(120)}, {"server.crt", "0600 1:1", second(121)}};
   return m;
