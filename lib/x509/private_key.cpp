@@ -1,6 +1,7 @@
 #include "x509/private_key.hpp"
 
 #include <fmt/format.h>
+#include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -101,20 +102,40 @@ Result<void> check_pair(EVP_PKEY* key, KeyType type, std::string_view name) {
   return fail(Errc::parse, fmt::format("EVP_PKEY_pairwise_check \"{}\": the private and the public half do not belong together", name));
 }
 
+PublicKeyPtr encode(EVP_PKEY* key) {
+  X509_PUBKEY* encoded = nullptr;
+  const int done = X509_PUBKEY_set(&encoded, key);
+  PublicKeyPtr out(encoded);
+  return done == 1 ? std::move(out) : nullptr;
+}
+
+// The same for a key on a named curve (RFC 5480), which X509_PUBKEY_set looks for an encoder for among all that there are: it takes
+// longer than to make the key.
+PublicKeyPtr encode_point(EVP_PKEY* key, const char* group) {
+  unsigned char* point = nullptr;
+  const std::size_t size = EVP_PKEY_get1_encoded_public_key(key, &point);
+  PublicKeyPtr out(X509_PUBKEY_new());
+  if (size != 0 && out && X509_PUBKEY_set0_param(out.get(), OBJ_nid2obj(EVP_PKEY_EC), V_ASN1_OBJECT, OBJ_nid2obj(EC_curve_nist2nid(group)), point, static_cast<int>(size)) == 1) return out;
+  OPENSSL_free(point);
+  return nullptr;
+}
+
+Result<PrivateKey> adopt_encoded(KeyPtr key, PublicKeyPtr public_key, std::shared_ptr<void> token) {
+  KeyKind kind = key_kind(key.get());
+  if (!public_key) return fail(openssl_error("X509_PUBKEY_set", kind.name));
+  std::string spki = spki_sha256(public_key.get());
+  auto handle = std::make_unique<PrivateKey::Handle>();
+  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
+  return PrivateKey(std::move(handle));
+}
+
 }  // namespace
 
 Result<PrivateKey> adopt(KeyPtr key) { return adopt_from_token(std::move(key), nullptr); }
 
 Result<PrivateKey> adopt_from_token(KeyPtr key, std::shared_ptr<void> token) {
-  KeyKind kind = key_kind(key.get());
-  X509_PUBKEY* encoded = nullptr;
-  const int done = X509_PUBKEY_set(&encoded, key.get());
-  PublicKeyPtr public_key(encoded);
-  if (done != 1) return fail(openssl_error("X509_PUBKEY_set", kind.name));
-  std::string spki = spki_sha256(public_key.get());
-  auto handle = std::make_unique<PrivateKey::Handle>();
-  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
-  return PrivateKey(std::move(handle));
+  PublicKeyPtr public_key = encode(key.get());
+  return adopt_encoded(std::move(key), std::move(public_key), std::move(token));
 }
 
 Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()>& cancelled) {
@@ -133,7 +154,10 @@ Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()
   EVP_PKEY* made = nullptr;
   const int done = EVP_PKEY_generate(context.get(), &made);
   KeyPtr key(made);
-  if (done == 1) return adopt(std::move(key));
+  if (done == 1) {
+    PublicKeyPtr public_key = algorithm->group ? encode_point(key.get(), algorithm->group) : encode(key.get());
+    return adopt_encoded(std::move(key), std::move(public_key), nullptr);
+  }
   if (cancelled && cancelled()) return fail(Errc::cancelled, fmt::format("generation of a {} key was cancelled", to_string(type)));
   return fail(openssl_error("EVP_PKEY_generate", to_string(type)));
 }

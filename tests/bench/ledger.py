@@ -24,6 +24,11 @@ class Ledger:
         self.rows.append({"what": what, "ours": value, "peer": "", "theirs": None, "unit": unit, "ratio": None, "wanted": f"<= {at_most:g} {unit}", "met": met})
         print(f"{what}: {value:.2f} {unit} (wanted <= {at_most:g}: {'met' if met else 'MISSED'})", flush=True)
 
+    def note(self, what, value, unit="ms"):
+        """A figure that nothing stands beside."""
+        self.rows.append({"what": what, "ours": value, "peer": "", "theirs": None, "unit": unit, "ratio": None, "wanted": "", "met": None})
+        print(f"{what}: {value:.2f} {unit}", flush=True)
+
     def table(self):
         print(f"\n{'':46} {'pgcertd':>12} {'beside':>12} {'ratio':>8} {'wanted':>14}")
         for row in self.rows:

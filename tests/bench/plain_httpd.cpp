@@ -1,5 +1,5 @@
 // The least that a daemon of this shape needs: an sd-event loop with a timer, and cpp-httplib with a pool of threads that answers a
-// constant body of 4 KiB. For tests/bench/run: plain_httpd PORT THREADS
+// constant body, of 4 KiB where no size is given. For tests/bench/run and tests/bench/http: plain_httpd PORT THREADS [BYTES]
 #include <httplib.h>
 #include <libpq-fe.h>
 #include <openssl/ssl.h>
@@ -19,24 +19,24 @@ int tick(sd_event_source* source, std::uint64_t now, void*) {
   return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-std::string body() {
+std::string body(std::size_t size) {
   std::string out;
-  while (out.size() < 4096) out += "pgcertd_not_after_seconds{cluster=\"main\",path=\"/etc/x\"} 1.7e9\n";
-  out.resize(4096);
+  while (out.size() < size) out += "pgcertd_not_after_seconds{cluster=\"main\",path=\"/etc/x\"} 1.7e9\n";
+  out.resize(size);
   return out;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 3 && argc != 4) return 2;
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   (void)::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   SSL_CTX* context = SSL_CTX_new(TLS_method());   // the libraries of the daemon are loaded here, too
   if (context == nullptr || PQlibVersion() == 0) return 1;
-  const std::string text = body();
+  const std::string text = body(argc == 4 ? std::strtoul(argv[3], nullptr, 10) : 4096);
   httplib::Server server;
   server.new_task_queue = [threads = std::atoi(argv[2])] { return new httplib::ThreadPool(static_cast<std::size_t>(threads)); };
   server.set_keep_alive_max_count(1'000'000);

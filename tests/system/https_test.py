@@ -11,6 +11,7 @@ import threading
 import unittest
 
 import pki
+from abuse_test import LIMIT, resident
 from harness import PGCERTCTL, HostTest, poll, quiet_run
 
 
@@ -337,9 +338,11 @@ class WrongClients(Https):
     def test_slow_handshakes_hold_nobody_up(self):
         self.start()
         hello = self.client_hello()
+        idle = resident(self.daemon.pid)
         slow = [self.raw(hello[:length]) for length in (0, 1, 5, len(hello) // 2, len(hello)) for _ in range(60)]   # the last never reads what it is answered
         for _ in range(20):
             self.assertEqual(self.ask_unchecked("/livez"), 200)
+        self.assertLess(resident(self.daemon.pid, "VmHWM") - idle, LIMIT)
         for s in slow:   # each is closed in its time
             s.settimeout(30)
             with contextlib.suppress(OSError):

@@ -97,7 +97,7 @@ TEST(Json, StatusHasTheAgreedShape) {
   EXPECT_THAT(keys(i["crl"]), UnorderedElementsAre("number", "next_update", "revoked"));
   EXPECT_THAT(keys(i["client_certificates"][0]), UnorderedElementsAre("role", "serial", "not_before", "not_after", "revoked", "state"));
   EXPECT_THAT(keys(i["pending_requests"][0]), UnorderedElementsAre("spki_sha256", "cluster", "since"));
-  EXPECT_EQ(s["problems"].size(), 3U);   // the daemon's and the issuer's
+  EXPECT_EQ(s["problems"].size(), 3U);   // the daemon's, the issuer's and the listener's
 }
 
 TEST(Json, WhatIsUnknownIsNull) {
