@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/cert.hpp"
 #include "unit/support/scratch_dir.hpp"
 
 namespace pgcertd::ca {
