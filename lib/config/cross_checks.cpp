@@ -130,7 +130,7 @@ class Checks {
     // A CA may live in the state directory, but not where clusters and requests have their places.
     if (earlier.use == Use::state && later.use == Use::ca)
       return inside(later.path, earlier.path) &&
-             std::ranges::none_of(std::initializer_list<const char*>{"clusters", "pending", "requests"},
+             std::ranges::none_of(std::initializer_list<const char*>{"clusters", "pending", "requests", "http", "crls"},
                                   [&](const char* taken) { return inside(later.path, earlier.path + "/" + taken); });
     return false;
   }

@@ -54,11 +54,13 @@ Request request_of(const httplib::Request& in, std::string_view body) {
   return out;
 }
 
-void fill(const Reply& reply, httplib::Response& out) {
+void fill(Reply reply, httplib::Response& out) {
   out.status = reply.status;
   for (const auto& [name, value] : reply.headers) out.set_header(name, value);
   out.set_header("Accept-Ranges", "none");
-  if (!reply.body.empty()) out.set_content(reply.body, reply.content_type);
+  if (reply.body.empty()) return;
+  out.set_header("Content-Type", reply.content_type);
+  out.body = std::move(reply.body);   // set_content() would copy it
 }
 
 }  // namespace

@@ -9,9 +9,10 @@
 
 namespace pgcertd::status {
 
-// Two parts of one text, which have no family in common: what changes with the snapshot alone, and what does at each request.
+// Three parts of one text, which have no family in common: what changes with the snapshot alone, at each request, and all the time.
 std::string snapshot_metrics_text(const Snapshot& snapshot, const BuildInfo& build);
-std::string process_metrics_text(const ProcessFacts& process, const Counters& counters);
+std::string request_metrics_text(const Counters& counters);
+std::string process_metrics_text(const ProcessFacts& process);
 std::string metrics_text(const Snapshot& snapshot, const BuildInfo& build, const ProcessFacts& process, const Counters& counters);
 
 }  // namespace pgcertd::status

@@ -149,6 +149,24 @@ TEST(Routes, RendersOncePerSnapshotAndNeverAnOldOne) {
   EXPECT_THAT(routes->answer(request("/metrics")).body, HasSubstr("pgcertd_http_requests_total{handler=\"metrics\",code=\"200\"} 4")) << "what each request changes is never kept";
 }
 
+TEST(Routes, AsksTheKernelAboutTheProcessOnceASecond) {
+  test::World world;
+  Source source = world.source();
+  int asked = 0;
+  TimePoint now = sample::now;
+  source.process = [&] {
+    ++asked;
+    return status::ProcessFacts{};
+  };
+  source.now = [&] { return now; };
+  Routes routes(std::move(source), status::BuildInfo{.version = "0.1.0", .revision = "", .compiler = "", .boot_id = "b00t"});
+  for (int i = 0; i < 5; ++i) routes.answer(request("/metrics"));
+  EXPECT_EQ(asked, 1);
+  now += std::chrono::seconds{1};
+  EXPECT_THAT(routes.answer(request("/metrics")).body, HasSubstr("\nprocess_cpu_seconds_total "));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST(Routes, AThrowingCallbackIsNotTold) {
   test::World world;
   world.broken = true;
