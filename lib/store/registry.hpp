@@ -1,5 +1,6 @@
 // Registry: what a CA signed, revoked and numbered, in the one file registry.db of its directory. A serial is recorded
-// before it is signed, by the root together with what it signed and before that leaves its room; a revocation is final, and no row is ever removed (triggers hold both). One object a thread.
+// before it is signed, by the root together with what it signed and before that leaves its room; a revocation is final,
+// and no row is ever removed (triggers hold both). One object a thread.
 #pragma once
 
 #include <sys/types.h>
