@@ -176,6 +176,7 @@ class Fires(unittest.TestCase):
         ("PgcertdRevokedSession", "critical", 60, [(f"pgcertd_postgresql_revoked_client_sessions{{{MAIN}}}", 1, 0)], 4, 5, []),
         ("PgcertdConfigReloadFailed", "warning", 60, [("pgcertd_config_last_reload_successful", 0, 0)], 4, 5, []),
         ("PgcertdClockUnsynchronised", "warning", 60, [("pgcertd_clock_synchronized", 0, 0)], 59, 60, []),
+        ("PgcertdListenerCertificate", "warning", 60, [('pgcertd_problem{certificate="http",code="cert-expired",severity="warning"}', 1, 0)], 14, 15, []),
         ("PgcertdProblem", "critical", 60, [(f'pgcertd_problem{{{MAIN},code="cert-untrusted",severity="critical"}}', 1, 0)], 4, 5, []),
         ("PgcertdProblem", "critical", 60, [(f'pgcertd_problem{{{MAIN},code="settings-weak",severity="warning"}}', 1, 0)], 120, None, []),
         ("PgcertdProblem", "warning", 60, [(f'pgcertd_problem{{{MAIN},code="restart-required",severity="warning"}}', 1, 0)], 59, 60, []),
