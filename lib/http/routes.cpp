@@ -53,7 +53,7 @@ Reply page(const Context& c) {
   const TimePoint now = c.source.now();
   return {.status = 200,
           .content_type = "text/html; charset=utf-8",
-          .body = c.routes.rendered("/", c.snapshot->version, to_unix(now), [&] { return status::page_html(*c.snapshot, c.build, now); }),
+          .body = *c.routes.rendered("/", c.snapshot->version, to_unix(now), [&] { return status::page_html(*c.snapshot, c.build, now); }),
           .headers = {{"Content-Security-Policy", page_policy}}};
 }
 
@@ -69,15 +69,18 @@ Reply health(const Context& c) {
 }
 
 Reply metrics(const Context& c) {
-  std::string body = c.routes.rendered("/metrics", c.snapshot->version, 0, [&] { return status::snapshot_metrics_text(*c.snapshot, c.build); });
-  body += status::request_metrics_text(c.routes.counters());
+  const auto looked = c.routes.rendered("/metrics", c.snapshot->version, 0, [&] { return status::snapshot_metrics_text(*c.snapshot, c.build); });
+  const std::string requests = status::request_metrics_text(c.routes.counters());
   // To ask the kernel costs more than all the rest: once a second will do.
-  body += c.routes.rendered("/metrics of the process", 0, to_unix(c.source.now()), [&] { return status::process_metrics_text(c.source.process()); });
+  const auto process = c.routes.rendered("/metrics of the process", 0, to_unix(c.source.now()), [&] { return status::process_metrics_text(c.source.process()); });
+  std::string body;
+  body.reserve(looked->size() + requests.size() + process->size());
+  body.append(*looked).append(requests).append(*process);
   return {.status = 200, .content_type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(body)};
 }
 
 Reply whole(const Context& c) {
-  return json_reply(c.routes.rendered("/v1/status", c.snapshot->version, 0, [&] { return status::status_json(*c.snapshot, c.build); }));
+  return json_reply(*c.routes.rendered("/v1/status", c.snapshot->version, 0, [&] { return status::status_json(*c.snapshot, c.build); }));
 }
 Reply clusters(const Context& c) { return json_reply(status::clusters_json(*c.snapshot)); }
 Reply rotations(const Context& c) { return json_reply(status::rotations_json(*c.snapshot)); }
@@ -246,11 +249,11 @@ void Routes::count(const std::string& handler, int code) {
   ++counters_.http_requests[{handler, std::to_string(code)}];
 }
 
-std::string Routes::rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const {
+std::shared_ptr<const std::string> Routes::rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const {
   const std::lock_guard lock(rendered_mutex_);   // one renders, the others wait for it instead of doing the same
   const auto known = rendered_.find(path);
   if (known != rendered_.end() && known->second.version == version && known->second.second == second) return known->second.text;
-  std::string text = render();
+  auto text = std::make_shared<const std::string>(render());
   rendered_.insert_or_assign(path, Rendered{version, second, text});
   return text;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -34,15 +35,15 @@ class Routes {
   Reply answer(const Request& request);
   void count(const std::string& handler, int code);
   [[nodiscard]] status::Counters counters() const;
-  // What `render` gave for this state of the path, rendered once for it: of a thousand scrapes between two looks each costs a copy.
+  // What `render` gave for this state of the path, rendered once for it: a thousand scrapes between two looks share it.
   // `second`: of the wall clock where the text has moments in it, else 0.
-  [[nodiscard]] std::string rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const;
+  [[nodiscard]] std::shared_ptr<const std::string> rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const;
 
  private:
   struct Rendered {
     std::uint64_t version = 0;         // of the snapshot
     std::int64_t second = 0;
-    std::string text;
+    std::shared_ptr<const std::string> text;
   };
   const Source source_;
   const status::BuildInfo build_;

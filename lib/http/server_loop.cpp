@@ -311,9 +311,13 @@ class ServerLoop::Impl {
     const bool last = ++c.requests >= options_.max_requests;
     pool_->enqueue([this, id, peer = c.peer, h = std::move(*head), request = std::move(request), last] {
       Answer answer = responder_(h, request, peer, last);
-      const std::lock_guard lock(mutex_);
-      answers_.emplace_back(id, std::move(answer));
-      wake();
+      bool first = false;
+      {
+        const std::lock_guard lock(mutex_);
+        first = answers_.empty();
+        answers_.emplace_back(id, std::move(answer));
+      }
+      if (first) wake();   // for those behind it the loop is awake already
     });
     return true;
   }
