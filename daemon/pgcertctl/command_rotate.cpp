@@ -45,9 +45,10 @@ Result<void> look(const Session& session, const cli::ControlClient& client, cons
   PGCERTD_TRY(const json events, client.get(fmt::format("/v1/events?since={}", watch.last_id())));
   for (const json& event : watch.feed(events)) print_stage(session, event);
   if (watch.end()) return {};
-  PGCERTD_TRY(const json state, client.get("/v1/clusters/" + cluster));
-  watch.look(state);
-  return {};
+  const Result<json> state = client.get("/v1/clusters/" + cluster);
+  if (state) watch.look(*state);
+  const bool later = state || state.error().code == Errc::busy;   // a cluster that was just configured was not looked at yet
+  return later ? Result<void>{} : fail(state.error());
 }
 
 int wait_for_end(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch watch) {

@@ -15,6 +15,10 @@ ClusterWorker::ClusterWorker(std::unique_ptr<ClusterParts> parts, WorkerHooks ho
 
 ClusterWorker::~ClusterWorker() {
   stop();
+  join();
+}
+
+void ClusterWorker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
@@ -35,6 +39,7 @@ std::future<void> ClusterWorker::look() {
   const std::lock_guard lock(mutex_);
   poked_ = true;
   changed_.notify_all();
+  if (ended_) return std::promise<void>().get_future();
   return lookers_.emplace_back().get_future();
 }
 
@@ -46,20 +51,24 @@ void ClusterWorker::wake() {
 
 std::future<Result<std::string>> ClusterWorker::command(engine::Command command) {
   auto promise = std::make_shared<std::promise<Result<std::string>>>();
+  auto answer = promise->get_future();
   const std::lock_guard lock(mutex_);
+  if (ended_) return answer;
   // Before a rotation everything was looked at for its preview.
   if (command.kind != engine::Command::Kind::rotate) poked_ = true;
-  asked_.emplace_back([this, promise, command = std::move(command)] { promise->set_value(parts_->reconciler().command(desired(), command, wall_clock())); });
+  asked_.emplace_back([this, promise = std::move(promise), command = std::move(command)] { promise->set_value(parts_->reconciler().command(desired(), command, wall_clock())); });
   changed_.notify_all();
-  return promise->get_future();
+  return answer;
 }
 
 std::future<Plan> ClusterWorker::preview(bool asked) {
   auto promise = std::make_shared<std::promise<Plan>>();
+  auto answer = promise->get_future();
   const std::lock_guard lock(mutex_);
-  asked_.emplace_back([this, promise, asked] { promise->set_value(parts_->reconciler().preview(desired(), wall_clock(), asked)); });
+  if (ended_) return answer;
+  asked_.emplace_back([this, promise = std::move(promise), asked] { promise->set_value(parts_->reconciler().preview(desired(), wall_clock(), asked)); });
   changed_.notify_all();
-  return promise->get_future();
+  return answer;
 }
 
 bool ClusterWorker::wait(TimePoint until) {
@@ -104,6 +113,11 @@ void ClusterWorker::run() {
   wake_at_ = wall_clock();
   while (wait(wake_at_)) tick();
   hooks_.heartbeats.forget(task_);
+  waiting_.clear();
+  const std::lock_guard lock(mutex_);   // who still waits is told now
+  ended_ = true;
+  asked_.clear();
+  lookers_.clear();
 }
 
 }  // namespace pgcertd::daemon

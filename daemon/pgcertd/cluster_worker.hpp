@@ -35,7 +35,9 @@ class ClusterWorker {
   // As poke(); ready when everything was looked at and what could be done at once is done.
   std::future<void> look();
   void wake();                       // go on now, with what was last seen of the server
-  void stop();                       // returns at once; the destructor waits
+  void stop();                       // returns at once
+  void join();                       // after stop(): its thread has ended. For one thread, whoever else still holds the worker
+  // A promise that is broken: the worker ended first, and nothing was done.
   std::future<Result<std::string>> command(engine::Command command);
   std::future<Plan> preview(bool asked);
   [[nodiscard]] const Desired& desired() const { return parts_->desired(); }
@@ -57,7 +59,7 @@ class ClusterWorker {
   std::condition_variable changed_;
   std::deque<std::function<void()>> asked_;
   std::vector<std::promise<void>> lookers_;        // since the last tick began
-  bool poked_ = false, woken_ = false, stopping_ = false;
+  bool poked_ = false, woken_ = false, stopping_ = false, ended_ = false;
   std::thread thread_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -40,11 +42,7 @@ http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
 http::ControlReply look(ClusterWorker& worker) {
   auto looked = worker.look();
   if (looked.wait_for(patience) != std::future_status::ready) return busy();
-  try {
-    looked.get();
-  } catch (const std::future_error&) {
-    return busy();   // the worker ended: the configuration changed, or the daemon stops
-  }
+  looked.get();
   return {200, json{{"accepted", true}, {"message", "everything was looked at"}}.dump()};
 }
 
@@ -54,7 +52,7 @@ std::string not_due(const Plan& plan) {
   return text + "; --force rotates all the same";
 }
 
-http::ControlReply rotate(ClusterWorker& worker, Order order) {
+http::ControlReply rotate(ClusterWorker& worker, const Order& order) {
   const bool force = order.command.force;
   auto previewed = worker.preview(force);
   if (previewed.wait_for(patience) != std::future_status::ready) return busy();
@@ -63,7 +61,7 @@ http::ControlReply rotate(ClusterWorker& worker, Order order) {
   const bool due = plan.need != Need::none;
   if (order.dry_run) return shown(due ? "this is what would be done" : not_due(plan), planned);
   if (!due && !force && plan.at_rest) return shown(not_due(plan), planned);
-  http::ControlReply reply = run_command(worker, std::move(order.command));
+  http::ControlReply reply = run_command(worker, order.command);
   if (reply.status != 200) return reply;
   json out = json::parse(reply.body);
   out["plan"] = planned;
@@ -80,6 +78,22 @@ http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {
   const auto link = [](const store::ChainLink& l) -> json { return l.event == 0 ? json(nullptr) : json{{"id", l.event}, {"hash", l.hash}}; };
   return {200, json{{"ok", verdict->fault.empty()}, {"fault", verdict->fault.empty() ? json(nullptr) : json(printable(verdict->fault))}, {"chained", verdict->chained},
                     {"checkpoint", link(verdict->checkpoint)}, {"head", link(verdict->head)}, {"holds", asked.empty() ? json(nullptr) : json(verdict->holds_asked)}}.dump()};
+}
+
+// A worker that a change of the configuration ends breaks its promise and has done nothing: its successor is asked.
+template <class Ask>
+http::ControlReply at_worker(const Fleet& fleet, const std::string& cluster, const Ask& ask) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < until) {
+    const auto worker = fleet.find(cluster);
+    if (!worker) return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", cluster), "pgcertctl status lists them");
+    try {
+      return ask(*worker);
+    } catch (const std::future_error&) {
+      continue;
+    }
+  }
+  return problem(503, "Busy", "the configuration is being changed, or pgcertd stops", "ask again");
 }
 
 constexpr std::array<std::string_view, 4> signing_paths{"/v1/revoke", "/v1/clients", "/v1/crl/import", "/v1/requests/import"};
@@ -99,15 +113,13 @@ http::ControlReply answer_control(const Fleet& fleet, const Rights& rights, cons
   if (auto answered = answer_issuer(fleet, request)) return std::move(*answered);
   const auto asked = parse_path(request.path);
   if (!asked) return problem(404, "Not found", "no such path");
-  const auto worker = fleet.find(asked->cluster);
-  if (!worker)
-    return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", asked->cluster), "pgcertctl status lists them");
-  if (asked->verb == "look") return look(*worker);
+  if (asked->verb == "look") return at_worker(fleet, asked->cluster, look);
   auto parsed = parse_order(asked->verb, request.body, request.uid);
   if (auto* refusal = std::get_if<http::ControlReply>(&parsed)) return std::move(*refusal);
-  Order& order = std::get<Order>(parsed);
-  if (order.command.kind == engine::Command::Kind::rotate) return rotate(*worker, std::move(order));
-  return run_command(*worker, std::move(order.command));
+  const Order& order = std::get<Order>(parsed);
+  return at_worker(fleet, asked->cluster, [&](ClusterWorker& worker) {
+    return order.command.kind == engine::Command::Kind::rotate ? rotate(worker, order) : run_command(worker, order.command);
+  });
 }
 
 }  // namespace pgcertd::daemon

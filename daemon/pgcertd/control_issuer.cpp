@@ -105,7 +105,8 @@ Result<std::vector<std::string>> serials_wanted(IssuerCall& call) {
 // Once the server has loaded the CRL: else a session that was ended would be back at once.
 std::string end_sessions_of(IssuerCall& call, const std::string& cluster, const std::vector<std::string>& serials) {
   const auto worker = call.fleet.find(cluster);
-  if (!worker) return "the configuration is being changed";
+  const std::string changing = "the configuration is being changed";
+  if (!worker) return changing;
   if (worker->look().wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
   engine::Command command;
   command.kind = engine::Command::Kind::terminate;
@@ -113,8 +114,12 @@ std::string end_sessions_of(IssuerCall& call, const std::string& cluster, const 
   command.uid = call.request.uid;
   auto answer = worker->command(std::move(command));
   if (answer.wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
-  const Result<std::string> ended = answer.get();
-  return ended ? *ended : fmt::format("{} ({})", ended.error().text(), ended.error().remedy);
+  try {
+    const Result<std::string> ended = answer.get();
+    return ended ? *ended : fmt::format("{} ({})", ended.error().text(), ended.error().remedy);
+  } catch (const std::future_error&) {
+    return changing;
+  }
 }
 
 http::ControlReply revoke(IssuerCall& call) {

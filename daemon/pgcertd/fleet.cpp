@@ -1,12 +1,16 @@
 #include "pgcertd/fleet.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "pgcertd/host.hpp"
 #include "pgcertd/issuers.hpp"
 
 namespace pgcertd::daemon {
 namespace {
+
+// A worker that hangs is the watchdog's matter: whoever asks is then told that there is none.
+constexpr std::chrono::seconds longest_change{20};
 
 Duration longest_leaf(const Config& config, const std::string& issuer) {
   Duration longest{};
@@ -42,7 +46,9 @@ void Fleet::end_changed(const Config& next) {
       else ++it;
   }
   for (const auto& [name, worker] : ended) worker->stop();
-  ended.clear();          // joined here: their issuers outlive them
+  for (const auto& [name, worker] : ended) worker->join();   // their issuers outlive them, whoever else holds a worker
+  for (const auto& [name, issuer] : ended_issuers) issuer->stop();
+  for (const auto& [name, issuer] : ended_issuers) issuer->join();
 }
 
 void Fleet::start_issuers(const ConfigPtr& config) {
@@ -57,7 +63,7 @@ void Fleet::start_issuers(const ConfigPtr& config) {
 Result<void> Fleet::start_clusters(const ConfigPtr& config) {
   const std::string fqdn = host_fqdn();
   for (const auto& [name, cluster] : config->clusters) {
-    if (find(name)) continue;
+    if (workers_.contains(name)) continue;   // no other thread changes them
     PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_, [this] { return other_crls(); }));
     auto worker = std::make_shared<ClusterWorker>(std::move(parts), WorkerHooks{publisher_, heartbeats_, ticked_});
     const std::lock_guard lock(mutex_);
@@ -66,12 +72,30 @@ Result<void> Fleet::start_clusters(const ConfigPtr& config) {
   return {};
 }
 
-Result<void> Fleet::apply(const ConfigPtr& config) {
+Result<void> Fleet::exchange(const ConfigPtr& config) {
   if (config_) end_changed(*config);
   config_ = config;
   crls_.apply(*config);
   start_issuers(config);
   return start_clusters(config);
+}
+
+Result<void> Fleet::apply(const ConfigPtr& config) {
+  const auto change = [this](bool begins) {
+    const std::lock_guard lock(mutex_);
+    changing_ = begins;
+    settled_.notify_all();
+  };
+  change(true);
+  auto applied = exchange(config);
+  change(false);
+  return applied;
+}
+
+std::unique_lock<std::mutex> Fleet::settled() const {
+  std::unique_lock lock(mutex_);
+  settled_.wait_for(lock, longest_change, [this] { return !changing_; });
+  return lock;
 }
 
 void Fleet::poke_all() {
@@ -86,23 +110,29 @@ void Fleet::wake_all() {
 }
 
 void Fleet::poke(const std::string& cluster) {
-  if (const auto worker = find(cluster)) worker->poke();
+  const std::lock_guard lock(mutex_);
+  if (const auto worker = workers_.find(cluster); worker != workers_.end()) worker->second->poke();
 }
 
 std::shared_ptr<ClusterWorker> Fleet::find(const std::string& cluster) const {
-  const std::lock_guard lock(mutex_);
+  const auto lock = settled();
   const auto found = workers_.find(cluster);
   return found == workers_.end() ? nullptr : found->second;
 }
 
 std::shared_ptr<QueuedIssuer> Fleet::find_issuer(const std::string& name) const {
+  (void)settled();
+  return issuer_now(name);
+}
+
+std::shared_ptr<QueuedIssuer> Fleet::issuer_now(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = issuers_.find(name);
   return found == issuers_.end() ? nullptr : found->second;
 }
 
 std::vector<std::string> Fleet::issuer_names() const {
-  const std::lock_guard lock(mutex_);
+  const auto lock = settled();
   std::vector<std::string> names;
   for (const auto& [name, issuer] : issuers_) names.push_back(name);
   return names;
@@ -122,7 +152,7 @@ std::vector<std::shared_ptr<const OtherCrls>> Fleet::other_crls() const {
 }
 
 std::vector<std::string> Fleet::clusters_of(const std::string& issuer) const {
-  const std::lock_guard lock(mutex_);
+  const auto lock = settled();
   std::vector<std::string> names;
   for (const auto& [name, worker] : workers_)
     if (worker->issuer() == issuer) names.push_back(name);
@@ -140,8 +170,8 @@ void Fleet::stop() {
   crls_.stop();
   for (const auto& [name, worker] : workers) worker->stop();
   for (const auto& [name, issuer] : issuers) issuer->stop();
-  workers.clear();
-  issuers.clear();
+  for (const auto& [name, worker] : workers) worker->join();
+  for (const auto& [name, issuer] : issuers) issuer->join();
 }
 
 }  // namespace pgcertd::daemon

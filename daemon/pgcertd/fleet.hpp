@@ -1,8 +1,9 @@
 // Fleet: the workers of all clusters and issuers of one configuration. apply() replaces what has changed and leaves the
-// rest running. Loop thread, but for find(), find_issuer(),
-// issuer_names() and clusters_of(), which any thread may call.
+// rest running. Loop thread, but for what only finds and names, which any thread may call. These wait while apply() is at work:
+// a worker that it exchanges is not one that is missing.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -36,6 +37,7 @@ class Fleet {
   void stop();
   [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;
   [[nodiscard]] std::shared_ptr<QueuedIssuer> find_issuer(const std::string& name) const;
+  [[nodiscard]] std::shared_ptr<QueuedIssuer> issuer_now(const std::string& name) const;   // does not wait
   [[nodiscard]] std::vector<std::string> issuer_names() const;
   [[nodiscard]] std::vector<std::string> clusters_of(const std::string& issuer) const;
   [[nodiscard]] LogSink& log() const { return log_; }
@@ -43,6 +45,8 @@ class Fleet {
 
  private:
   [[nodiscard]] std::vector<std::shared_ptr<const OtherCrls>> other_crls() const;
+  [[nodiscard]] std::unique_lock<std::mutex> settled() const;   // waits, but not for ever
+  Result<void> exchange(const ConfigPtr& config);
   void end_changed(const Config& next);
   void start_issuers(const ConfigPtr& config);
   Result<void> start_clusters(const ConfigPtr& config);
@@ -56,6 +60,8 @@ class Fleet {
   ConfigPtr config_;
   CrlSources crls_;
   mutable std::mutex mutex_;                        // guards the maps
+  mutable std::condition_variable settled_;
+  bool changing_ = true;                            // until the first configuration is applied
   std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers_;
   std::map<std::string, std::shared_ptr<ClusterWorker>> workers_;
 };

@@ -82,7 +82,7 @@ Result<void> Front::open_listeners(const HttpConfig& http, const std::vector<std
 // The new keeper is whole before the old one goes: a client_ca that cannot be read leaves what is served as it is.
 Result<void> Front::keep_certificate(const Config& config, const Names& names) {
   if (!tls_) tls_ = std::make_shared<http::ServerTls>();
-  PGCERTD_TRY(auto keeper, ListenerWorker::make(config, names, tls_, {publisher_, heartbeats_, fleet_.log(), history_, [this](const std::string& name) -> std::shared_ptr<ports::Issuer> { return fleet_.find_issuer(name); }}));
+  PGCERTD_TRY(auto keeper, ListenerWorker::make(config, names, tls_, {publisher_, heartbeats_, fleet_.log(), history_, [this](const std::string& name) -> std::shared_ptr<ports::Issuer> { return fleet_.issuer_now(name); }}));
   stop_keeper();
   PGCERTD_CHECK(keeper->start());
   const std::lock_guard lock(keeper_mutex_);

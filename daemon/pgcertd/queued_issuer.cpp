@@ -39,6 +39,10 @@ QueuedIssuer::QueuedIssuer(IssuerSettings settings, std::unique_ptr<ports::Issue
 
 QueuedIssuer::~QueuedIssuer() {
   stop();
+  join();
+}
+
+void QueuedIssuer::join() {
   if (thread_.joinable()) thread_.join();
 }
 
@@ -103,6 +107,7 @@ void QueuedIssuer::want_canaries() {
 
 std::future<Result<std::string>> QueuedIssuer::start(Order order) {
   const std::lock_guard lock(mutex_);
+  if (ended_) return std::promise<Result<std::string>>().get_future();
   auto answer = asked_.emplace_back(Asked{std::move(order), {}, {}}).done.get_future();
   poked_ = true;
   changed_.notify_all();
@@ -206,6 +211,9 @@ void QueuedIssuer::run() {
     }
   }
   heartbeats_.forget(task_);
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  asked_.clear();
 }
 
 }  // namespace pgcertd::daemon

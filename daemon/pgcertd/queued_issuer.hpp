@@ -52,7 +52,8 @@ class QueuedIssuer final : public ports::Issuer {
   [[nodiscard]] std::shared_ptr<const OtherCrls> published() const;
 
   void poke();
-  void stop();
+  void stop();   // returns at once
+  void join();   // as ClusterWorker's
 
  private:
   struct Asked {
@@ -89,7 +90,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::uint64_t errors_ = 0;                        // looks at an issuer that could not sign; the thread's alone
   std::map<std::string, IssuerAnswer> answers_;
   std::deque<std::string> answer_order_;
-  bool poked_ = false, stopping_ = false;
+  bool poked_ = false, stopping_ = false, ended_ = false;
   std::atomic<bool> canaries_wanted_ = false;
   std::thread thread_;
 };

@@ -102,6 +102,7 @@ struct Snapshot {
   TimePoint generated_at{};
   Severity status = Severity::unknown;
   bool first_pass_done = false;      // /readyz
+  std::vector<std::string> awaited;  // clusters that are configured and were not looked at yet
   bool config_ok = true;
   TimePoint config_loaded_at{};
   std::vector<ClusterView> clusters; // in name order

@@ -1,14 +1,20 @@
 #include "engine/publisher.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "engine/view.hpp"
 
 namespace pgcertd::engine {
+namespace {
+
+bool holds(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
+
+}  // namespace
 
 void Publisher::publish(ClusterView view, const TaskView& task, std::uint64_t state_write_failures, TimePoint now) {
   const std::lock_guard lock(mutex_);
-  if (std::find(expected_.begin(), expected_.end(), view.name) == expected_.end()) return;   // a worker that ends after a reload of the configuration
+  if (!holds(expected_, view.name)) return;   // a worker that ends after a reload of the configuration
   write_failures_[view.name] = state_write_failures;
   tasks_[task.name] = task;
   if (const auto before = clusters_.find(view.name); before != clusters_.end()) keep_last_known(view, before->second);
@@ -18,6 +24,7 @@ void Publisher::publish(ClusterView view, const TaskView& task, std::uint64_t st
 
 void Publisher::publish(IssuerView view, const TaskView& task, TimePoint now) {
   const std::lock_guard lock(mutex_);
+  if (!holds(expected_issuers_, view.seen.name)) return;   // likewise
   tasks_[task.name] = task;
   issuers_[view.seen.name] = std::move(view);
   compose(now);
@@ -42,9 +49,10 @@ void Publisher::configure(const std::vector<std::string>& clusters, const std::v
                           std::vector<Finding> own, TimePoint now) {
   const std::lock_guard lock(mutex_);
   const auto gone = [](const std::vector<std::string>& names) {
-    return [&names](const auto& item) { return std::find(names.begin(), names.end(), item.first) == names.end(); };
+    return [&names](const auto& item) { return !holds(names, item.first); };
   };
   expected_ = clusters;
+  expected_issuers_ = issuers;
   std::erase_if(clusters_, gone(clusters));
   std::erase_if(issuers_, gone(issuers));
   std::erase_if(tasks_, [&](const auto& item) {
@@ -81,7 +89,8 @@ void Publisher::compose(TimePoint now) {
   next->config_loaded_at = config_loaded_at_;
   next->problems = own_;
   next->chain_head = chain_head_;
-  next->first_pass_done = std::all_of(expected_.begin(), expected_.end(), [&](const std::string& name) { return clusters_.contains(name); });
+  std::ranges::copy_if(expected_, std::back_inserter(next->awaited), [&](const std::string& name) { return !clusters_.contains(name); });
+  next->first_pass_done = next->awaited.empty();
   next->status = next->first_pass_done ? Severity::ok : Severity::unknown;
   const auto weigh = [&](const std::vector<StandingProblem>& problems) {
     for (const StandingProblem& p : problems) next->status = worse(next->status, p.finding.severity);

@@ -33,7 +33,7 @@ class Publisher {
   std::optional<ListenerView> listener_;
   std::map<std::string, TaskView> tasks_;
   std::map<std::string, std::uint64_t> write_failures_;
-  std::vector<std::string> expected_;
+  std::vector<std::string> expected_, expected_issuers_;
   std::vector<StandingProblem> own_;
   bool config_ok_ = true;
   TimePoint config_loaded_at_{};

@@ -60,11 +60,17 @@ Reply page(const Context& c) {
 Reply livez(const Context& c) { return text_reply(c.source.alive(), "the daemon's loop does not turn"); }
 Reply readyz(const Context& c) { return text_reply(c.snapshot && c.snapshot->first_pass_done, "the first pass is not done yet"); }
 
+Reply no_cluster(const Snapshot& snapshot, const std::string& name) {
+  const bool awaited = std::ranges::find(snapshot.awaited, name) != snapshot.awaited.end();
+  return awaited ? problem_reply(503, fmt::format("cluster {} was not looked at yet", name))
+                 : problem_reply(404, fmt::format("there is no cluster {}", printable(name, 63)));
+}
+
 Reply health(const Context& c) {
   const std::string fail_on = c.request.parameter("fail_on"), cluster = c.request.parameter("cluster");
   if (!fail_on.empty() && fail_on != "warn" && fail_on != "fail") return problem_reply(400, "fail_on is warn or fail");
   const auto found = status::health(*c.snapshot, c.build, cluster, fail_on == "warn");
-  if (!found) return problem_reply(404, fmt::format("there is no cluster {}", printable(cluster, 63)));
+  if (!found) return no_cluster(*c.snapshot, cluster);
   return {.status = found->healthy ? 200 : 503, .content_type = "application/health+json", .body = found->body};
 }
 
@@ -94,7 +100,7 @@ Reply openapi(const Context& c) { return json_reply(status::openapi_json(c.build
 
 Reply cluster(const Context& c) {
   auto body = status::cluster_json(*c.snapshot, c.name);
-  return body ? json_reply(std::move(*body)) : problem_reply(404, fmt::format("there is no cluster {}", printable(c.name, 63)));
+  return body ? json_reply(std::move(*body)) : no_cluster(*c.snapshot, c.name);
 }
 
 // A number from 0 on; nullopt: it is something else.

@@ -80,6 +80,31 @@ class Life(HostTest):
         self.assertIn("db2.example.org", daemon.wait_proved(but=serial)["certificate"]["names"])
         self.assertVerifyFull(host)
 
+    def test_who_asks_while_the_configuration_changes_is_answered(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        over, answers = threading.Event(), []
+
+        def ask(*words):
+            while not over.is_set():
+                asked = host.ctl("--socket", host.run / "control.sock", *words)   # the configuration is being written
+                answers.append((asked.returncode, asked.stderr))
+        askers = [threading.Thread(target=ask, args=words) for words in (("rotate", "main", "--dry-run"), ("crl", "refresh"), ("status", "main", "--json"))]
+        for one in askers:
+            one.start()
+        try:
+            for n in range(1, 25):
+                host.configure(cluster=f'lifetime = "{30 + n}d"\nnames = ["localhost", "127.0.0.1"]')   # also of the issuer: it knows the longest life
+                daemon.hangup()
+                poll(lambda: daemon.log().count("configuration loaded") >= n, "the new configuration", context=daemon.log)
+        finally:
+            over.set()
+            for one in askers:
+                one.join()
+        self.assertGreater(len(answers), 24)
+        self.assertEqual([a for a in answers if a[0] != 0], [])
+
     def test_systemd_is_told_of_each_stage(self):
         host = self.host()
         path = host.run / "notify"
