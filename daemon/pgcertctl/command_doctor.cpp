@@ -19,7 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-enum class Verdict : std::uint8_t { good, bad, unknown };
+enum class Verdict : std::uint8_t { good, bad, waits, unknown };   // waits: for a person, as it should
 
 struct Checked {
   std::string what;
@@ -62,6 +62,7 @@ class Doctor {
       const auto seen = ca::look_at(issuer.directory);
       const std::string what = "issuer " + name;
       if (!seen && seen.error().code == Errc::permission) out_.push_back({what, Verdict::unknown, "its directory may not be looked at by this user", "run it as root"});
+      else if (!seen && ca::waits_for_root(issuer.directory)) out_.push_back({what, Verdict::waits, seen.error().text(), seen.error().remedy});
       else if (!seen) out_.push_back(bad(what, seen.error()));
       else if (!seen->registry_error.empty()) out_.push_back({what, Verdict::bad, seen->registry_error, "restore registry.db from the newest backup of the CA's directory"});
       else out_.push_back(good(what, fmt::format("issuing CA until {}, {} certificates", to_rfc3339(seen->certificate.not_after), seen->issued)));
@@ -125,6 +126,7 @@ const char* word(Verdict verdict) {
   switch (verdict) {
     case Verdict::good: return "ok";
     case Verdict::bad: return "wrong";
+    case Verdict::waits: return "waits";
     case Verdict::unknown: break;
   }
   return "unknown";

@@ -48,6 +48,13 @@ std::string text_literal(std::string_view text) {
   return out + "\"";
 }
 
+// systemd.syntax(7): quoted, and a percent sign begins a specifier.
+std::string unit_path(std::string_view path) {
+  std::string out;
+  for (const char c : text_literal(path)) out += c == '%' ? "%%" : std::string(1, c);
+  return out;
+}
+
 bool inside(const std::string& path, const std::string& directory) { return path == directory || path.starts_with(directory + "/"); }
 
 }  // namespace
@@ -121,7 +128,7 @@ std::string unit_drop_in_text(const Config& config, const std::vector<postgres::
     return inside(path, "/var/lib/pgcertd") || std::ranges::any_of(all, within);
   });
   std::string out = credentials;
-  for (const std::string& path : writable) out += fmt::format("ReadWritePaths={}\n", text_literal(path));
+  for (const std::string& path : writable) out += fmt::format("ReadWritePaths={}\n", unit_path(path));
   if (std::ranges::any_of(clusters, [](const auto& cluster) { return inside(cluster.socket_directory, "/tmp") || inside(cluster.socket_directory, "/var/tmp"); }))
     out += "# A server's socket is in /tmp.\nPrivateTmp=no\n";
   return out.empty() ? out : marked("[Service]\n" + out, "#");

@@ -11,6 +11,7 @@
 #include "x509/pkcs11_key.hpp"
 
 namespace pgcertd::ca {
+
 namespace {
 
 bool is_there(const std::string& path) {
@@ -18,11 +19,19 @@ bool is_there(const std::string& path) {
   return ::lstat(path.c_str(), &seen) == 0;
 }
 
+}  // namespace
+
+bool waits_for_root(const std::string& path) {
+  return !is_there(IssuingDirectory{path}.certificate()) && is_there(IssuingDirectory{path}.request());
+}
+
+namespace {
+
 Result<CaDirectorySeen::Kind> kind_of(const std::string& path) {
   struct stat seen {};
   if (::stat(path.c_str(), &seen) != 0) return fail(errno_error("stat", path, errno));
   if (is_there(IssuingDirectory{path}.certificate())) return CaDirectorySeen::Kind::issuing;
-  if (is_there(IssuingDirectory{path}.request()))
+  if (waits_for_root(path))
     return fail(Errc::not_found, fmt::format("\"{}\" waits for its first certificate: the root has not signed its request yet", path), std::string(to_the_root_remedy));
   if (is_there(RootDirectory{path}.certificate())) return CaDirectorySeen::Kind::root;
   return fail(Errc::invalid, fmt::format("\"{}\" is no CA directory: it holds neither issuing.crt nor root.crt", path),

@@ -67,7 +67,7 @@ class Setup(unittest.TestCase):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="pgcertd-setup-"))
         self.directory.chmod(0o755)
         self.addCleanup(shutil.rmtree, self.directory, True)
-        self.etc, self.system, self.state = (self.directory / n for n in ("etc", "system", "state"))
+        self.etc, self.system, self.state = (self.directory / n for n in ("etc", "system", "state of 100%"))
         self.config = self.etc / "pgcertd.toml"
         self.user = account("pgcertd")
 
@@ -146,7 +146,7 @@ class Setup(unittest.TestCase):
         rule = (self.system / "polkit-1/rules.d/50-pgcertd-setup.rules").read_text()
         self.assertIn(f'["postgresql@{self.postgres.version}-{name}.service"]', rule)
         drop_in = (self.system / "systemd/system/pgcertd.service.d/setup.conf").read_text()
-        self.assertIn(f'ReadWritePaths="{self.state}"', drop_in)
+        self.assertIn('ReadWritePaths="{}"'.format(str(self.state).replace("%", "%%")), drop_in, "a specifier else: systemd.unit(5)")
 
         with self.subTest("the issuing CA's key has a passphrase that only the unit gets"):
             credential = self.system / "credstore/pgcertd-issuing-ca"
