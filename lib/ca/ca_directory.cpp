@@ -7,6 +7,7 @@
 
 #include "ca/durable_file.hpp"
 #include "store/registry.hpp"
+#include "x509/known_certificates.hpp"
 #include "x509/private_key.hpp"
 #include "x509/pkcs11_key.hpp"
 
@@ -71,7 +72,7 @@ std::string_view to_string(CaDirectorySeen::Kind kind) noexcept { return kind ==
 
 Result<x509::Certificate> read_certificate(const std::string& path) {
   PGCERTD_TRY(const std::string bytes, read_file(path));
-  PGCERTD_TRY(auto certificates, x509::parse_certificates(bytes, path));
+  PGCERTD_TRY(auto certificates, x509::known_certificates(bytes, path));
   if (certificates.size() != 1)
     return fail(Errc::invalid, fmt::format("\"{}\" holds {} certificates: it should be one", path, certificates.size()));
   return std::move(certificates.front());

@@ -12,6 +12,7 @@
 #include "engine/step.hpp"
 #include "engine/trust_steps.hpp"
 #include "x509/certificate.hpp"
+#include "x509/known_certificates.hpp"
 #include "x509/private_key.hpp"
 #include "x509/signed_request.hpp"
 #include "x509/verify.hpp"
@@ -76,7 +77,7 @@ Result<void> run(Step& s, const action::MakeRequest& a) {
 // The files may have changed since they were judged.
 Result<GenerationContent> read_live_pair(Step& s) {
   PGCERTD_TRY(GenerationContent pair, s.ports.live.read_pair(s.seen.live.cert_path, s.seen.live.key_path));
-  PGCERTD_TRY(const auto chain, x509::parse_certificates(pair.chain_pem, s.seen.live.cert_path));
+  PGCERTD_TRY(const auto chain, x509::known_certificates(pair.chain_pem, s.seen.live.cert_path));
   PGCERTD_TRY(const auto key, x509::PrivateKey::parse(pair.key_pem.view(), s.seen.live.key_path));
   if (!x509::key_matches(key, chain.front()))
     return fail(Errc::refused, fmt::format("private key \"{}\" does not belong to certificate \"{}\"", printable(s.seen.live.key_path), printable(s.seen.live.cert_path)));
@@ -89,7 +90,7 @@ std::string proof_for(Step& s, const std::string& request_pem) {
   const bool has_one = s.seen.live.ours && s.seen.current && s.seen.current->key_matches && s.seen.current->chain_ok;
   if (s.desired.issuer_type != IssuerType::offline || !has_one) return {};
   const auto pair = read_live_pair(s);
-  const auto chain = pair ? x509::parse_certificates(pair->chain_pem, "server.crt") : fail(pair.error());
+  const auto chain = pair ? x509::known_certificates(pair->chain_pem, "server.crt") : fail(pair.error());
   const auto key = pair ? x509::PrivateKey::parse(pair->key_pem.view(), "server.key") : fail(pair.error());
   if (!chain || !key) return {};
   return x509::sign_request(request_pem, *chain, *key).value_or("");
@@ -127,7 +128,7 @@ const Issued* issued_answer(const Step& s, const std::string& spki) {
 Result<void> stage_issued(Step& s, const std::string& spki) {
   const Issued* issued = issued_answer(s, spki);
   if (issued == nullptr) return fail(Errc::not_found, "the issuer's answer is gone");
-  PGCERTD_TRY(const auto chain, x509::parse_certificates(issued->chain_pem, "the issued certificate"));
+  PGCERTD_TRY(const auto chain, x509::known_certificates(issued->chain_pem, "the issued certificate"));
   if (chain.front().facts().spki_sha256 != spki) return fail(Errc::refused, "the issued certificate is for another key");
   PGCERTD_TRY(Secret key, s.ports.pending.key(spki));
   PGCERTD_TRY(const std::string id, stage(s, {issued->chain_pem, std::move(key), issued->root_pem, issued->crl_pem, Origin::issued}));

@@ -1,5 +1,6 @@
 #include "engine/leaf_judge.hpp"
 
+#include "x509/known_certificates.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::engine {
@@ -22,7 +23,7 @@ void judge_pair(LeafJudgement& out, const std::string& chain_pem, const Secret& 
 
 // The intermediate is known to the issuer: with it the chain would be whole, so that it is missing from the file.
 bool whole_with(std::vector<Certificate> chain, const std::vector<Certificate>& roots, const std::string& issuing_pem, TimePoint now) {
-  auto issuing = x509::parse_certificates(issuing_pem, "issuing CA");
+  auto issuing = x509::known_certificates(issuing_pem, "issuing CA");
   if (!issuing) return false;
   chain.insert(chain.end(), issuing->begin(), issuing->end());
   return x509::verify_chain(chain, roots, x509::Purpose::server, now).ok;
@@ -33,7 +34,7 @@ void judge_chain(LeafJudgement& out, const std::vector<Certificate>& chain, cons
   for (const Certificate& certificate : chain) out.chain_not_after = std::min(out.chain_not_after, certificate.facts().not_after);
   out.chain_ok = true;
   if (anchors.root_pem.empty()) return;
-  const auto roots = x509::parse_certificates(anchors.root_pem, "root.crt");
+  const auto roots = x509::known_certificates(anchors.root_pem, "root.crt");
   if (!roots) return;
   const x509::ChainVerdict verdict = x509::verify_chain(chain, *roots, x509::Purpose::server, now);
   out.chain_ok = verdict.ok;
@@ -55,7 +56,7 @@ bool is_revoked(const CertFacts& leaf, const std::string& crl_pem) {
 
 LeafJudgement judge_leaf(const std::string& chain_pem, const Secret& key_pem, const Anchors& anchors, const Names& wanted, TimePoint now) {
   LeafJudgement out;
-  const auto chain = x509::parse_certificates(chain_pem, "server.crt");
+  const auto chain = x509::known_certificates(chain_pem, "server.crt");
   if (!chain) {
     out.load_error = chain.error().text();
     out.chain_error = out.load_error;

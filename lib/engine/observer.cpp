@@ -7,6 +7,7 @@
 #include "engine/leaf_judge.hpp"
 #include "engine/preflight.hpp"
 #include "x509/certificate.hpp"
+#include "x509/known_certificates.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::engine {
@@ -47,8 +48,8 @@ void judge_served_chain(ProbeSeen& probe, const std::string& root_pem, TimePoint
   if (probe.chain_pem.empty() || root_pem.empty()) return;
   std::string pem;
   for (const std::string& one : probe.chain_pem) pem += one;
-  const auto chain = x509::parse_certificates(pem, probe.endpoint);
-  const auto roots = x509::parse_certificates(root_pem, "root.crt");
+  const auto chain = x509::known_certificates(pem, probe.endpoint);
+  const auto roots = x509::known_certificates(root_pem, "root.crt");
   if (!chain || !roots) return;
   const x509::ChainVerdict verdict = x509::verify_chain(*chain, *roots, x509::Purpose::server, now);
   probe.verify = verdict.ok ? "ok" : verdict.error;
@@ -141,7 +142,7 @@ void Observer::observe_live(Observation& seen, const Desired& desired, TimePoint
     live_->ours = ours;
     live_->linked = linked;
     auto read = ports_.live.read_certificate(ours ? our_cert : cert_path, ours ? our_key : key_path);
-    auto chain = read ? x509::parse_certificates(read->chain_pem, cert_path) : Result<std::vector<x509::Certificate>>(fail(read.error()));
+    auto chain = read ? x509::known_certificates(read->chain_pem, cert_path) : Result<std::vector<x509::Certificate>>(fail(read.error()));
     live_->readable = chain.has_value();
     if (chain) live_->chain = facts_of(*chain);
     else live_->why = printable(chain.error().text());

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "x509/known_certificates.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::engine {
@@ -79,10 +80,10 @@ bool crls_are_installed(const PreflightInput& in) {
 std::string crls_of_authorities(const PreflightInput& in, const std::vector<x509::Certificate>& roots, const std::vector<x509::Crl>& parsed) {
   // An offline root has no issuing CA here: what it signed is what is known good.
   const bool offline = in.seen.issuer.issuing_pem.empty();
-  const auto issuing = x509::parse_certificates(offline ? in.content.chain_pem : in.seen.issuer.issuing_pem, "issuing CA");
+  const auto issuing = x509::known_certificates(offline ? in.content.chain_pem : in.seen.issuer.issuing_pem, "issuing CA");
   if (!issuing) return {};
   if (in.seen.issuer.canaries) {
-    const auto canary = x509::parse_certificates(in.seen.issuer.canaries->good.chain_pem, "canary");
+    const auto canary = x509::known_certificates(in.seen.issuer.canaries->good.chain_pem, "canary");
     if (!canary) return canary.error().text();
     const auto verdict = x509::verify_chain(*canary, roots, x509::Purpose::client, in.now, parsed);
     return verdict.ok ? "" : "a good client certificate would be refused: " + verdict.error;
@@ -93,8 +94,8 @@ std::string crls_of_authorities(const PreflightInput& in, const std::vector<x509
 
 std::string crls(const PreflightInput& in) {
   if (in.content.crl_pem.empty() || in.content.root_pem.empty() || crls_are_installed(in)) return {};
-  const auto chain_certificates = x509::parse_certificates(in.content.chain_pem, "server.crt");
-  const auto roots = x509::parse_certificates(in.content.root_pem, "root.crt");
+  const auto chain_certificates = x509::known_certificates(in.content.chain_pem, "server.crt");
+  const auto roots = x509::known_certificates(in.content.root_pem, "root.crt");
   const auto parsed = x509::parse_crls(in.content.crl_pem, "root.crl");
   if (!chain_certificates || !roots) return "server.crt or root.crt does not parse";
   if (!parsed) return parsed.error().text();
@@ -127,7 +128,7 @@ std::string preflight(const PreflightInput& in) {
 
 std::string foreign_files_error(ports::LiveFiles& files, const PostgresSeen& server) {
   if (!server.known) return {};
-  const auto certificates = [](const std::string& bytes, const std::string& path) { return x509::parse_certificates(bytes, path); };
+  const auto certificates = [](const std::string& bytes, const std::string& path) { return x509::known_certificates(bytes, path); };
   const auto lists = [](const std::string& bytes, const std::string& path) { return x509::parse_crls(bytes, path); };
   if (std::string why = file_error(files, server, "ssl_ca_file", certificates); !why.empty()) return why;
   return file_error(files, server, "ssl_crl_file", lists);

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "x509/certificate.hpp"
+#include "x509/known_certificates.hpp"
 #include "x509/verify.hpp"
 
 namespace pgcertd::engine {
@@ -58,14 +59,14 @@ std::vector<std::shared_ptr<const OtherCrls>> others(const ClusterPorts& ports) 
 Sources gather(const ClusterPorts& ports, const Desired& desired, const Observation& seen) {
   Sources out;
   const bool merges = desired.cluster.client_ca == ClientCaPolicy::merge;
-  if (merges) out.required = read_file<x509::Certificate>(ports, seen, former_file(seen, "ssl_ca_file"), out, x509::parse_certificates);
+  if (merges) out.required = read_file<x509::Certificate>(ports, seen, former_file(seen, "ssl_ca_file"), out, x509::known_certificates);
   for (const auto& source : others(ports)) {
     if (!source->trouble.empty()) out.trouble(fmt::format("[crl.{}]: {}", source->name, source->trouble));
     if (auto crls = x509::parse_crls(source->pem.str(), source->name)) out.crls.push_back(std::move(*crls));
   }
   if (merges) out.crls.push_back(read_file<x509::Crl>(ports, seen, former_file(seen, "ssl_crl_file"), out, x509::parse_crls));
   if (!trust_in_force(seen)) return out;
-  out.installed = read_file<x509::Certificate>(ports, seen, current_file(seen, FileRole::root), out, x509::parse_certificates);
+  out.installed = read_file<x509::Certificate>(ports, seen, current_file(seen, FileRole::root), out, x509::known_certificates);
   out.crls.push_back(read_file<x509::Crl>(ports, seen, current_file(seen, FileRole::crl), out, x509::parse_crls));
   return out;
 }

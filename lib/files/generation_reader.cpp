@@ -9,6 +9,7 @@
 #include "files/file_io.hpp"
 #include "files/manifest.hpp"
 #include "x509/certificate.hpp"
+#include "x509/known_certificates.hpp"
 #include "x509/private_key.hpp"
 
 namespace pgcertd::files {
@@ -58,7 +59,7 @@ void read_manifest(Reading& r) {
 }
 
 void read_roots(Reading& r, const std::string& bytes) {
-  const auto roots = x509::parse_certificates(bytes, file_name(FileRole::root));
+  const auto roots = x509::known_certificates(bytes, file_name(FileRole::root));
   if (!roots) return r.wrong(roots.error().text());
   for (const x509::Certificate& root : *roots) r.seen.roots.push_back(root.facts());
 }
@@ -77,7 +78,7 @@ void read_public(Reading& r, FileRole role, const FileSeen& file) {
   if (r.manifest && r.manifest->sha256.at(name) != sha256_hex(*bytes)) r.replaced(fmt::format("{} is not as it was written", name));
   if (role == FileRole::root) return read_roots(r, *bytes);
   if (role == FileRole::crl) return read_crls(r, *bytes);
-  const auto chain = x509::parse_certificates(*bytes, name);
+  const auto chain = x509::known_certificates(*bytes, name);
   if (!chain) return r.wrong(chain.error().text());
   for (const x509::Certificate& certificate : *chain) r.seen.chain.push_back(certificate.facts());
 }

@@ -8,6 +8,7 @@
 #include "files/file_io.hpp"
 #include "files/manifest.hpp"
 #include "x509/certificate.hpp"
+#include "x509/known_certificates.hpp"
 #include "x509/pem.hpp"
 #include "x509/private_key.hpp"
 #include "x509/verify.hpp"
@@ -65,7 +66,7 @@ Result<Secret> read_certificate_file(const Resolved& file) {
 Result<std::vector<x509::Certificate>> read_chain(const Resolved& file) {
   PGCERTD_TRY(const Secret bytes, read_certificate_file(file));
   PGCERTD_CHECK(check_pem(bytes, file.path));
-  return x509::parse_certificates(bytes.view(), file.path);
+  return x509::known_certificates(bytes.view(), file.path);
 }
 
 Result<x509::PrivateKey> read_key(const Resolved& file) {
@@ -107,7 +108,7 @@ Result<ports::LiveFiles::Read> LiveFileReader::read_certificate(const std::strin
   PGCERTD_TRY(const Resolved file, locate(cert_path));
   PGCERTD_CHECK(check_certificate(cert_path, file));
   PGCERTD_TRY(const Secret bytes, read_certificate_file(file));
-  PGCERTD_TRY(const auto chain, x509::parse_certificates(bytes.view(), file.path));
+  PGCERTD_TRY(const auto chain, x509::known_certificates(bytes.view(), file.path));
   Read out;
   out.chain_pem = x509::to_pem(chain);
   out.key_in_certificate_file = bytes.view().find("PRIVATE KEY-----") != std::string_view::npos;

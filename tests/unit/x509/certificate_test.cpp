@@ -1,9 +1,10 @@
-// Covers lib/x509/certificate.cpp, facts.cpp, asn1.cpp, key_kind.cpp.
+// Covers lib/x509/certificate.cpp, known_certificates.cpp, facts.cpp, asn1.cpp, key_kind.cpp.
 #include "x509/certificate.hpp"
 
 #include <gmock/gmock.h>
 
 #include "unit/x509/pki.hpp"
+#include "x509/known_certificates.hpp"
 
 namespace pgcertd::x509 {
 namespace {
@@ -160,6 +161,23 @@ TEST(ParseCertificates, SurvivesDamage) {
     EXPECT_FALSE(parse_certificates(der.substr(0, i), "cut"));
   }
 }
+
+// Of bytes that were read before, the same certificates; of others, never those.
+TEST(KnownCertificates, AreThoseOfTheBytes) {
+  const std::string one = pki().root.certificate.pem(), two = pki().issuing.certificate.pem();
+  const auto first = must(known_certificates(one, "a")), again = must(known_certificates(one, "b"));
+  EXPECT_EQ(&first.front().handle(), &again.front().handle()) << "it was not read a second time";
+  EXPECT_EQ(must(known_certificates(two, "a")).front().facts(), pki().issuing.certificate.facts());
+  EXPECT_EQ(must(known_certificates(one + two, "a")).size(), 2U);
+  EXPECT_FALSE(known_certificates(one.substr(0, 100), "a"));
+  EXPECT_THAT(known_certificates("", "missing.crt").error().text(), HasSubstr("missing.crt"));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(must(known_certificates(two + std::string(static_cast<std::size_t>(i), '\n'), "many")).size(), 1U);
+  EXPECT_EQ(must(known_certificates(one, "a")).front().facts(), first.front().facts()) << "also when it was forgotten";
+  const std::string with_key = one + std::string(must(PrivateKey::generate(KeyType::ecdsa_p256)).to_pem().view());
+  const auto beside_key = must(known_certificates(with_key, "a")), once_more = must(known_certificates(with_key, "a"));
+  EXPECT_NE(&beside_key.front().handle(), &once_more.front().handle()) << "a key is not remembered";
+}
+
 
 }  // namespace
 }  // namespace pgcertd::x509
