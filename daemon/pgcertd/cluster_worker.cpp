@@ -49,26 +49,33 @@ void ClusterWorker::wake() {
   changed_.notify_all();
 }
 
-std::future<Result<std::string>> ClusterWorker::command(engine::Command command) {
-  auto promise = std::make_shared<std::promise<Result<std::string>>>();
+template <class Answer, class Act>
+std::future<Answer> ClusterWorker::ask(Act act, bool look) {
+  auto promise = std::make_shared<std::promise<Answer>>();
   auto answer = promise->get_future();
   const std::lock_guard lock(mutex_);
   if (ended_) return answer;
-  // Before a rotation everything was looked at for its preview.
-  if (command.kind != engine::Command::Kind::rotate) poked_ = true;
-  asked_.emplace_back([this, promise = std::move(promise), command = std::move(command)] { promise->set_value(parts_->reconciler().command(desired(), command, wall_clock())); });
+  poked_ = poked_ || look;
+  asked_.emplace_back([promise = std::move(promise), act = std::move(act)] { promise->set_value(act()); });
   changed_.notify_all();
   return answer;
 }
 
+std::future<Result<std::string>> ClusterWorker::command(engine::Command command) {
+  return ask<Result<std::string>>([this, command = std::move(command)] { return parts_->reconciler().command(desired(), command, wall_clock()); }, true);
+}
+
 std::future<Plan> ClusterWorker::preview(bool asked) {
-  auto promise = std::make_shared<std::promise<Plan>>();
-  auto answer = promise->get_future();
-  const std::lock_guard lock(mutex_);
-  if (ended_) return answer;
-  asked_.emplace_back([this, promise = std::move(promise), asked] { promise->set_value(parts_->reconciler().preview(desired(), wall_clock(), asked)); });
-  changed_.notify_all();
-  return answer;
+  return ask<Plan>([this, asked] { return parts_->reconciler().preview(desired(), wall_clock(), asked); });
+}
+
+// Everything was looked at for its preview: no need to look again.
+std::future<Rotated> ClusterWorker::rotate(engine::Command command, std::function<bool(const Plan&)> due) {
+  return ask<Rotated>([this, command = std::move(command), due = std::move(due)] {
+    Rotated out{parts_->reconciler().preview(desired(), wall_clock(), command.force), {}};
+    if (due(out.plan)) out.answer = parts_->reconciler().command(desired(), command, wall_clock());
+    return out;
+  });
 }
 
 bool ClusterWorker::wait(TimePoint until) {

@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "engine/publisher.hpp"
@@ -22,6 +23,11 @@ struct WorkerHooks {
   service::Heartbeats& heartbeats;
   // Told after each tick: the view, for watches and the service manager's status line. On the worker's thread.
   std::function<void(const ClusterView&)> ticked;
+};
+
+struct Rotated {
+  Plan plan;
+  std::optional<Result<std::string>> answer;   // none: it was not due
 };
 
 class ClusterWorker {
@@ -40,9 +46,13 @@ class ClusterWorker {
   // A promise that is broken: the worker ended first, and nothing was done.
   std::future<Result<std::string>> command(engine::Command command);
   std::future<Plan> preview(bool asked);
+  // The same, and at once what `command` says where `due` finds that the plan is a reason to.
+  std::future<Rotated> rotate(engine::Command command, std::function<bool(const Plan&)> due);
   [[nodiscard]] const Desired& desired() const { return parts_->desired(); }
 
  private:
+  template <class Answer, class Act>
+  std::future<Answer> ask(Act act, bool look = false);   // on the worker's thread, before its next look; `look`: at everything
   void run();
   bool wait(TimePoint until);        // false: stop
   void tick();

@@ -31,12 +31,17 @@ http::ControlReply shown(const std::string& message, const json& plan) {
   return {200, json{{"accepted", false}, {"message", message}, {"plan", plan}}.dump()};
 }
 
+http::ControlReply done(const Result<std::string>& text, json more = json::object()) {
+  if (!text) return problem(text.error());
+  more["accepted"] = true;
+  more["message"] = *text;
+  return {200, more.dump()};
+}
+
 http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
   auto answer = worker.command(std::move(command));
   if (answer.wait_for(patience) != std::future_status::ready) return busy();
-  const Result<std::string> text = answer.get();
-  if (!text) return problem(text.error());
-  return {200, json{{"accepted", true}, {"message", *text}}.dump()};
+  return done(answer.get());
 }
 
 http::ControlReply look(ClusterWorker& worker) {
@@ -52,20 +57,21 @@ std::string not_due(const Plan& plan) {
   return text + "; --force rotates all the same";
 }
 
-http::ControlReply rotate(ClusterWorker& worker, const Order& order) {
-  const bool force = order.command.force;
-  auto previewed = worker.preview(force);
+json planned(const Plan& plan) { return json::parse(status::plan_json(plan)); }
+
+http::ControlReply preview(ClusterWorker& worker, const Order& order) {
+  auto previewed = worker.preview(order.command.force);
   if (previewed.wait_for(patience) != std::future_status::ready) return busy();
   const Plan plan = previewed.get();
-  const json planned = json::parse(status::plan_json(plan));
-  const bool due = plan.need != Need::none;
-  if (order.dry_run) return shown(due ? "this is what would be done" : not_due(plan), planned);
-  if (!due && !force && plan.at_rest) return shown(not_due(plan), planned);
-  http::ControlReply reply = run_command(worker, order.command);
-  if (reply.status != 200) return reply;
-  json out = json::parse(reply.body);
-  out["plan"] = planned;
-  return {200, out.dump()};
+  return shown(plan.need != Need::none ? "this is what would be done" : not_due(plan), planned(plan));
+}
+
+http::ControlReply rotate(ClusterWorker& worker, const Order& order) {
+  if (order.dry_run) return preview(worker, order);
+  auto asked = worker.rotate(order.command, [force = order.command.force](const Plan& plan) { return plan.need != Need::none || force || !plan.at_rest; });
+  if (asked.wait_for(patience) != std::future_status::ready) return busy();
+  const Rotated rotated = asked.get();
+  return rotated.answer ? done(*rotated.answer, {{"plan", planned(rotated.plan)}}) : shown(not_due(rotated.plan), planned(rotated.plan));
 }
 
 http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {

@@ -92,6 +92,7 @@ void Observer::observe_state(Observation& seen, const Desired& desired) {
   if (auto generations = ports_.generations.observe()) generations_ = std::move(*generations);
   else blind(seen, generations.error(), "generations");
   seen.generations = generations_;
+  std::erase_if(judged_, [&](const auto& one) { return seen.generations.find(one.first) == nullptr; });
   if (auto pending = ports_.pending.list(desired.cluster.name)) pending_ = std::move(*pending);
   else blind(seen, pending.error(), "pending");
   seen.pending = pending_;
@@ -220,22 +221,34 @@ void Observer::observe_issuer(Observation& seen, const Desired& desired, TimePoi
   for (const PendingSeen& pending : seen.pending) seen.answers.emplace_back(pending.spki_sha256, ports_.issuer.lookup(pending.spki_sha256, now));
 }
 
+const LeafJudgement* Observer::known_judgement(const GenerationSeen& generation, const Observation& seen, const Names& names, TimePoint now) const {
+  const auto found = judged_.find(generation.id);
+  if (found == judged_.end()) return nullptr;
+  const CachedJudgement& known = found->second;
+  const bool fresh = known.generation == generation && known.issuer == anchors_of(seen.issuer, {}) && known.names == names && now >= known.at && now - known.at < judgement_lasts;
+  return fresh ? &known.judgement : nullptr;
+}
+
+const LeafJudgement& Observer::judge(const GenerationSeen& generation, const GenerationContent& content, const Observation& seen, const Names& names, TimePoint now) {
+  CachedJudgement judged{generation, anchors_of(seen.issuer, {}), names, now,
+                         judge_leaf(content.chain_pem, content.key_pem, anchors_of(seen.issuer, content.root_pem), names, now)};
+  return judged_.insert_or_assign(generation.id, std::move(judged)).first->second.judgement;
+}
+
 void Observer::observe_current(Observation& seen, const Desired& desired, TimePoint now) {
   const GenerationSeen* live = seen.generations.live();
   if (live == nullptr || live->chain.empty() || live->key_denied || live->key_spki_sha256.empty()) return;
-  const bool fresh = current_ && current_->generation == *live && current_->anchors == seen.issuer.root_pem && current_->crl == seen.issuer.crl_pem &&
-                     current_->names == desired.names && now >= current_->at && now - current_->at < judgement_lasts;
-  if (!fresh) {
+  const LeafJudgement* judgement = known_judgement(*live, seen, desired.names, now);
+  if (judgement == nullptr) {
     auto content = ports_.generations.load(live->id);
     if (!content) {
       seen.faults.push_back(fault(ProblemCode::cert_unreadable, content.error(), live->id));
       return;
     }
-    current_ = {*live, seen.issuer.root_pem, seen.issuer.crl_pem, desired.names, now,
-                judge_leaf(content->chain_pem, content->key_pem, anchors_of(seen.issuer, content->root_pem), desired.names, now)};
+    judgement = &judge(*live, *content, seen, desired.names, now);
   }
-  seen.current = current_->judgement;
-  if (seen.live.ours) seen.live.judgement = current_->judgement;
+  seen.current = *judgement;
+  if (seen.live.ours) seen.live.judgement = *judgement;
 }
 
 void Observer::observe_candidates(Observation& seen, const Desired& desired, TimePoint now) {
@@ -244,7 +257,8 @@ void Observer::observe_candidates(Observation& seen, const Desired& desired, Tim
     if (generation.id == seen.generations.current || !generation.complete || decided) continue;
     CandidateJudgement judged{generation.id, {}, {}};
     if (auto content = ports_.generations.load(generation.id)) {
-      judged.judgement = judge_leaf(content->chain_pem, content->key_pem, anchors_of(seen.issuer, content->root_pem), desired.names, now);
+      const LeafJudgement* known = known_judgement(generation, seen, desired.names, now);
+      judged.judgement = known != nullptr ? *known : judge(generation, *content, seen, desired.names, now);
       if (!foreign_) foreign_ = foreign_files_error(ports_.live, seen.server);
       judged.preflight_error = preflight({desired, seen, generation, *content, judged.judgement, now});
       if (judged.preflight_error.empty()) judged.preflight_error = *foreign_;

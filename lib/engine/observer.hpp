@@ -3,11 +3,14 @@
 // One thread: the cluster's worker.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 
 #include "core/observation.hpp"
 #include "core/plan.hpp"
 #include "engine/file_audit.hpp"
+#include "engine/leaf_judge.hpp"
 #include "engine/ports.hpp"
 #include "engine/trust_look.hpp"
 
@@ -28,13 +31,15 @@ class Observer {
  private:
   struct CachedJudgement {
     GenerationSeen generation;
-    std::string anchors;
-    SharedText crl;
+    Anchors issuer;   // as it told them
     Names names;
     TimePoint at{};
     LeafJudgement judgement;
   };
 
+  // nullptr: it would have to be judged anew.
+  [[nodiscard]] const LeafJudgement* known_judgement(const GenerationSeen& generation, const Observation& seen, const Names& names, TimePoint now) const;
+  const LeafJudgement& judge(const GenerationSeen& generation, const GenerationContent& content, const Observation& seen, const Names& names, TimePoint now);
   void observe_state(Observation& seen, const Desired& desired);
   void observe_server(Observation& seen, const Desired& desired, TimePoint now);
   void observe_live(Observation& seen, const Desired& desired, TimePoint now);
@@ -75,7 +80,8 @@ class Observer {
   std::optional<Audited> audited_;
   CrlLook crls_;
   TrustLook trust_;
-  std::optional<CachedJudgement> current_;
+  // By generation: what is judged as a candidate is not judged again as the current one.
+  std::map<std::string, CachedJudgement> judged_;
 };
 
 }  // namespace pgcertd::engine

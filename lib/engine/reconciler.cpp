@@ -254,9 +254,7 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
   observer_.invalidate_detail();
   ClusterMemory memory = memory_;
   if (asked) memory.rotate_asked_at = now, memory.retry_at.reset();
-  const Observation seen = observer_.observe(desired, memory, now);
-  ports_.postgres.rest();
-  return pgcertd::plan(desired, seen, now);
+  return pgcertd::plan(desired, observer_.observe(desired, memory, now), now);   // the tick that follows uses the connection
 }
 
 Result<void> Reconciler::check_rollback(const Desired& desired, TimePoint now) {

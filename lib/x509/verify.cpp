@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "x509/asn1.hpp"
 #include "x509/crl_object.hpp"
+#include "x509/known_verdicts.hpp"
 #include "x509/openssl_error.hpp"
 #include "x509/weakness.hpp"
 
@@ -92,6 +93,27 @@ bool prepare(X509_STORE_CTX* context, Purpose purpose, TimePoint at) {
   return true;
 }
 
+// While all of them are in force. Where one is not, another may be chosen later, and what is said now is not remembered.
+KnownVerdicts::Span span_of(const std::vector<Certificate>& chain, const std::vector<Certificate>& roots, const std::vector<Crl>& crls) {
+  KnownVerdicts::Span span;
+  for (const auto* certificates : {&chain, &roots})
+    for (const Certificate& one : *certificates) span.narrow(one.facts().not_before, one.facts().not_after);
+  for (const Crl& crl : crls) span.narrow(crl.facts().this_update, crl.facts().next_update.value_or(no_expiry));
+  return span;
+}
+
+// By their fingerprints, which nobody can make two of.
+std::string question_of(const std::vector<Certificate>& chain, const std::vector<Certificate>& roots, Purpose purpose, const std::vector<Crl>& crls) {
+  std::string out = std::to_string(static_cast<int>(purpose));
+  for (const auto* certificates : {&chain, &roots}) {
+    out += '/';
+    for (const Certificate& one : *certificates) out += one.facts().fingerprint_sha256;
+  }
+  out += '/';
+  for (const Crl& one : crls) out += one.facts().fingerprint_sha256;
+  return out;
+}
+
 ChainVerdict verdict_of(X509_STORE_CTX* context, bool ok) {
   if (ok) {
     ChainVerdict out{.ok = true, .error = {}, .incomplete = false, .not_after = no_expiry};
@@ -116,6 +138,9 @@ ChainVerdict verify_chain(const std::vector<Certificate>& chain, const std::vect
   const CleanErrorQueue clean;
   if (chain.empty()) return refusal("there is no certificate to verify");
   if (roots.empty()) return refusal("there is no root certificate to verify against");
+  static KnownVerdicts known;
+  std::string question = question_of(chain, roots, purpose, crls);
+  if (auto verdict = known.find(question, at)) return std::move(*verdict);
   auto excerpts = excerpts_of(crls, serials_of(chain, roots));
   if (!excerpts) return refusal(fmt::format("d2i_X509_CRL: {}", drain_errors()));
   const StorePtr store = make_store(roots, *excerpts);
@@ -127,7 +152,9 @@ ChainVerdict verify_chain(const std::vector<Certificate>& chain, const std::vect
     return refusal(fmt::format("X509_STORE_CTX_init: {}", drain_errors()));
   X509_STORE_CTX_set_app_data(context.get(), &*excerpts);
   X509_STORE_CTX_set_verify_cb(context.get(), judge_excerpt);
-  return verdict_of(context.get(), X509_verify_cert(context.get()) == 1);
+  ChainVerdict verdict = verdict_of(context.get(), X509_verify_cert(context.get()) == 1);
+  if (const auto span = span_of(chain, roots, crls); verdict.ok && span.holds(at)) known.keep(std::move(question), span, verdict);
+  return verdict;
 }
 
 std::string weakness(const std::vector<Certificate>& chain) {

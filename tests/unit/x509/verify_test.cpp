@@ -1,4 +1,4 @@
-// Covers lib/x509/verify.cpp, server_load.cpp and weakness.cpp.
+// Covers lib/x509/verify.cpp, known_verdicts.cpp, server_load.cpp and weakness.cpp.
 #include "x509/verify.hpp"
 
 #include <gmock/gmock.h>
@@ -132,6 +132,33 @@ TEST(VerifyChain, CrlMatrix) {
     const ChainVerdict verdict = verify_chain(chain, p.roots(), Purpose::server, now, c.crls);
     EXPECT_EQ(verdict.ok, *c.error == '\0') << c.what << ": " << verdict.error;
     EXPECT_THAT(verdict.error, HasSubstr(c.error)) << c.what;
+  }
+}
+
+// What was good before must not be good for longer than it is, nor of anything else.
+TEST(VerifyChain, ItsMemoryIsOfThatTimeAndThoseAlone) {
+  const Pki& p = pki();
+  const Authority other = make_root_authority("Another Root");
+  const auto chain = p.chain();
+  const auto crl = [&](const Authority& ca, std::vector<RevokedEntry> revoked, Duration start, Duration end) { return must(make_crl(ca.key, ca.certificate, "1", now + start, now + end, revoked)); };
+  const RevokedEntry the_leaf{.serial = chain.front().facts().serial, .revoked_at = now - day, .reason = "keyCompromise"};
+  const std::vector<Crl> clean{crl(p.root, {}, -2 * day, 30 * day), crl(p.issuing, {}, -2 * day, 3 * day)};
+  const std::vector<Crl> revoking{clean[0], crl(p.issuing, {the_leaf}, -2 * day, 3 * day)};
+  const std::vector<Crl> revoked_tomorrow{clean[0], clean[1], crl(p.issuing, {the_leaf}, day, 30 * day)};
+  const auto says = [&](Purpose purpose, TimePoint at, const std::vector<Crl>& crls, const std::vector<Certificate>& roots) { return verify_chain(chain, roots, purpose, at, crls).ok; };
+  for (int again = 0; again < 2; ++again) {
+    SCOPED_TRACE(again);
+    EXPECT_TRUE(says(Purpose::server, now, {}, p.roots()));
+    EXPECT_EQ(verify_chain(chain, p.roots(), Purpose::server, now).not_after, chain.front().facts().not_after);
+    EXPECT_FALSE(says(Purpose::client, now, {}, p.roots()));
+    EXPECT_FALSE(says(Purpose::server, now, {}, {other.certificate}));
+    EXPECT_FALSE(says(Purpose::server, now - 2 * day, {}, p.roots()));
+    EXPECT_FALSE(says(Purpose::server, now + 91 * day, {}, p.roots()));
+    EXPECT_TRUE(says(Purpose::server, now, clean, p.roots()));
+    EXPECT_FALSE(says(Purpose::server, now + 4 * day, clean, p.roots())) << "the issuing CA's CRL has ended";
+    EXPECT_FALSE(says(Purpose::server, now, revoking, p.roots()));
+    EXPECT_TRUE(says(Purpose::server, now, revoked_tomorrow, p.roots()));
+    EXPECT_FALSE(says(Purpose::server, now + 2 * day, revoked_tomorrow, p.roots())) << "a CRL that begins later counts then";
   }
 }
 
