@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "pgcertd/system_random.hpp"
 #include "pgcertd/clock.hpp"
 #include "pgcertd/control.hpp"
@@ -64,18 +67,39 @@ Result<void> Front::open_control(const Config& config) {
   return {};
 }
 
-// Those that are open stay open, whatever becomes of the certificate: only addresses, names and the change between plain and TLS open anew.
-Result<void> Front::open_listeners(const HttpConfig& http, const std::vector<std::string>& names) {
-  const bool same = served_.listen == http.listen && served_.issuer.empty() == http.issuer.empty() && served_names_ == names && listeners_.size() == http.listen.size();
-  served_ = http;
-  if (same) return {};
-  listeners_.clear();
-  served_names_ = names;
-  for (const std::string& address : http.listen) {
-    auto listener = std::make_unique<http::PublicListener>(http::ListenOptions{address, names, {}, http.issuer.empty() ? nullptr : tls_}, routes_);
+Result<std::vector<Front::Listening>> Front::listen(const std::vector<std::string>& addresses, const Way& way) const {
+  std::vector<Listening> out;
+  for (const std::string& address : addresses) {
+    auto listener = std::make_unique<http::PublicListener>(http::ListenOptions{address, way.names, {}, way.secure ? tls_ : nullptr}, routes_);
     PGCERTD_CHECK(within(listener->start(), "HTTP on " + address));
-    listeners_.push_back(std::move(listener));
+    out.push_back({address, std::move(listener)});
   }
+  return out;
+}
+
+// What stays as it is stays open, whatever becomes of the certificate. The rest closes once what comes instead is open; before that
+// only where it stands in its way, and where that does not help it is opened again.
+Result<void> Front::open_listeners(const std::vector<std::string>& addresses, const Way& way) {
+  const auto stays = [&](const Listening& one) { return way == way_ && std::ranges::find(addresses, one.address) != addresses.end(); };
+  const auto going = std::ranges::stable_partition(listeners_, stays);
+  std::vector<std::string> missing, closed;
+  std::ranges::copy_if(addresses, std::back_inserter(missing), [&](const std::string& address) {
+    return std::none_of(listeners_.begin(), going.begin(), [&](const Listening& one) { return one.address == address; });
+  });
+  auto opened = listen(missing, way);
+  if (!opened && !going.empty()) {
+    std::ranges::transform(going, std::back_inserter(closed), &Listening::address);
+    listeners_.erase(going.begin(), going.end());
+    opened = listen(missing, way);
+  }
+  if (!opened) {
+    for (const std::string& address : closed)
+      if (auto again = listen({address}, way_)) std::ranges::move(*again, std::back_inserter(listeners_));
+    return fail(std::move(opened).error());
+  }
+  std::erase_if(listeners_, [&](const Listening& one) { return !stays(one); });
+  std::ranges::move(*opened, std::back_inserter(listeners_));
+  way_ = way;
   return {};
 }
 
@@ -104,14 +128,14 @@ Result<void> Front::apply(const Config& config) {
     PGCERTD_CHECK(keep_certificate(config, names));
     hosts = all_names(names);
   }
-  PGCERTD_CHECK(open_listeners(config.http, hosts));
+  PGCERTD_CHECK(open_listeners(config.http.listen, {hosts, secure}));
   if (!secure) {
     stop_keeper();
     publisher_.forget_listener(wall_clock());
     return {};
   }
   std::vector<std::string> endpoints;
-  for (const auto& listener : listeners_) endpoints.push_back(listener->endpoint());
+  for (const Listening& one : listeners_) endpoints.push_back(one.listener->endpoint());
   keeper_->prove_at(std::move(endpoints));
   return {};
 }

@@ -27,7 +27,19 @@ class Front {
 
  private:
   Result<void> open_control(const Config& config);
-  Result<void> open_listeners(const HttpConfig& http, const std::vector<std::string>& names);
+  // How the listeners are served: those of the same way stay open when the configuration changes.
+  struct Way {
+    std::vector<std::string> names;
+    bool secure = false;
+    bool operator==(const Way&) const = default;
+  };
+  struct Listening {
+    std::string address;
+    std::unique_ptr<http::PublicListener> listener;
+  };
+  // All of them, or none.
+  [[nodiscard]] Result<std::vector<Listening>> listen(const std::vector<std::string>& addresses, const Way& way) const;
+  Result<void> open_listeners(const std::vector<std::string>& addresses, const Way& way);
   void stop_keeper();
   Result<void> keep_certificate(const Config& config, const Names& names);
   [[nodiscard]] std::optional<std::string> pki(const std::string& name) const;
@@ -37,10 +49,9 @@ class Front {
   const Fleet& fleet_;
   History& history_;
   std::shared_ptr<http::Routes> routes_;
-  HttpConfig served_;
-  std::vector<std::string> served_names_;
+  Way way_;
   std::shared_ptr<http::ServerTls> tls_;                            // null: plain HTTP
-  std::vector<std::unique_ptr<http::PublicListener>> listeners_;
+  std::vector<Listening> listeners_;
   std::mutex keeper_mutex_;                                         // guards the pointer: wake_keeper() may come at any time
   std::unique_ptr<ListenerWorker> keeper_;
   std::unique_ptr<http::ControlListener> control_;

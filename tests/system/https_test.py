@@ -9,10 +9,11 @@ import ssl
 import subprocess
 import threading
 import unittest
+import urllib.request
 
 import pki
 from abuse_test import LIMIT, resident
-from harness import PGCERTCTL, HostTest, poll, quiet_run
+from harness import PGCERTCTL, HostTest, free_port, poll, quiet_run
 
 
 class Https(HostTest):
@@ -309,6 +310,38 @@ class Switch(Https):
         self.daemon.hangup()
         poll(self.served.http_answers, "plain HTTP again", context=self.daemon.log)
         poll(lambda: json.loads(self.served.http("/v1/status")[1])["http"] is None, "nothing about TLS")
+
+    def test_an_address_that_cannot_be_had_costs_nobody_the_others(self):
+        self.served = self.host(server=False)
+        self.served.configure(daemon='check_interval = "1s"')
+        self.daemon = self.served.start()
+        poll(self.served.http_answers, "plain HTTP")
+        plain, port, another = self.served.config.read_text(), self.served.http_port, free_port()
+        listen = f'listen = ["127.0.0.1:{port}"]'
+
+        def answers(at, host="127.0.0.1"):
+            try:
+                with urllib.request.urlopen(f"http://{host}:{at}/livez", timeout=10) as answer:
+                    return answer.status == 200
+            except OSError:
+                return False
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            for n, addresses in enumerate((f'"127.0.0.1:{port}", "127.0.0.1:{taken.getsockname()[1]}"', f'"127.0.0.1:{taken.getsockname()[1]}"'), 1):
+                with self.subTest(addresses):
+                    self.served.config.write_text(plain.replace(listen, f"listen = [{addresses}]"))
+                    self.daemon.hangup()
+                    poll(lambda: self.daemon.log().count("Address already in use") >= n, "the refusal", context=self.daemon.log)
+                    poll(lambda: answers(port), "the old address, again")
+                    self.assertIn("config-invalid", [p["code"] for p in json.loads(self.served.http("/v1/status")[1])["problems"]])
+        for addresses, there, gone in ((f'"127.0.0.1:{port}", "127.0.0.1:{another}"', (port, another), ()), (f'"127.0.0.1:{port}"', (port,), (another,)),
+                                       (f'"0.0.0.0:{port}"', (port,), ()), (f'"127.0.0.1:{another}"', (another,), (port,))):
+            with self.subTest(addresses):
+                self.served.config.write_text(plain.replace(listen, f"listen = [{addresses}]"))
+                self.daemon.hangup()
+                for at in there:
+                    poll(lambda: answers(at), f"port {at}", context=self.daemon.log)
+                for at in gone:
+                    poll(lambda: not answers(at), f"port {at} to close", context=self.daemon.log)
 
 
 class WrongClients(Https):
