@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.hpp"
 #include "engine/ports.hpp"
 #include "pgcertd/settings.hpp"
 #include "service/heartbeat.hpp"

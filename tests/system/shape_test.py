@@ -1,4 +1,5 @@
 """The shape of the code: who includes whom, what the pure rooms need of the system, how long things are, what the docs print."""
+import collections
 import pathlib
 import re
 import shutil
@@ -38,7 +39,54 @@ def wrong_includes(path, room, library):
     return reasons
 
 
+class Reach:
+    """Which of our files name a type of ours whose header they do not reach. Built several at once, as most builds are, that goes
+    unseen until somebody builds each file by itself."""
+    DEFINED = re.compile(r"^(?:class|struct|enum class|union) (\w+)(?: final)?(?: : [^;]*)?(?:;| \{)|^using (\w+) =", re.M)
+    ANYWHERE = r"\b(?:class|struct|enum class|enum|union|using|typename|concept) "
+
+    def __init__(self, *directories):
+        self.directories = directories
+        files = [p for d in directories for p in sorted(d.rglob("*.[ch]pp"))]
+        self.code = {p: re.sub(r'//[^\n]*|"(?:[^"\\\n]|\\.)*"', lambda m: "" if m[0].startswith("//") else '""', p.read_text(encoding="utf-8")) for p in files}
+        self.direct = {p: [f for name in re.findall(r'^#include "([^"]+)"', p.read_text(encoding="utf-8"), re.M) for d in directories if (f := d / name) in self.code] for p in files}
+        homes = collections.defaultdict(set)
+        for path in files:
+            if path.suffix == ".hpp":
+                for names in self.DEFINED.finditer(self.code[path]):
+                    if not names[0].endswith(";"):
+                        homes[names[1] or names[2]].add(path)
+        self.home = {name: next(iter(paths)) for name, paths in homes.items() if len(paths) == 1 and len(name) > 4}
+
+    def closure(self, path):
+        seen, todo = {path}, [path]
+        while todo:
+            for file in self.direct[todo.pop()]:
+                if file not in seen:
+                    seen.add(file)
+                    todo.append(file)
+        return seen
+
+    def missing(self):
+        for path, code in self.code.items():
+            reached = self.closure(path)
+            for name in sorted(set(re.findall(r"(?<![\w.>])[A-Z]\w+", code)) & set(self.home)):
+                if self.home[name] not in reached and not any(re.search(self.ANYWHERE + name + r"\b", self.code[f]) for f in reached):
+                    yield f"{path.name} names {name} and does not reach {self.home[name].name}"
+
+
 class Includes(unittest.TestCase):
+    def test_each_file_reaches_what_it_names(self):
+        reach = Reach(ROOT / "lib", ROOT / "daemon")
+        self.assertGreater(len(reach.home), 150)
+        self.assertEqual(list(reach.missing()), [])
+
+    def test_a_missing_include_is_found(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name, text in (("there.hpp", "struct Wanted {\n};\n"), ("good.cpp", '#include "there.hpp"\nWanted a;\n'), ("bad.cpp", 'Wanted a;  // \n'), ("other.cpp", '// Wanted\nauto a = "Wanted";\nstruct Wanted;\nWanted* b;\n')):
+                (pathlib.Path(directory) / name).write_text(text, encoding="utf-8")
+            self.assertEqual(list(Reach(pathlib.Path(directory)).missing()), ["bad.cpp names Wanted and does not reach there.hpp"])
+
     def test_each_room_includes_what_its_row_allows(self):
         library, seen = ROOT / "lib", 0
         for room in sorted(p.name for p in library.iterdir() if p.is_dir()):
