@@ -32,6 +32,9 @@ struct Database::Handle {
 
 namespace {
 
+// Of pages, for each connection: SQLite's own 2 MiB fill with the history of events, of which the newest alone are asked for.
+constexpr int cache_kib = 128;
+
 Errc errc_of(int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY: case SQLITE_LOCKED: return Errc::busy;
@@ -213,6 +216,7 @@ Result<Database> Database::open(const std::string& path, const DatabaseOptions& 
   (void)sqlite3_db_config(handle->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
 
   Database database(std::move(handle));
+  PGCERTD_CHECK(database.execute(fmt::format("PRAGMA cache_size = -{}; PRAGMA cache_spill = OFF;", cache_kib)));
   if (read_only) return database;
   const bool wal = options.journal == DatabaseOptions::Journal::wal;
   PGCERTD_CHECK(database.execute(fmt::format("PRAGMA foreign_keys = ON; PRAGMA synchronous = {};", wal ? "FULL" : "EXTRA")));
