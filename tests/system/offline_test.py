@@ -43,7 +43,10 @@ class Offline(HostTest):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         out.chmod(0o777)
-        done = self.host_.ctl("request", "export", "-o", out)
+        def written():   # the key is there a moment before its request is
+            done = self.host_.ctl("request", "export", "-o", out)
+            return done if done.returncode != 3 else None
+        done = poll(written, "a request that waits", context=lambda: self.daemon.log())
         self.assertEqual(done.returncode, 0, done.stderr)
         return sorted(out.glob("*.csr"))
 
