@@ -1,6 +1,5 @@
 // parse_certificates() of bytes that are read again and again. What they say depends on nothing but them, and to read it from them is
-// dear: the last few texts are remembered with what they said, but never
-// one that holds more than certificates. Any thread.
+// dear: the last few texts are remembered with what they said, but never one that holds more than certificates. Any thread.
 #pragma once
 
 #include <string_view>

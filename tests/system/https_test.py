@@ -319,9 +319,9 @@ class Switch(Https):
         plain, port, another = self.served.config.read_text(), self.served.http_port, free_port()
         listen = f'listen = ["127.0.0.1:{port}"]'
 
-        def answers(at, host="127.0.0.1"):
+        def answers(at):
             try:
-                with urllib.request.urlopen(f"http://{host}:{at}/livez", timeout=10) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{at}/livez", timeout=10) as answer:
                     return answer.status == 200
             except OSError:
                 return False

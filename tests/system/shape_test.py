@@ -46,7 +46,6 @@ class Reach:
     ANYWHERE = r"\b(?:class|struct|enum class|enum|union|using|typename|concept) "
 
     def __init__(self, *directories):
-        self.directories = directories
         files = [p for d in directories for p in sorted(d.rglob("*.[ch]pp"))]
         self.code = {p: re.sub(r'//[^\n]*|"(?:[^"\\\n]|\\.)*"', lambda m: "" if m[0].startswith("//") else '""', p.read_text(encoding="utf-8")) for p in files}
         self.direct = {p: [f for name in re.findall(r'^#include "([^"]+)"', p.read_text(encoding="utf-8"), re.M) for d in directories if (f := d / name) in self.code] for p in files}

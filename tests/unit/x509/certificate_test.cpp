@@ -178,6 +178,5 @@ TEST(KnownCertificates, AreThoseOfTheBytes) {
   EXPECT_NE(&beside_key.front().handle(), &once_more.front().handle()) << "a key is not remembered";
 }
 
-
 }  // namespace
 }  // namespace pgcertd::x509
