@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/last_few.hpp"
 #include "base/text.hpp"
 #include "x509/asn1.hpp"
 #include "x509/crl_object.hpp"
-#include "x509/known_verdicts.hpp"
 #include "x509/openssl_error.hpp"
 #include "x509/weakness.hpp"
 
@@ -93,13 +93,23 @@ bool prepare(X509_STORE_CTX* context, Purpose purpose, TimePoint at) {
   return true;
 }
 
+// A chain that was found good, and while it is: each look judges the same few, and most of that is signatures of a curve that is slow to
+// verify. All else that is verified does not depend on the time.
+struct KnownGood {
+  TimePoint begin{}, end = no_expiry;   // half open
+  ChainVerdict verdict;
+  [[nodiscard]] bool holds(TimePoint at) const { return begin <= at && at < end; }
+  void narrow(TimePoint from, TimePoint to) { begin = std::max(begin, from), end = std::min(end, to); }
+};
+constexpr std::size_t verdicts_kept = 64;
+
 // While all of them are in force. Where one is not, another may be chosen later, and what is said now is not remembered.
-KnownVerdicts::Span span_of(const std::vector<Certificate>& chain, const std::vector<Certificate>& roots, const std::vector<Crl>& crls) {
-  KnownVerdicts::Span span;
+KnownGood known_good(const std::vector<Certificate>& chain, const std::vector<Certificate>& roots, const std::vector<Crl>& crls, const ChainVerdict& verdict) {
+  KnownGood good{.begin = {}, .end = no_expiry, .verdict = verdict};
   for (const auto* certificates : {&chain, &roots})
-    for (const Certificate& one : *certificates) span.narrow(one.facts().not_before, one.facts().not_after);
-  for (const Crl& crl : crls) span.narrow(crl.facts().this_update, crl.facts().next_update.value_or(no_expiry));
-  return span;
+    for (const Certificate& one : *certificates) good.narrow(one.facts().not_before, one.facts().not_after);
+  for (const Crl& crl : crls) good.narrow(crl.facts().this_update, crl.facts().next_update.value_or(no_expiry));
+  return good;
 }
 
 // By their fingerprints, which nobody can make two of.
@@ -138,9 +148,9 @@ ChainVerdict verify_chain(const std::vector<Certificate>& chain, const std::vect
   const CleanErrorQueue clean;
   if (chain.empty()) return refusal("there is no certificate to verify");
   if (roots.empty()) return refusal("there is no root certificate to verify against");
-  static KnownVerdicts known;
+  static LastFew<std::string, KnownGood> known(verdicts_kept);
   std::string question = question_of(chain, roots, purpose, crls);
-  if (auto verdict = known.find(question, at)) return std::move(*verdict);
+  if (auto good = known.find(question); good && good->holds(at)) return std::move(good->verdict);
   auto excerpts = excerpts_of(crls, serials_of(chain, roots));
   if (!excerpts) return refusal(fmt::format("d2i_X509_CRL: {}", drain_errors()));
   const StorePtr store = make_store(roots, *excerpts);
@@ -153,7 +163,7 @@ ChainVerdict verify_chain(const std::vector<Certificate>& chain, const std::vect
   X509_STORE_CTX_set_app_data(context.get(), &*excerpts);
   X509_STORE_CTX_set_verify_cb(context.get(), judge_excerpt);
   ChainVerdict verdict = verdict_of(context.get(), X509_verify_cert(context.get()) == 1);
-  if (const auto span = span_of(chain, roots, crls); verdict.ok && span.holds(at)) known.keep(std::move(question), span, verdict);
+  if (auto good = known_good(chain, roots, crls, verdict); verdict.ok && good.holds(at)) known.keep(std::move(question), std::move(good));
   return verdict;
 }
 

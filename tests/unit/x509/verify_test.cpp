@@ -1,4 +1,4 @@
-// Covers lib/x509/verify.cpp, known_verdicts.cpp, server_load.cpp and weakness.cpp.
+// Covers lib/x509/verify.cpp, server_load.cpp and weakness.cpp.
 #include "x509/verify.hpp"
 
 #include <gmock/gmock.h>
