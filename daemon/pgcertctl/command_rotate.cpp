@@ -1,11 +1,13 @@
 // What the daemon is asked to do: rotate, rollback, pause, resume, takeover.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
+#include <vector>
 
 #include "base/text.hpp"
+#include "base/time.hpp"
 #include "cli/control_client.hpp"
 #include "cli/rotation_watch.hpp"
 #include "cli/views.hpp"
@@ -19,7 +21,8 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr Duration wait_by_default = std::chrono::seconds{60};
-constexpr Duration poll_interval = std::chrono::milliseconds{40};
+// Longer, and a rotation that is refused without an event would be noticed late.
+constexpr Duration look_interval = std::chrono::seconds{1};
 
 int ask_cluster(const Session& session, const std::string& cluster, std::string_view verb, const json& body) {
   if (const auto named = cli::check_cluster_name(cluster); !named) return session.report(named.error());
@@ -40,11 +43,12 @@ void print_stage(const Session& session, const json& event) {
   (void)std::fflush(stdout);  // a broken pipe is seen and judged when the program ends
 }
 
-// One look at events, then at the cluster: an end that both show is told with its event.
-Result<void> look(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch& watch) {
-  PGCERTD_TRY(const json events, client.get(fmt::format("/v1/events?since={}", watch.last_id())));
-  for (const json& event : watch.feed(events)) print_stage(session, event);
-  if (watch.end()) return {};
+// What happens, for so long at most; then, if nothing did, a look at the cluster: an end that both show is told with its event.
+Result<void> look(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch& watch, Duration longest) {
+  PGCERTD_TRY(const json events, client.events(watch.last_id(), longest));
+  const std::vector<json> news = watch.feed(events);
+  for (const json& event : news) print_stage(session, event);
+  if (watch.end() || !news.empty()) return {};
   const Result<json> state = client.get("/v1/clusters/" + cluster);
   if (state) watch.look(*state);
   const bool later = state || state.error().code == Errc::busy;   // a cluster that was just configured was not looked at yet
@@ -54,12 +58,13 @@ Result<void> look(const Session& session, const cli::ControlClient& client, cons
 int wait_for_end(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch watch) {
   const Duration patience = session.timeout(wait_by_default);
   const Clock::time_point deadline = Clock::now() + patience;
-  for (;;) {
-    if (const auto looked = look(session, client, cluster, watch); !looked) return session.report(looked.error());
+  for (Duration longest{0};;) {   // at first as things stand: it may be refused already
+    if (const auto looked = look(session, client, cluster, watch, longest); !looked) return session.report(looked.error());
     if (watch.end() == cli::ExitCode::refused) session.warn(watch.refusal());
     if (watch.end()) return code(*watch.end());
-    if (Clock::now() >= deadline) break;
-    std::this_thread::sleep_for(poll_interval);
+    const auto left = std::chrono::ceil<Duration>(deadline - Clock::now());
+    if (left <= Duration{0}) break;
+    longest = std::min({look_interval, left, patience / 2});
   }
   session.warn(fmt::format("{} of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", watch.what(), cluster,
                            to_text(patience), watch.standing(), cluster));

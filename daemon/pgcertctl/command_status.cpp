@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "cli/check.hpp"
 #include "cli/control_client.hpp"
@@ -22,7 +21,7 @@ using nlohmann::json;
 // A worker wakes at the latest after an hour, so an older status is one that nobody keeps.
 constexpr Duration stale_after = std::chrono::hours{2};
 constexpr Duration check_patience = std::chrono::seconds{10};  // monitoring systems end a plugin after a minute or less
-constexpr Duration follow_interval = std::chrono::milliseconds{500};
+constexpr Duration follow_interval = std::chrono::seconds{10};
 
 int show(const Session& session, const Result<json>& reply, std::string (*view)(const json&, TimePoint, const cli::Style&)) {
   if (!reply) return session.report(reply.error());
@@ -31,10 +30,6 @@ int show(const Session& session, const Result<json>& reply, std::string (*view)(
   else
     session.print(view(*reply, session.now(), session.style()));
   return code(cli::ExitCode::done);
-}
-
-Result<json> read_events(const cli::ControlClient& client, std::int64_t since) {
-  return client.get("/v1/events?since=" + std::to_string(since));
 }
 
 void print_events(const Session& session, const json& page) {
@@ -92,13 +87,14 @@ int run(const Check& command, const Session& session) {
 int run(const Events& command, const Session& session) {
   const cli::ControlClient client = session.client();
   if (command.verify) return verify_events(command, client, session);
+  // Well before the client's own patience ends.
+  const Duration wait = command.follow ? std::min(follow_interval, session.timeout(follow_interval) / 2) : Duration{0};
   for (std::int64_t since = 0;;) {
-    const Result<json> page = read_events(client, since);
+    const Result<json> page = client.events(since, wait);
     if (!page) return session.report(page.error());
     print_events(session, *page);
     const std::int64_t highest = cli::highest_id(*page, since);
     if (reader_has_gone() || (highest == since && !command.follow)) return code(cli::ExitCode::done);
-    if (highest == since) std::this_thread::sleep_for(follow_interval);
     since = highest;
   }
 }

@@ -79,7 +79,7 @@ class Daemon {
   service::SystemdNotifier notifier_;
   const Duration worker_limit_ = faults_from_environment().worker_limit.value_or(longest_pass);
   service::Heartbeats heartbeats_;
-  engine::Publisher publisher_;
+  engine::Publisher publisher_{[this] { front_.stir(); }};
   std::unique_ptr<service::EventLoop> loop_;
   std::unique_ptr<service::FileWatch> watch_;
   std::map<std::string, std::vector<std::string>> watched_;

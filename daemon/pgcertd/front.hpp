@@ -22,6 +22,8 @@ class Front {
   // Opens what `config` names and closes what it does not name any more.
   Result<void> apply(const Config& config);
   void stop();
+  // There is something new to read. Any thread.
+  void stir() { routes_->stir(); }
   // An issuer has news. Any thread.
   void wake_keeper();
 

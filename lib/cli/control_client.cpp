@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
@@ -21,6 +22,7 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
+constexpr Duration impatient_answer_pause = std::chrono::milliseconds{40};
 constexpr std::string_view start_remedy = "systemctl status pgcertd; or name its socket with --socket";
 
 Result<sockaddr_un> address_of(const std::string& path) {
@@ -113,6 +115,15 @@ Result<json> ControlClient::get(const std::string& path) const {
   PGCERTD_TRY(const sockaddr_un address, address_of(socket_path_));
   const Clock::time_point began = Clock::now();
   return read_reply(connect_to(socket_path_, timeout_).Get(path), socket_path_, address, timeout_, began);
+}
+
+// A daemon of before an upgrade cannot wait: what it answers too soon is waited for here.
+Result<json> ControlClient::events(std::int64_t since, Duration wait) const {
+  const Clock::time_point began = Clock::now();
+  PGCERTD_TRY(json page, get(fmt::format("/v1/events?since={}{}", since, wait > Duration{0} ? "&wait=" + to_text(wait) : std::string{})));
+  const auto left = std::chrono::floor<Duration>(wait - (Clock::now() - began));
+  if (array_at(page, "events").empty() && left > wait / 2) std::this_thread::sleep_for(std::min(left, impatient_answer_pause));
+  return page;
 }
 
 Result<std::string> ControlClient::get_text(const std::string& path) const {

@@ -2,6 +2,7 @@
 // carries the daemon's own words and remedy. Each call is a connection of its own and ends by the timeout. Any thread.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
@@ -18,6 +19,8 @@ class ControlClient {
   [[nodiscard]] Result<nlohmann::json> get(const std::string& path) const;
   // What is no JSON: the trust bundle.
   [[nodiscard]] Result<std::string> get_text(const std::string& path) const;
+  // The events after this one: at once where there are some, else when there are, at the latest after `wait`.
+  [[nodiscard]] Result<nlohmann::json> events(std::int64_t since, Duration wait) const;
   [[nodiscard]] Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
   [[nodiscard]] const std::string& socket_path() const noexcept { return socket_path_; }
 

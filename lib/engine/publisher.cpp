@@ -103,6 +103,7 @@ void Publisher::compose(TimePoint now) {
   for (const auto& [name, count] : write_failures_) next->state_write_failures += count;
   weigh(own_);
   snapshot_ = std::move(next);
+  if (changed_) changed_();
 }
 
 }  // namespace pgcertd::engine

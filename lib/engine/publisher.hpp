@@ -1,10 +1,12 @@
 // Publisher: composes the Snapshot that everybody reads from the views that the workers hand in. Any thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/snapshot.hpp"
 
@@ -12,6 +14,8 @@ namespace pgcertd::engine {
 
 class Publisher {
  public:
+  // `changed` is called with each change, on the thread that brings it; it must not call back. Whoever asks after it sees the change.
+  explicit Publisher(std::function<void()> changed = {}) : changed_(std::move(changed)) {}
   // Each worker publishes its own view; a new version is composed at once.
   void publish(ClusterView view, const TaskView& task, std::uint64_t state_write_failures, TimePoint now);
   void publish(IssuerView view, const TaskView& task, TimePoint now);
@@ -27,6 +31,7 @@ class Publisher {
  private:
   void compose(TimePoint now);   // under mutex_
 
+  const std::function<void()> changed_;
   mutable std::mutex mutex_;
   std::map<std::string, ClusterView> clusters_;
   std::map<std::string, IssuerView> issuers_;

@@ -107,11 +107,13 @@ Result<void> ControlListener::start() {
   const Rules rules{.allow = "GET, HEAD, POST", .max_body = max_body, .host_required = false};
   loop_ = std::make_unique<ServerLoop>(
       std::move(fd), rules, options_,
-      [this](const Head& head, const std::string& request, const Peer& peer, bool last) {
-        return respond(head, request, peer, last);
+      [this](const Head& head, const std::string& request, const Peer& peer, Turn turn) {
+        return respond(head, request, peer, turn);
       },
       [this](const Reply& reply) { routes_->count(reply.handler, reply.status); });
-  return loop_->start();
+  PGCERTD_CHECK(loop_->start());
+  routes_->join(*loop_);
+  return {};
 }
 
 void ControlListener::stop() {
@@ -119,12 +121,13 @@ void ControlListener::stop() {
   struct stat seen {};
   if (::lstat(path_.c_str(), &seen) == 0 && seen.st_dev == device_ && seen.st_ino == inode_)
     (void)::unlink(path_.c_str());  // else: not ours
+  routes_->leave(*loop_);
   loop_->stop();
   loop_.reset();
 }
 
-Answer ControlListener::respond(const Head& head, const std::string& request, const Peer& peer, bool last) {
-  return engine_.answer(request, head.head_size, last,
+Answer ControlListener::respond(const Head& head, const std::string& request, const Peer& peer, Turn turn) {
+  return engine_.answer(request, head.head_size, turn,
                         [&](const Request& r) { return r.method == "POST" ? post(r, peer) : routes_->answer(r); });
 }
 

@@ -50,7 +50,7 @@ class ControlListener {
   void stop();
 
  private:
-  Answer respond(const Head& head, const std::string& request, const Peer& peer, bool last);
+  Answer respond(const Head& head, const std::string& request, const Peer& peer, Turn turn);
   Reply post(const Request& request, const Peer& peer);
 
   const std::string path_, group_;

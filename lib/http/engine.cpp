@@ -40,16 +40,19 @@ class MemoryStream final : public httplib::Stream {
 struct Call {
   const std::function<Reply(const Request&)>* handler;
   std::string_view body;
+  bool patient = true;
+  std::chrono::milliseconds hold{0};   // what the handler said
 };
 // The library hands its handlers the request alone; what else belongs to the call is found through this.
-thread_local const Call* current_call = nullptr;
+thread_local Call* current_call = nullptr;
 
-Request request_of(const httplib::Request& in, std::string_view body) {
+Request request_of(const httplib::Request& in, const Call& call) {
   Request out{.method = in.method,
               .path = in.path,
               .query = {},
               .if_none_match = in.get_header_value("If-None-Match"),
-              .body = std::string(body)};
+              .body = std::string(call.body),
+              .patient = call.patient};
   for (const auto& [key, value] : in.params) out.query.emplace_back(key, value);
   return out;
 }
@@ -72,7 +75,9 @@ class Engine::Impl final : public httplib::Server {
     set_keep_alive_max_count(100);
     // Every request is answered here, before the library would read a body, look for a file or match a pattern.
     set_pre_routing_handler([](const httplib::Request& in, httplib::Response& out) {
-      fill((*current_call->handler)(request_of(in, current_call->body)), out);
+      Reply reply = (*current_call->handler)(request_of(in, *current_call));
+      current_call->hold = reply.hold;
+      fill(std::move(reply), out);
       return HandlerResponse::Handled;
     });
   }
@@ -82,15 +87,14 @@ class Engine::Impl final : public httplib::Server {
 Engine::Engine() : impl_(std::make_unique<Impl>()) {}
 Engine::~Engine() = default;
 
-Answer Engine::answer(std::string_view request, std::size_t head_size, bool close,
-                      const std::function<Reply(const Request&)>& handler) {
-  const Call call{&handler, request.substr(head_size)};
+Answer Engine::answer(std::string_view request, std::size_t head_size, Turn turn, const std::function<Reply(const Request&)>& handler) {
+  Call call{.handler = &handler, .body = request.substr(head_size), .patient = turn.patient};
   current_call = &call;
   MemoryStream stream(request);
-  bool closed = close;
-  const bool ok = impl_->run(stream, close, closed);
+  bool closed = turn.last;
+  const bool ok = impl_->run(stream, turn.last, closed);
   current_call = nullptr;
-  return {stream.take(), closed || !ok};
+  return {stream.take(), closed || !ok, call.hold};
 }
 
 }  // namespace pgcertd::http

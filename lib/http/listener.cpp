@@ -106,15 +106,19 @@ Result<void> PublicListener::start() {
   endpoint_ = std::move(bound.endpoint);
   loop_ = std::make_unique<ServerLoop>(
       std::move(fd), Rules{}, options_.loop,
-      [this](const Head& head, const std::string& request, const Peer& peer, bool last) {
-        return respond(head, request, peer, last);
+      [this](const Head& head, const std::string& request, const Peer& peer, Turn turn) {
+        return respond(head, request, peer, turn);
       },
       [this](const Reply& reply) { routes_->count(reply.handler, reply.status); }, options_.tls);
-  return loop_->start();
+  PGCERTD_CHECK(loop_->start());
+  routes_->join(*loop_);
+  return {};
 }
 
 void PublicListener::stop() {
-  if (loop_) loop_->stop();
+  if (!loop_) return;
+  routes_->leave(*loop_);
+  loop_->stop();
   loop_.reset();
 }
 
@@ -125,13 +129,13 @@ bool PublicListener::host_allowed(const Head& head, const Peer& peer) const {
   return host == peer.local_address || std::find(hosts_.begin(), hosts_.end(), host) != hosts_.end();
 }
 
-Answer PublicListener::respond(const Head& head, const std::string& request, const Peer& peer, bool last) {
+Answer PublicListener::respond(const Head& head, const std::string& request, const Peer& peer, Turn turn) {
   if (!host_allowed(head, peer)) {
     const Reply reply = problem_reply(421, "this host name is not ours: add it to [http] hosts if it is");
     routes_->count(reply.handler, reply.status);
     return {refusal_bytes(reply, head.method != "HEAD"), true};
   }
-  return engine_.answer(request, head.head_size, last, [this](const Request& r) { return routes_->answer(r); });
+  return engine_.answer(request, head.head_size, turn, [this](const Request& r) { return routes_->answer(r); });
 }
 
 }  // namespace pgcertd::http

@@ -36,7 +36,7 @@ class PublicListener {
 
  private:
   [[nodiscard]] bool host_allowed(const Head& head, const Peer& peer) const;
-  Answer respond(const Head& head, const std::string& request, const Peer& peer, bool last);
+  Answer respond(const Head& head, const std::string& request, const Peer& peer, Turn turn);
 
   const ListenOptions options_;
   const std::shared_ptr<Routes> routes_;

@@ -2,6 +2,7 @@
 // Pure. Everything that could cost memory or time (ranges, bodies, endless heads) is refused here.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;      // decoded
   std::string if_none_match;
   std::string body;
+  bool patient = true;                                         // false: an answer is due now, also one that says nothing new
 
   // First value of a query parameter, or empty.
   [[nodiscard]] std::string parameter(std::string_view name) const;
@@ -28,6 +30,8 @@ struct Reply {
   std::string body{};
   std::vector<std::pair<std::string, std::string>> headers{};
   std::string handler = "other";                               // for http_requests_total
+  // Not 0, to a patient request: nothing is new yet. The request is answered anew when something happened, at the latest after so long.
+  std::chrono::milliseconds hold{0};
 };
 
 // application/problem+json.

@@ -10,6 +10,8 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "base/time.hpp"
+#include "http/server_loop.hpp"
 #include "status/health.hpp"
 #include "status/json.hpp"
 #include "status/metrics.hpp"
@@ -21,6 +23,7 @@ namespace pgcertd::http {
 namespace {
 
 constexpr std::size_t events_at_once = 1000;
+constexpr Duration longest_wait = std::chrono::seconds{60};
 constexpr const char* closed_policy = "default-src 'none'; frame-ancestors 'none'";
 constexpr const char* page_policy =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -117,8 +120,13 @@ Reply events(const Context& c) {
   if (!id) return problem_reply(400, "since is the id of an event");
   const auto count = last.empty() ? std::numeric_limits<std::int64_t>::max() : number_of(last);
   if (!count) return problem_reply(400, "last is how many events there may be");
+  const auto wait = c.request.parameter("wait").empty() ? Result<Duration>(Duration{0}) : parse_duration(c.request.parameter("wait"));
+  if (!wait || *wait < Duration{0} || *wait > longest_wait) return problem_reply(400, fmt::format("wait is a time of {} at most, as 10s", to_text(longest_wait)));
   const std::int64_t first = last.empty() ? *id : std::max(*id, c.source.newest_event() - *count);
-  return json_reply(status::events_json(c.source.events(first, events_at_once)));
+  const std::vector<Event> found = c.source.events(first, events_at_once);
+  Reply reply = json_reply(status::events_json(found));
+  if (found.empty() && c.request.patient) reply.hold = *wait;
+  return reply;
 }
 
 bool pki_name(std::string_view name) {
@@ -246,8 +254,23 @@ Reply Routes::answer(const Request& request) {
   }
   reply.handler = route ? route->handler : "other";
   dress(reply, request);
-  count(reply.handler, reply.status);
+  if (reply.hold == std::chrono::milliseconds{0}) count(reply.handler, reply.status);   // else it is still to be answered
   return reply;
+}
+
+void Routes::stir() {
+  const std::lock_guard lock(loops_mutex_);
+  for (ServerLoop* loop : loops_) loop->stir();
+}
+
+void Routes::join(ServerLoop& loop) {
+  const std::lock_guard lock(loops_mutex_);
+  loops_.push_back(&loop);
+}
+
+void Routes::leave(const ServerLoop& loop) {
+  const std::lock_guard lock(loops_mutex_);
+  std::erase(loops_, &loop);
 }
 
 void Routes::count(const std::string& handler, int code) {

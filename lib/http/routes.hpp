@@ -17,6 +17,8 @@
 
 namespace pgcertd::http {
 
+class ServerLoop;
+
 struct Source {
   std::function<SnapshotPtr()> snapshot;                                                        // null: nothing is known yet
   std::function<std::vector<Event>(std::int64_t since, std::size_t limit)> events;              // oldest first
@@ -34,6 +36,10 @@ class Routes {
   // Never throws; counts what it answers.
   Reply answer(const Request& request);
   void count(const std::string& handler, int code);
+  // Something happened: those who wait for news at a loop that has joined are answered anew. A loop leaves before it ends.
+  void stir();
+  void join(ServerLoop& loop);
+  void leave(const ServerLoop& loop);
   [[nodiscard]] status::Counters counters() const;
   // What `render` gave for this state of the path, rendered once for it: a thousand scrapes between two looks share it.
   // `second`: of the wall clock where the text has moments in it, else 0.
@@ -49,6 +55,8 @@ class Routes {
   const status::BuildInfo build_;
   mutable std::mutex mutex_;
   status::Counters counters_;
+  std::mutex loops_mutex_;
+  std::vector<ServerLoop*> loops_;
   mutable std::mutex rendered_mutex_;
   mutable std::map<std::string, Rendered> rendered_;   // by path, of which there are as many as routes
 };

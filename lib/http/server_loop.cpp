@@ -33,7 +33,19 @@ constexpr milliseconds accept_pause{100};
 constexpr std::size_t chunk = 16384;
 constexpr char tls_handshake_record = 0x16;
 
-enum class Phase : std::uint8_t { knocking, handshaking, reading, answering, writing, draining };
+enum class Phase : std::uint8_t { knocking, handshaking, reading, answering, holding, writing, draining };
+
+using Id = std::uint64_t;
+
+// A whole request, on its way to an answer.
+struct Asked {
+  Id connection = 0;
+  Head head;
+  std::string bytes;
+  Peer peer;
+  Turn turn;
+  std::uint64_t stirs = 0;             // that had been when it was put to the responder
+};
 
 struct Connection {
   UniqueFd fd;
@@ -46,6 +58,8 @@ struct Connection {
   std::size_t requests = 0;
   bool close_after = false;
   Clock::time_point since, deadline;
+  std::optional<Clock::time_point> held_until;   // of the request that is being answered, once it was held
+  Asked held;                          // while holding
 };
 
 // As the kernel noted them at connect(); the first question tells how many there are.
@@ -114,8 +128,6 @@ Moved give(Connection& c, std::string_view bytes) {
   return out;
 }
 
-bool is_opening(Phase phase) { return phase == Phase::knocking || phase == Phase::handshaking; }
-
 }  // namespace
 
 class ServerLoop::Impl {
@@ -146,9 +158,12 @@ class ServerLoop::Impl {
     connections_.clear();
   }
 
- private:
-  using Id = std::uint64_t;
+  void stir() {
+    ++stirs_;
+    if (holding_) wake();
+  }
 
+ private:
   void wake() {
     const std::uint64_t one = 1;
     (void)!::write(wake_.get(), &one, sizeof one);   // full: it is awake already
@@ -162,11 +177,13 @@ class ServerLoop::Impl {
       if (::poll(polled.data(), polled.size(), timeout()) < 0 && errno != EINTR) return;
       now_ = Clock::now();
       if (polled[0].revents != 0) take_answers();
+      if (holding_) tell_news();
       for (std::size_t i = 0; i < ids.size(); ++i)
         if (polled[i + 2].revents != 0) serve(ids[i]);
       if (polled[1].revents != 0) accept_new();
       close_late();
     }
+    dismiss_held();
   }
 
   void gather(std::vector<pollfd>& polled, std::vector<Id>& ids) {
@@ -174,11 +191,14 @@ class ServerLoop::Impl {
     ids.clear();
     polled.push_back({wake_.get(), POLLIN, 0});
     polled.push_back({accept_again_ > now_ ? -1 : listener_.get(), POLLIN, 0});
+    bool holding = false;
     for (const auto& [id, c] : connections_) {
       if (c.phase == Phase::answering) continue;
+      holding = holding || c.phase == Phase::holding;
       polled.push_back({c.fd.get(), c.events, 0});
       ids.push_back(id);
     }
+    holding_ = holding;
   }
 
   [[nodiscard]] int timeout() const {
@@ -212,13 +232,13 @@ class ServerLoop::Impl {
     }
   }
 
-  // Those that sent nothing go first, then those in the middle of a request or of leaving. Work in progress is never cut.
+  // Those that sent nothing or wait for news go first, then those in the middle of a request or of leaving. Work in progress is never cut.
   bool close_oldest_idle() {
     auto victim = connections_.end();
     const auto rank = [](const Connection& c) { return c.phase == Phase::draining ? 0 : c.in.empty() ? 1 : 2; };
     for (auto it = connections_.begin(); it != connections_.end(); ++it) {
       const Connection& c = it->second;
-      if (c.phase != Phase::reading && c.phase != Phase::draining && !is_opening(c.phase)) continue;
+      if (c.phase == Phase::answering || c.phase == Phase::writing) continue;
       if (victim == connections_.end() || std::pair(rank(c), c.since) < std::pair(rank(victim->second), victim->second.since))
         victim = it;
     }
@@ -231,6 +251,11 @@ class ServerLoop::Impl {
     for (auto it = connections_.begin(); it != connections_.end();) {
       Connection& c = it->second;
       if (c.phase == Phase::answering || now_ < c.deadline) {
+        ++it;
+        continue;
+      }
+      if (c.phase == Phase::holding) {
+        ask_again(c);
         ++it;
         continue;
       }
@@ -256,6 +281,7 @@ class ServerLoop::Impl {
       case Phase::knocking: return knock(id, c);
       case Phase::handshaking: return shake_hands(c);
       case Phase::reading: return receive(id, c);
+      case Phase::holding: return false;   // it has gone: nothing else is polled for
       case Phase::writing: return send_some(id, c);
       default: return drain(c);
     }
@@ -305,36 +331,71 @@ class ServerLoop::Impl {
     Head* head = std::get_if<Head>(&found);
     if (!head || c.in.size() < head->head_size + head->body_size) return true;
     const std::size_t size = head->head_size + head->body_size;
-    std::string request = c.in.substr(0, size);
+    Asked asked{.connection = id, .head = std::move(*head), .bytes = c.in.substr(0, size), .peer = c.peer, .turn = {.last = ++c.requests >= options_.max_requests}};
     c.in.erase(0, size);
+    c.held_until.reset();
+    ask(c, std::move(asked));
+    return true;
+  }
+
+  void ask(Connection& c, Asked asked) {
     c.phase = Phase::answering;
-    const bool last = ++c.requests >= options_.max_requests;
-    pool_->enqueue([this, id, peer = c.peer, h = std::move(*head), request = std::move(request), last] {
-      Answer answer = responder_(h, request, peer, last);
+    asked.stirs = stirs_;
+    pool_->enqueue([this, asked = std::move(asked)]() mutable {
+      Answer answer = responder_(asked.head, asked.bytes, asked.peer, asked.turn);
       bool first = false;
       {
         const std::lock_guard lock(mutex_);
         first = answers_.empty();
-        answers_.emplace_back(id, std::move(answer));
+        answers_.emplace_back(std::move(asked), std::move(answer));
       }
       if (first) wake();   // for those behind it the loop is awake already
     });
-    return true;
+  }
+
+  void hold(Connection& c, Asked asked, milliseconds longest) {
+    if (!c.held_until) c.held_until = now_ + longest;
+    c.phase = Phase::holding;
+    c.events = POLLRDHUP;
+    c.deadline = *c.held_until;
+    c.held = std::move(asked);
+    holding_ = true;
+    if (c.held.stirs != stirs_) ask_again(c);   // what happened while it was being answered
+  }
+
+  void ask_again(Connection& c) {
+    c.held.turn.patient = now_ < *c.held_until;
+    ask(c, std::move(c.held));
+  }
+
+  void tell_news() {
+    for (auto& [id, c] : connections_)
+      if (c.phase == Phase::holding && c.held.stirs != stirs_) ask_again(c);
+  }
+
+  // The listener ends: who waits is told that nothing is new, as far as one write without waiting goes.
+  void dismiss_held() {
+    for (auto& [id, c] : connections_)
+      if (c.phase == Phase::holding) (void)give(c, responder_(c.held.head, c.held.bytes, c.held.peer, {.last = true, .patient = false}).bytes);
   }
 
   void take_answers() {
     std::uint64_t ignored = 0;
     (void)!::read(wake_.get(), &ignored, sizeof ignored);
-    std::vector<std::pair<Id, Answer>> ready;
+    std::vector<std::pair<Asked, Answer>> ready;
     {
       const std::lock_guard lock(mutex_);
       ready.swap(answers_);
     }
-    for (auto& [id, answer] : ready) {
-      const auto it = connections_.find(id);
+    for (auto& [asked, answer] : ready) {
+      const auto it = connections_.find(asked.connection);
       if (it == connections_.end()) continue;
+      if (answer.hold > milliseconds{0}) {
+        hold(it->second, std::move(asked), answer.hold);
+        continue;
+      }
       it->second.close_after = answer.close;
-      if (!respond(id, it->second, std::move(answer.bytes))) connections_.erase(id);
+      if (!respond(it->first, it->second, std::move(answer.bytes))) connections_.erase(it);
     }
   }
 
@@ -386,13 +447,16 @@ class ServerLoop::Impl {
   std::unique_ptr<httplib::ThreadPool> pool_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
+  // In this order: a stir that does not see that somebody is held was counted before it was looked for.
+  std::atomic<std::uint64_t> stirs_{0};
+  std::atomic<bool> holding_{false};
   // The loop's thread alone:
   std::map<Id, Connection> connections_;
   Id next_id_ = 1;
   Clock::time_point now_ = Clock::now(), accept_again_ = now_;
   // Shared with the pool:
   std::mutex mutex_;
-  std::vector<std::pair<Id, Answer>> answers_;
+  std::vector<std::pair<Asked, Answer>> answers_;
 };
 
 ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls)
@@ -400,5 +464,6 @@ ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Resp
 ServerLoop::~ServerLoop() { impl_->stop(); }
 Result<void> ServerLoop::start() { return impl_->start(); }
 void ServerLoop::stop() { impl_->stop(); }
+void ServerLoop::stir() { impl_->stir(); }
 
 }  // namespace pgcertd::http

@@ -1,6 +1,6 @@
 // ServerLoop: one listening socket, one thread that reads and writes all its connections without blocking, and a pool
-// that only computes responses. A client that is slow or idle holds a descriptor, never a thread.
-// start() and stop() from one thread; the responder is called from the pool.
+// that only computes responses. A client that is slow, idle or waiting for news holds a descriptor, never a thread.
+// start() and stop() from one thread, stir() from any; the responder is called from the pool.
 #pragma once
 
 #include <sys/types.h>
@@ -39,8 +39,8 @@ struct LoopOptions {
 
 class ServerLoop {
  public:
-  // `request` is the head and its body; `last`: the connection ends after it.
-  using Responder = std::function<Answer(const Head& head, const std::string& request, const Peer& peer, bool last)>;
+  // `request` is the head and its body.
+  using Responder = std::function<Answer(const Head& head, const std::string& request, const Peer& peer, Turn turn)>;
   using Refused = std::function<void(const Reply& reply)>;      // told of what was refused before the responder
 
   // With `tls` every connection begins with a handshake, which no thread waits for either.
@@ -51,6 +51,8 @@ class ServerLoop {
 
   Result<void> start();
   void stop();
+  // Something happened: who waits for news is answered anew. Costs nothing where nobody waits.
+  void stir();
 
  private:
   class Impl;

@@ -62,6 +62,7 @@ json parameters(const std::string& path) {
   if (path == "/v1/events") {
     out.push_back(query("since", "only events after this id", {{"type", "integer"}, {"minimum", 0}}));
     out.push_back(query("last", "only the newest so many, still the oldest of them first", {{"type", "integer"}, {"minimum", 0}}));
+    out.push_back(query("wait", "answer when there is an event, at the latest after this time: 10s, 60s at most", {{"type", "string"}}));
   }
   return out;
 }

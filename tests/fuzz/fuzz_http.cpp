@@ -26,7 +26,7 @@ void serve(std::string_view bytes, const http::Rules& rules) {
   (void)http::bare_host(head->host);
   int calls = 0;
   const auto answer =
-      engine.answer(bytes.substr(0, head->head_size + head->body_size), head->head_size, true, [&](const http::Request& request) {
+      engine.answer(bytes.substr(0, head->head_size + head->body_size), head->head_size, {.last = true}, [&](const http::Request& request) {
         ++calls;
         require(request.method == head->method && request.body.size() == head->body_size);
         return http::problem_reply(404, request.path);

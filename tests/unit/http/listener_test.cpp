@@ -172,6 +172,96 @@ TEST_F(Listener, ClientsThatDoNotReadHoldNoThread) {
   EXPECT_EQ(body_of(late).size(), 8U << 20);
 }
 
+class News : public Listener {
+ protected:
+  News() { world_.newest = 7; }
+  void happens() {
+    ++world_.newest;
+    routes_->stir();
+  }
+  std::uint64_t answered() { return routes_->counters().http_requests.at({"events", "200"}); }
+  // At the latest once all that were sent wait: before that, with too many, a new one may be the one that is closed.
+  bool others_are_answered() {
+    const auto until = std::chrono::steady_clock::now() + 5s;
+    while (status_of(ask(get("/livez"))) != 200)
+      if (std::chrono::steady_clock::now() > until) return false;
+    return true;
+  }
+  static constexpr const char* question = "/v1/events?since=7&wait=60s";
+};
+
+TEST_F(News, AreToldWhenTheyHappenAndHoldNoThread) {
+  start({.threads = 1, .keep_alive = 50ms});
+  std::deque<Client> waiting;
+  for (int i = 0; i < 8; ++i) {
+    waiting.emplace_back(listener_->port());
+    waiting.back().send(get(question));
+  }
+  EXPECT_EQ(status_of(ask(get("/livez"))), 200);
+  routes_->stir();                                                  // of something else
+  EXPECT_EQ(status_of(ask(get("/livez"))), 200);
+  EXPECT_EQ(answered(), 0U);
+  happens();
+  for (Client& client : waiting) EXPECT_THAT(body_of(client.response()), HasSubstr("rotation-proved"));
+  EXPECT_EQ(answered(), 8U);
+}
+
+TEST_F(News, ThatDoNotComeEndTheWait) {
+  start();
+  EXPECT_THAT(body_of(ask(get("/v1/events?since=7&wait=20ms"))), HasSubstr("\"events\": []"));
+  EXPECT_EQ(answered(), 1U);
+}
+
+// What happens between the look and the wait is not missed.
+TEST_F(News, AreNotMissed) {
+  start({.threads = 2});
+  std::atomic<bool> over = false;
+  std::thread stirrer([&] {
+    while (!over) routes_->stir();
+  });
+  for (int i = 0; i < 50; ++i) {
+    Client client(listener_->port());
+    client.send(get("/v1/events?since=" + std::to_string(world_.newest) + "&wait=60s"));
+    ++world_.newest;
+    EXPECT_EQ(status_of(client.response()), 200);
+  }
+  over = true;
+  stirrer.join();
+}
+
+TEST_F(News, NobodyWaitsForAClientThatHasGone) {
+  start({.max_connections = 2});
+  for (int i = 0; i < 6; ++i) {
+    Client gone(listener_->port());
+    gone.send(get(question));
+  }
+  EXPECT_TRUE(others_are_answered());
+  happens();
+  EXPECT_TRUE(others_are_answered());
+}
+
+TEST_F(News, OneWhoWaitsGoesWhenThereAreTooMany) {
+  start({.max_connections = 2});
+  Client first(listener_->port()), second(listener_->port());
+  first.send(get(question));
+  second.send(get(question));
+  EXPECT_TRUE(others_are_answered());
+  happens();
+  EXPECT_EQ((status_of(first.response()) == 200) + (status_of(second.response()) == 200), 1);
+}
+
+TEST_F(News, AListenerThatEndsSaysThatThereAreNone) {
+  start();
+  Client client(listener_->port());
+  client.send(get(question));
+  EXPECT_EQ(status_of(ask(get("/livez"))), 200);
+  routes_->stir();
+  listener_->stop();
+  EXPECT_THAT(client.response(), testing::AnyOf(HasSubstr("\"events\": []"), testing::IsEmpty()));   // empty: it had not come to that
+  EXPECT_TRUE(client.closed());
+  happens();                                                        // and reaches nobody
+}
+
 TEST_F(Listener, KeepAliveAndClose) {
   start({.max_requests = 3});
   Client client(listener_->port());

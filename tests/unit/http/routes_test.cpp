@@ -109,6 +109,27 @@ TEST(Routes, EventsSince) {
     for (const char* parameter : {"since", "last"}) EXPECT_EQ(routes->answer(request("/v1/events", {{parameter, bad}})).status, 400) << parameter << bad;
 }
 
+TEST(Routes, EventsThatAreWaitedFor) {
+  test::World world;
+  world.newest = 41;
+  const auto routes = world.routes();
+  const auto hold = [&](const std::string& since, const std::string& wait, bool patient = true) {
+    Request asked = request("/v1/events", {{"since", since}, {"wait", wait}});
+    asked.patient = patient;
+    const Reply reply = routes->answer(asked);
+    EXPECT_EQ(reply.status, 200);
+    return reply.hold;
+  };
+  EXPECT_EQ(hold("41", "10s"), std::chrono::seconds{10});
+  EXPECT_EQ(hold("41", "1m"), std::chrono::minutes{1});
+  EXPECT_EQ(routes->counters().http_requests.at({"events", "200"}), 0U) << "counted when it is answered";
+  EXPECT_EQ(hold("41", "0s").count(), 0);
+  EXPECT_EQ(hold("40", "10s").count(), 0) << "there is something to say";
+  EXPECT_EQ(hold("41", "10s", false).count(), 0) << "it has waited";
+  EXPECT_EQ(routes->counters().http_requests.at({"events", "200"}), 3U);
+  for (const char* bad : {"x", "10", "-1s", "61s", "1h"}) EXPECT_EQ(routes->answer(request("/v1/events", {{"wait", bad}})).status, 400) << bad;
+}
+
 TEST(Routes, NotModified) {
   test::World world;
   const auto routes = world.routes();

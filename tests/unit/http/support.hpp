@@ -8,8 +8,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -103,6 +105,7 @@ struct World {
   SnapshotPtr snapshot = std::make_shared<const Snapshot>(sample::healthy());
   bool alive = true;
   bool broken = false;      // callbacks throw
+  std::atomic<std::int64_t> newest{std::numeric_limits<std::int64_t>::max()};   // no event has a higher id; may change during requests
 
   Source source() {
     return {.snapshot =
@@ -111,7 +114,8 @@ struct World {
                   return snapshot;
                 },
             .events =
-                [](std::int64_t since, std::size_t) {
+                [this](std::int64_t since, std::size_t) {
+                  if (since >= newest) return std::vector<Event>{};
                   return std::vector<Event>{{since + 1, sample::now, "main", "rotation-proved", "proved", {}}};
                 },
             .newest_event = [] { return std::int64_t{50}; },
