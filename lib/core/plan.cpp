@@ -168,8 +168,16 @@ std::optional<Decision> request_new(const Walk& w) {
   return act(Stage::nothing, action::MakeRequest{w.desired.cluster.key_type, w.desired.names}, w.need.why);
 }
 
-// Beyond current, the last proved one and the way back, the newest generations of three key pairs are kept.
+bool publishes_now(const Walk& w) {
+  if (hold_back(w)) return false;
+  const auto next = publish(w);
+  return next && next->action && std::holds_alternative<action::Publish>(*next->action);
+}
+
+// Beyond current, the last proved one and the way back, the newest generations of three key pairs are kept. What is about to be
+// published does not wait for this.
 std::optional<Decision> collect(const Walk& w) {
+  if (publishes_now(w)) return std::nullopt;
   std::set<std::string> keys, kept{w.seen.generations.current, w.seen.generations.way_back};
   if (!w.seen.memory.proved.empty()) kept.insert(w.seen.memory.proved.back().generation);
   if (const GenerationSeen* next = candidate(w)) kept.insert(next->id);

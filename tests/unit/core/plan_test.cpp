@@ -489,6 +489,21 @@ TEST(Collect, KeepsCurrentTheLastProvedTheWayBackAndThreeKeys) {
   EXPECT_EQ(c.step(), "collect") << "half a generation is of no use";
 }
 
+TEST(Collect, DoesNotHoldUpWhatIsAboutToBePublished) {
+  Case c;
+  c.seen.memory.rotate_asked_at = c.now;
+  c.seen.generations.all.insert(c.seen.generations.all.begin(), generation("g0", 0, leaf("f0")));   // to be collected
+  c.seen.generations.all.push_back(generation("g2", 2, leaf("f2", c.now)));
+  c.seen.candidates = {{"g2", good(), ""}};
+  EXPECT_EQ(c.step(), "publish");
+  c.seen.memory.pause = Pause{c.now + 1h, ""};
+  EXPECT_EQ(c.step(), "collect") << "nothing is published while it is paused";
+  c.seen.memory.pause.reset(), c.seen.candidates.front().preflight_error = "bad";
+  EXPECT_EQ(c.step(), "collect");
+  c.seen.candidates.clear();
+  EXPECT_EQ(c.step(), "collect");
+}
+
 TEST(Settings, ThatDoNotTakeEffectAreTriedWithBackOff) {
   Case c;
   c.tls_off();
