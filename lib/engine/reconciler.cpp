@@ -241,10 +241,15 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
     memory_.settings_changed_at ? observer_.invalidate_server() : observer_.invalidate_probes();
   }
   keep(desired, before, std::move(events), now);
-  if (out.at_rest) ports_.postgres.rest();
+  if (out.at_rest) rest();
   seen.memory = memory_;
   out.view = make_view(desired, seen, plan, now);
   return out;
+}
+
+void Reconciler::rest() {
+  ports_.postgres.rest();
+  ports_.probe.rest();
 }
 
 Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
@@ -259,7 +264,7 @@ Plan Reconciler::preview(const Desired& configured, TimePoint now, bool asked) {
 
 Result<void> Reconciler::check_rollback(const Desired& desired, TimePoint now) {
   const Observation seen = observer_.observe(with_fixed_names(desired), memory_, now);
-  ports_.postgres.rest();
+  rest();
   if (pair_to_put_back(seen, now, true) != nullptr && seen.live.ours) return {};
   return fail(Errc::refused, seen.live.ours ? "there is no earlier pair that was proved, is whole and has not expired" : "the server does not use pgcertd's files",
               fmt::format("pgcertctl rotate {} --force makes a new one", desired.cluster.name));
@@ -271,7 +276,7 @@ Result<std::string> Reconciler::end_sessions(const std::vector<std::string>& ser
   PGCERTD_TRY(ServerDetail detail, ports_.postgres.detail(std::nullopt));
   std::erase_if(detail.cert_sessions, [&](const CertSession& session) { return std::find(serials.begin(), serials.end(), session.serial) == serials.end(); });
   PGCERTD_TRY(const std::uint64_t ended, ports_.postgres.terminate(detail.cert_sessions));
-  ports_.postgres.rest();
+  rest();
   observer_.invalidate_detail();
   return fmt::format("{} session(s) of it were ended", ended);
 }

@@ -60,6 +60,7 @@ class Reconciler {
   void note_result(const Desired& desired, const Action& action, const Result<void>& result, TimePoint now, TickResult& out);
   bool held_back(const Plan& plan, const Desired& desired, TimePoint now) const;
   void say(const std::vector<Event>& events);
+  void rest();   // no connection to the server stays
   Result<std::string> end_sessions(const std::vector<std::string>& serials);
   Result<void> check_rollback(const Desired& desired, TimePoint now);
   std::vector<Finding> own_findings() const;

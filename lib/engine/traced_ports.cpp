@@ -111,6 +111,7 @@ struct TracedProbe final : ports::Probe {
   TracedProbe(ports::Probe& i, const CallHook& h) : inner(i), hook(h) {}
   ProbeSeen probe(const std::string& endpoint, TimePoint now) override { return announced(hook, "probe.probe", [&] { return inner.probe(endpoint, now); }); }
   ports::Presented present(const std::string& endpoint, const Canary& canary) override { return announced(hook, "probe.present", [&] { return inner.present(endpoint, canary); }); }
+  void rest() override { inner.rest(); }
 };
 
 struct TracedIssuer final : ports::Issuer {

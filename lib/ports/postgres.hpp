@@ -55,6 +55,8 @@ class Probe {
   }
   // Never fails: the outcome is data. endpoint: "host:port" or "[v6]:port".
   virtual ProbeSeen probe(const std::string& endpoint, TimePoint now) = 0;
+  // Nothing is asked for a while: no connection stays.
+  virtual void rest() {}
 };
 
 }  // namespace pgcertd::ports

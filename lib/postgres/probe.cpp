@@ -253,12 +253,29 @@ ports::Presented HandshakeProbe::present(const std::string& endpoint, const Cana
   const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
   Wire wire(deadline, *cancel_);
   const auto presented = show(wire, *parsed, canary, deadline, *cancel_);
-  wire.say_goodbye(goodbye_patience);
+  take_leave(wire.say_goodbye(goodbye_patience));
   return presented;
 }
 
 HandshakeProbe::HandshakeProbe(ProbeOptions options, std::shared_ptr<const Cancel> cancel)
     : options_(options), cancel_(std::move(cancel)) {}
+
+HandshakeProbe::~HandshakeProbe() { rest(); }
+
+void HandshakeProbe::take_leave(Goodbye goodbye) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(leaving_, [](Goodbye& one) { return one.over(); });
+  if (!goodbye.over()) leaving_.push_back(std::move(goodbye));
+}
+
+void HandshakeProbe::rest() {
+  std::vector<Goodbye> leaving;
+  {
+    const std::lock_guard lock(mutex_);
+    leaving.swap(leaving_);
+  }
+  for (Goodbye& one : leaving) one.wait(*cancel_);
+}
 
 ProbeSeen HandshakeProbe::probe(const std::string& endpoint, TimePoint now) {
   const auto start = std::chrono::steady_clock::now();
@@ -274,7 +291,7 @@ ProbeSeen HandshakeProbe::probe(const std::string& endpoint, TimePoint now) {
   Wire wire(deadline, *cancel_);
   auto verdict = look(wire, *parsed, deadline, *cancel_, seen);
   seen.took = std::chrono::ceil<Duration>(std::chrono::steady_clock::now() - start);
-  wire.say_goodbye(goodbye_patience);
+  take_leave(wire.say_goodbye(goodbye_patience));
   if (verdict.outcome != ProbeOutcome::served) {
     seen.chain.clear();
     seen.chain_pem.clear();

@@ -80,14 +80,27 @@ bool Wire::pending() const {
   return recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-void Wire::say_goodbye(Duration patience) {
-  if (!fd_) return;
-  deadline_ = std::min(deadline_, deadline_in(patience));
-  (void)shutdown(fd_.get(), SHUT_WR);   // fails when the peer is gone already
+Goodbye Wire::say_goodbye(Duration patience) {
+  if (fd_) (void)shutdown(fd_.get(), SHUT_WR);   // fails when the peer is gone already
+  return {std::move(fd_), std::min(deadline_, deadline_in(patience))};
+}
+
+bool Goodbye::over() {
   char rest[4096];
-  std::size_t got = 0;
-  for (int reads = 0; reads < 64 && receive(rest, got) == WireEnd::ok; ++reads) {}
+  // A peer that sends without end is not listened to for ever.
+  for (int reads = 0; fd_ && reads < 64; ++reads) {
+    const ssize_t bytes = recv(fd_.get(), rest, sizeof rest, MSG_DONTWAIT);
+    if (bytes > 0 || (bytes < 0 && errno == EINTR)) continue;
+    if (bytes < 0 && errno == EAGAIN && std::chrono::steady_clock::now() < deadline_) return false;
+    break;
+  }
   fd_.reset();
+  return true;
+}
+
+void Goodbye::wait(const Cancel& cancel) {
+  while (!over())
+    if (wait_for(fd_.get(), POLLIN, deadline_, cancel) == Wake::cancelled) return;
 }
 
 }  // namespace pgcertd::postgres

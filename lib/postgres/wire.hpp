@@ -1,8 +1,12 @@
+// Goodbye: a connection that we have ended and its peer has not yet. An early close would reset it, which PostgreSQL logs. Bounded
+// by its patience. One thread.
+//
 // Wire: a TCP connection with one deadline for everything on it. Never raises SIGPIPE. One thread.
 #pragma once
 
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/unique_fd.hpp"
 #include "postgres/resolve.hpp"
@@ -12,6 +16,18 @@ namespace pgcertd::postgres {
 
 // How a step on the wire ended: `closed` and `failed` are the peer's or the network's doing.
 enum class WireEnd : std::uint8_t { ok, closed, failed, timeout, cancelled };
+
+class Goodbye {
+ public:
+  Goodbye(UniqueFd fd, Deadline deadline) : fd_(std::move(fd)), deadline_(deadline) {}
+  // Whether the peer has closed too, or need not be waited for any more. Does not wait.
+  bool over();
+  void wait(const Cancel& cancel);
+
+ private:
+  UniqueFd fd_;
+  Deadline deadline_;
+};
 
 class Wire {
  public:
@@ -23,9 +39,8 @@ class Wire {
   WireEnd receive(std::span<char> room, std::size_t& got);
   // Whether bytes are there to be read right now.
   [[nodiscard]] bool pending() const;
-  // Tells the peer that nothing more comes, and reads on until it closes too (an early close would reset the connection,
-  // which PostgreSQL logs). Bounded by `patience` besides the deadline.
-  void say_goodbye(Duration patience);
+  // Tells the peer that nothing more comes, and gives up the connection.
+  Goodbye say_goodbye(Duration patience);
   [[nodiscard]] int saved_errno() const { return errno_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <thread>
 
 #include "postgres/fake_peer.hpp"
@@ -51,6 +52,9 @@ TEST(Probe, LeavesNoLineInTheLog) {
   ASSERT_TRUE(eventually([&] { return probe(scratch.endpoint()).outcome == ProbeOutcome::served; }));
   (void)scratch.new_log_lines();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(probe(scratch.endpoint()).outcome, ProbeOutcome::served);
+  HandshakeProbe many({}, std::make_shared<Cancel>());   // one's good-bye goes on beside the next
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(many.probe(scratch.endpoint(), moment).outcome, ProbeOutcome::served);
+  many.rest();
   // What the probes caused is written before the shutdown's own lines.
   scratch.stop();
   for (const auto& line : scratch.new_log_lines())
@@ -143,6 +147,21 @@ TEST(Probe, BadEndpointsAndNamesAreSaid) {
   const auto seen = probe("no-such-host.invalid:5432", milliseconds{3'000});
   EXPECT_THAT(seen.outcome, ::testing::AnyOf(ProbeOutcome::unreachable, ProbeOutcome::timeout));
   EXPECT_THAT(seen.detail, HasSubstr("no-such-host.invalid"));
+}
+
+// Whoever does not close when we do is waited for when nothing else is to be done, and not for ever.
+TEST(Probe, RestLeavesNoConnectionBehind) {
+  std::atomic<int> reset = 0;
+  FakePeer peer([&](FakePeer& self, int fd) {
+    self.read_some(fd);
+    self.send(fd, "N");
+    while (!self.stopping() && ::send(fd, "x", 1, MSG_NOSIGNAL) == 1) std::this_thread::yield();   // until nobody listens
+    ++reset;
+  });
+  HandshakeProbe prober({}, std::make_shared<Cancel>());
+  (void)prober.probe(peer.endpoint(), moment);
+  prober.rest();
+  EXPECT_TRUE(eventually([&] { return reset == 1; }));
 }
 
 TEST(Probe, CancelEndsItAtOnce) {
