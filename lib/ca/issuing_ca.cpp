@@ -196,13 +196,13 @@ Result<x509::Certificate> IssuingCa::sign(const LeafRequest& request, const std:
 
 Result<x509::Certificate> IssuingCa::sign_as(const LeafRequest& request, const std::string& profile, x509::Validity validity, TimePoint now) {
   PGCERTD_TRY(const std::string serial, x509::new_serial());
-  PGCERTD_CHECK(registry_.record_serial(serial, request.spki_sha256, profile, now));
   const auto signed_leaf = [&] {
     if (!request.role.empty()) return x509::sign_client(key_, certificate_, request.request_pem, {.serial = serial, .role = request.role, .validity = validity, .crl_url = crl_url_});
     return x509::sign_leaf(key_, certificate_, request.request_pem, {.serial = serial, .names = request.names, .validity = validity, .crl_url = crl_url_, .client_auth = false});
   };
   PGCERTD_TRY(x509::Certificate leaf, signed_leaf());
-  PGCERTD_CHECK(registry_.record_certificate(serial, leaf.der(), leaf.facts().not_after, now));
+  // In one transaction: until it is on the disk the certificate has not left this function, so a crash before it leaves none unknown.
+  PGCERTD_CHECK(registry_.record_signed({{serial, request.spki_sha256, profile}}, {{serial, leaf.der(), leaf.facts().not_after}}, now));
   return leaf;
 }
 

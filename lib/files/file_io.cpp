@@ -27,12 +27,11 @@ Result<void> sync_file(int fd, const std::string& path) {
   return {};
 }
 
-// True when it changed something.
-Result<bool> settle(int fd, const NewFile& as, const std::string& path) {
+Result<void> settle(int fd, const NewFile& as, const std::string& path) {
   const bool give = as.owner && as.owner->uid != ::geteuid();
   if (give && ::fchown(fd, as.owner->uid, as.owner->gid) != 0) return fail(needs_chown(errno_error("fchown", path, errno)));
   if (as.mode != 0600 && ::fchmod(fd, as.mode) != 0) return fail(errno_error("fchmod", path, errno));
-  return give || as.mode != 0600;
+  return {};
 }
 
 Result<void> write_zeros(int fd, std::size_t size, const std::string& path) {
@@ -111,9 +110,8 @@ Result<void> write_new_file(const Directory& directory, const std::string& name,
   const std::string path = directory.path_of(name);
   PGCERTD_TRY(const UniqueFd fd, directory.open_file(name, O_WRONLY | O_CREAT | O_EXCL, 0600));
   PGCERTD_CHECK(write_fully(fd.get(), bytes, path));
-  PGCERTD_CHECK(sync_file(fd.get(), path));
-  PGCERTD_TRY(const bool changed, settle(fd.get(), as, path));
-  return changed ? sync_file(fd.get(), path) : Result<void>{};   // the owner must be there after a power cut, too
+  PGCERTD_CHECK(settle(fd.get(), as, path));
+  return sync_file(fd.get(), path);   // with its owner, which must be there after a power cut, too
 }
 
 Result<void> overwrite(int fd, const std::string& path) {

@@ -27,7 +27,7 @@ struct NewFile {
   mode_t mode = 0600;
   std::optional<ServerIdentity> owner{};      // given to it last, when it is not our own user
 };
-// Made 0600 with O_EXCL before the first byte; content, fsync, then owner and mode, fsync.
+// Made 0600 with O_EXCL before the first byte; content, then owner and mode, then fsync.
 Result<void> write_new_file(const Directory& directory, const std::string& name, std::string_view bytes, const NewFile& as);
 
 // Zeros over a regular file of ours that is linked nowhere any more; of anything else nothing.

@@ -4,7 +4,9 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <variant>
 
 #include "base/last_few.hpp"
 #include "base/text.hpp"
@@ -18,6 +20,7 @@ namespace {
 
 // What libpq's SSL_CTX has on Debian, and so what judges a served chain; PostgreSQL's own context has the same.
 constexpr int security_level = 2;
+constexpr std::size_t signatures_kept = 64;
 
 ChainVerdict refusal(std::string why) { return {.ok = false, .error = std::move(why), .incomplete = false, .not_after = no_expiry}; }
 
@@ -32,7 +35,7 @@ bool is_incomplete(int error) {
 struct Excerpt {
   X509CrlPtr made;
   X509_CRL* object = nullptr;    // `made`, or the object that the CRL itself holds
-  const Crl::Handle* crl = nullptr;
+  const Crl* crl = nullptr;
 };
 
 std::vector<std::string> serials_of(const std::vector<Certificate>& chain, const std::vector<Certificate>& roots) {
@@ -46,12 +49,27 @@ std::optional<std::vector<Excerpt>> excerpts_of(const std::vector<Crl>& crls, co
   std::vector<Excerpt> out;
   for (const Crl& crl : crls) {
     const Crl::Handle& handle = crl.handle();
-    Excerpt one{handle.whole ? nullptr : excerpt(handle, serials, static_cast<std::uint32_t>(out.size())), handle.whole.get(), &handle};
+    Excerpt one{handle.whole ? nullptr : excerpt(handle, serials, static_cast<std::uint32_t>(out.size())), handle.whole.get(), &crl};
     if (one.object == nullptr) one.object = one.made.get();
     if (one.object == nullptr) return std::nullopt;
     out.push_back(std::move(one));
   }
   return out;
+}
+
+// Whether the key of this certificate signed it. That it did is remembered, by the fingerprints of both: the few that there are are judged
+// with each chain.
+bool signed_with_key_of(const Crl& crl, const X509* authority) {
+  static LastFew<std::string, std::monostate> known(signatures_kept);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  EVP_PKEY* const key = X509_get0_pubkey(authority);
+  if (key == nullptr || X509_digest(authority, EVP_sha256(), digest.data(), &size) != 1) return false;
+  std::string both = crl.facts().fingerprint_sha256 + std::string(reinterpret_cast<const char*>(digest.data()), size);
+  if (known.find(both)) return true;
+  if (!verifies(crl.handle(), key)) return false;
+  known.keep(std::move(both), {});
+  return true;
 }
 
 // Answers for the signature of an excerpt, and for nothing else.
@@ -60,8 +78,7 @@ int judge_excerpt(int ok, X509_STORE_CTX* context) {
   const auto* const excerpts = static_cast<const std::vector<Excerpt>*>(X509_STORE_CTX_get_app_data(context));
   const auto about = std::ranges::find_if(*excerpts, [&](const Excerpt& one) { return one.made && one.object == X509_STORE_CTX_get0_current_crl(context); });
   const X509* const issuer = X509_STORE_CTX_get0_current_issuer(context);
-  EVP_PKEY* const key = issuer ? X509_get0_pubkey(issuer) : nullptr;
-  if (about == excerpts->end() || key == nullptr || !verifies(*about->crl, key)) return 0;
+  if (about == excerpts->end() || issuer == nullptr || !signed_with_key_of(*about->crl, issuer)) return 0;
   X509_STORE_CTX_set_error(context, X509_V_OK);
   return 1;
 }
@@ -175,8 +192,7 @@ std::string weakness(const std::vector<Certificate>& chain) {
 
 bool crl_signed_by(const Crl& crl, const Certificate& authority) {
   const CleanErrorQueue clean;
-  EVP_PKEY* const key = X509_get0_pubkey(authority.handle().x509.get());
-  return key != nullptr && verifies(crl.handle(), key);
+  return signed_with_key_of(crl, authority.handle().x509.get());
 }
 
 std::string name_hash(const Certificate& authority) {
