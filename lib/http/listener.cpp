@@ -109,7 +109,7 @@ Result<void> PublicListener::start() {
       [this](const Head& head, const std::string& request, const Peer& peer, Turn turn) {
         return respond(head, request, peer, turn);
       },
-      [this](const Reply& reply) { routes_->count(reply.handler, reply.status); }, options_.tls);
+      [this](const Reply& reply) { routes_->count(reply.handler, reply.status); }, [this](const Head& head) { return routes_->is_ready(head.target); }, options_.tls);
   PGCERTD_CHECK(loop_->start());
   routes_->join(*loop_);
   return {};

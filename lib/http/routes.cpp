@@ -23,6 +23,7 @@ namespace pgcertd::http {
 namespace {
 
 constexpr std::size_t events_at_once = 1000;
+constexpr const char* process_metrics = "/metrics of the process";
 constexpr Duration longest_wait = std::chrono::seconds{60};
 constexpr const char* closed_policy = "default-src 'none'; frame-ancestors 'none'";
 constexpr const char* page_policy =
@@ -81,7 +82,7 @@ Reply metrics(const Context& c) {
   const auto looked = c.routes.rendered("/metrics", c.snapshot->version, 0, [&] { return status::snapshot_metrics_text(*c.snapshot, c.build); });
   const std::string requests = status::request_metrics_text(c.routes.counters());
   // To ask the kernel costs more than all the rest: once a second will do.
-  const auto process = c.routes.rendered("/metrics of the process", 0, to_unix(c.source.now()), [&] { return status::process_metrics_text(c.source.process()); });
+  const auto process = c.routes.rendered(process_metrics, 0, to_unix(c.source.now()), [&] { return status::process_metrics_text(c.source.process()); });
   std::string body;
   body.reserve(looked->size() + requests.size() + process->size());
   body.append(*looked).append(requests).append(*process);
@@ -285,6 +286,24 @@ std::shared_ptr<const std::string> Routes::rendered(const char* path, std::uint6
   auto text = std::make_shared<const std::string>(render());
   rendered_.insert_or_assign(path, Rendered{version, second, text});
   return text;
+}
+
+bool Routes::is_ready(std::string_view target) const {
+  if (target != "/metrics" && target != "/v1/status" && target != "/") return false;
+  SnapshotPtr snapshot;
+  try {
+    snapshot = source_.snapshot();
+  } catch (const std::exception&) {
+    return false;   // answer() says what is to be said of it
+  }
+  const std::unique_lock lock(rendered_mutex_, std::try_to_lock);
+  if (!lock) return false;   // somebody renders
+  const auto has = [&](std::string_view path, std::uint64_t version, std::int64_t second) {
+    const auto known = rendered_.find(path);
+    return known != rendered_.end() && known->second.version == version && known->second.second == second;
+  };
+  if (!snapshot || !has(target, snapshot->version, target == "/" ? to_unix(source_.now()) : 0)) return false;
+  return target != "/metrics" || has(process_metrics, 0, to_unix(source_.now()));
 }
 
 status::Counters Routes::counters() const {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/snapshot.hpp"
@@ -36,6 +37,8 @@ class Routes {
   // Never throws; counts what it answers.
   Reply answer(const Request& request);
   void count(const std::string& handler, int code);
+  // Whether the answer was rendered already. Never waits.
+  [[nodiscard]] bool is_ready(std::string_view target) const;
   // Something happened: those who wait for news at a loop that has joined are answered anew. A loop leaves before it ends.
   void stir();
   void join(ServerLoop& loop);
@@ -58,7 +61,7 @@ class Routes {
   std::mutex loops_mutex_;
   std::vector<ServerLoop*> loops_;
   mutable std::mutex rendered_mutex_;
-  mutable std::map<std::string, Rendered> rendered_;   // by path, of which there are as many as routes
+  mutable std::map<std::string, Rendered, std::less<>> rendered_;   // by path, of which there are as many as routes
 };
 
 }  // namespace pgcertd::http

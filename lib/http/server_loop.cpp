@@ -132,12 +132,13 @@ Moved give(Connection& c, std::string_view bytes) {
 
 class ServerLoop::Impl {
  public:
-  Impl(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls)
+  Impl(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, Ready ready, std::shared_ptr<const ServerTls> tls)
       : listener_(std::move(listener)),
         rules_(std::move(rules)),
         options_(options),
         responder_(std::move(responder)),
         refused_(std::move(refused)),
+        ready_(std::move(ready)),
         tls_(std::move(tls)) {}
 
   Result<void> start() {
@@ -282,6 +283,7 @@ class ServerLoop::Impl {
       case Phase::handshaking: return shake_hands(c);
       case Phase::reading: return receive(id, c);
       case Phase::holding: return false;   // it has gone: nothing else is polled for
+      case Phase::answering: return true;  // it was held when it was polled
       case Phase::writing: return send_some(id, c);
       default: return drain(c);
     }
@@ -334,8 +336,16 @@ class ServerLoop::Impl {
     Asked asked{.connection = id, .head = std::move(*head), .bytes = c.in.substr(0, size), .peer = c.peer, .turn = {.last = ++c.requests >= options_.max_requests}};
     c.in.erase(0, size);
     c.held_until.reset();
+    if (ready_ && ready_(asked.head)) return answer_at_once(c, asked);
     ask(c, std::move(asked));
     return true;
+  }
+
+  // The way through the pool costs more than such an answer.
+  bool answer_at_once(Connection& c, const Asked& asked) {
+    Answer answer = responder_(asked.head, asked.bytes, asked.peer, {.last = asked.turn.last, .patient = false});
+    c.close_after = answer.close;
+    return respond(asked.connection, c, std::move(answer.bytes));
   }
 
   void ask(Connection& c, Asked asked) {
@@ -443,6 +453,7 @@ class ServerLoop::Impl {
   const LoopOptions options_;
   const Responder responder_;
   const Refused refused_;
+  const Ready ready_;
   const std::shared_ptr<const ServerTls> tls_;
   std::unique_ptr<httplib::ThreadPool> pool_;
   std::thread thread_;
@@ -459,8 +470,8 @@ class ServerLoop::Impl {
   std::vector<std::pair<Asked, Answer>> answers_;
 };
 
-ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls)
-    : impl_(std::make_unique<Impl>(std::move(listener), std::move(rules), options, std::move(responder), std::move(refused), std::move(tls))) {}
+ServerLoop::ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, Ready ready, std::shared_ptr<const ServerTls> tls)
+    : impl_(std::make_unique<Impl>(std::move(listener), std::move(rules), options, std::move(responder), std::move(refused), std::move(ready), std::move(tls))) {}
 ServerLoop::~ServerLoop() { impl_->stop(); }
 Result<void> ServerLoop::start() { return impl_->start(); }
 void ServerLoop::stop() { impl_->stop(); }

@@ -1,6 +1,6 @@
 // ServerLoop: one listening socket, one thread that reads and writes all its connections without blocking, and a pool
 // that only computes responses. A client that is slow, idle or waiting for news holds a descriptor, never a thread.
-// start() and stop() from one thread, stir() from any; the responder is called from the pool.
+// start() and stop() from one thread, stir() from any; the responder is called from the pool, or from the loop where its answer is ready.
 #pragma once
 
 #include <sys/types.h>
@@ -42,9 +42,10 @@ class ServerLoop {
   // `request` is the head and its body.
   using Responder = std::function<Answer(const Head& head, const std::string& request, const Peer& peer, Turn turn)>;
   using Refused = std::function<void(const Reply& reply)>;      // told of what was refused before the responder
+  using Ready = std::function<bool(const Head& head)>;          // whether the answer lies ready, so that the loop itself fetches it
 
   // With `tls` every connection begins with a handshake, which no thread waits for either.
-  ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, std::shared_ptr<const ServerTls> tls = nullptr);
+  ServerLoop(UniqueFd listener, Rules rules, LoopOptions options, Responder responder, Refused refused, Ready ready = {}, std::shared_ptr<const ServerTls> tls = nullptr);
   ~ServerLoop();
   ServerLoop(const ServerLoop&) = delete;
   ServerLoop& operator=(const ServerLoop&) = delete;

@@ -147,6 +147,25 @@ TEST_F(Listener, BeyondTheCapTheOldestIdleGoes) {
   EXPECT_TRUE(idle.front().closed(900ms));
 }
 
+// One by one or in one piece, fetched by the loop itself or through the pool.
+TEST_F(Listener, WhatLiesReadyIsTheSameAnswer) {
+  start({.threads = 1});
+  for (const char* target : {"/", "/metrics", "/v1/status"}) {
+    const std::string first = body_of(ask(get(target)));
+    EXPECT_TRUE(routes_->is_ready(target)) << target;
+    Client client(listener_->port());
+    std::string many;
+    for (int i = 0; i < 30; ++i) many += get(target) + get("/livez");
+    client.send(many);
+    for (int i = 0; i < 30; ++i) {
+      const std::string again = client.response();
+      EXPECT_EQ(status_of(again), 200);
+      EXPECT_TRUE(body_of(again) == first || std::string_view(target) == "/metrics") << target;   // which counts itself
+      EXPECT_EQ(body_of(client.response()), "ok\n");
+    }
+  }
+}
+
 TEST_F(Listener, SlowClientsAreToldAndDropped) {
   start({.request_time = 200ms, .keep_alive = 100ms});
   Client drip(listener_->port()), silent(listener_->port()), kept(listener_->port());

@@ -188,6 +188,30 @@ TEST(Routes, AsksTheKernelAboutTheProcessOnceASecond) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST(Routes, KnowsWhichAnswersLieReady) {
+  test::World world;
+  const auto routes = world.routes();
+  const auto ready = [&](const char* target) { return routes->is_ready(target); };
+  for (const char* target : {"/", "/metrics", "/v1/status"}) {
+    EXPECT_FALSE(ready(target)) << target;
+    EXPECT_EQ(routes->answer(request(target)).status, 200);
+    EXPECT_TRUE(ready(target)) << target;
+  }
+  for (const char* other : {"/livez", "/v1/clusters", "/v1/events", "/metrics?x", "/nothing", ""}) {
+    (void)routes->answer(request(other));
+    EXPECT_FALSE(ready(other)) << other;
+  }
+  auto changed = std::make_shared<Snapshot>(*world.snapshot);
+  ++changed->version;
+  world.snapshot = changed;
+  for (const char* target : {"/", "/metrics", "/v1/status"}) EXPECT_FALSE(ready(target)) << target;
+  (void)routes->answer(request("/metrics"));
+  EXPECT_TRUE(ready("/metrics"));
+  EXPECT_FALSE(ready("/v1/status"));
+  world.broken = true;
+  EXPECT_FALSE(ready("/metrics"));
+}
+
 TEST(Routes, AThrowingCallbackIsNotTold) {
   test::World world;
   world.broken = true;
