@@ -80,7 +80,7 @@ Reply health(const Context& c) {
 
 Reply metrics(const Context& c) {
   const auto looked = c.routes.rendered("/metrics", c.snapshot->version, 0, [&] { return status::snapshot_metrics_text(*c.snapshot, c.build); });
-  const std::string requests = status::request_metrics_text(c.routes.counters());
+  const std::string requests = c.routes.request_metrics();
   // To ask the kernel costs more than all the rest: once a second will do.
   const auto process = c.routes.rendered(process_metrics, 0, to_unix(c.source.now()), [&] { return status::process_metrics_text(c.source.process()); });
   std::string body;
@@ -286,6 +286,11 @@ std::shared_ptr<const std::string> Routes::rendered(const char* path, std::uint6
   auto text = std::make_shared<const std::string>(render());
   rendered_.insert_or_assign(path, Rendered{version, second, text});
   return text;
+}
+
+std::string Routes::request_metrics() const {
+  const std::lock_guard lock(mutex_);
+  return status::request_metrics_text(counters_);
 }
 
 bool Routes::is_ready(std::string_view target) const {

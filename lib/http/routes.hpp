@@ -44,6 +44,7 @@ class Routes {
   void join(ServerLoop& loop);
   void leave(const ServerLoop& loop);
   [[nodiscard]] status::Counters counters() const;
+  [[nodiscard]] std::string request_metrics() const;
   // What `render` gave for this state of the path, rendered once for it: a thousand scrapes between two looks share it.
   // `second`: of the wall clock where the text has moments in it, else 0.
   [[nodiscard]] std::shared_ptr<const std::string> rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const;

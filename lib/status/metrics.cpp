@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <iterator>
 #include <map>
 #include <span>
 
@@ -508,8 +507,11 @@ std::string snapshot_metrics_text(const Snapshot& snapshot, const BuildInfo& bui
 // By hand, as each request changes it: all labels are words of ours, in which nothing is to be escaped.
 std::string request_metrics_text(const Counters& counters) {
   std::string out = "# HELP pgcertd_http_requests_total Answers given, by handler and code.\n# TYPE pgcertd_http_requests_total counter\n";
-  for (const auto& [key, n] : counters.http_requests)
-    fmt::format_to(std::back_inserter(out), "pgcertd_http_requests_total{{handler=\"{}\",code=\"{}\"}} {}\n", key.first, key.second, n);
+  for (const auto& [key, n] : counters.http_requests) {
+    out.append("pgcertd_http_requests_total{handler=\"").append(key.first).append("\",code=\"").append(key.second).append("\"} ");
+    const fmt::format_int digits(n);
+    out.append(digits.data(), digits.size()).append(1, '\n');
+  }
   return out;
 }
 
