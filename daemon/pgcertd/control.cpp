@@ -31,24 +31,19 @@ http::ControlReply shown(const std::string& message, const json& plan) {
   return {200, json{{"accepted", false}, {"message", message}, {"plan", plan}}.dump()};
 }
 
-http::ControlReply done(const Result<std::string>& text, json more = json::object()) {
-  if (!text) return problem(text.error());
-  more["accepted"] = true;
-  more["message"] = *text;
-  return {200, more.dump()};
-}
+http::ControlReply done_or_not(const Result<std::string>& text, json more = json::object()) { return text ? done(*text, std::move(more)) : problem(text.error()); }
 
 http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
   auto answer = worker.command(std::move(command));
   if (answer.wait_for(patience) != std::future_status::ready) return busy();
-  return done(answer.get());
+  return done_or_not(answer.get());
 }
 
 http::ControlReply look(ClusterWorker& worker) {
   auto looked = worker.look();
   if (looked.wait_for(patience) != std::future_status::ready) return busy();
   looked.get();
-  return done(std::string("everything was looked at"));
+  return done("everything was looked at");
 }
 
 std::string not_due(const Plan& plan) {
@@ -71,7 +66,7 @@ http::ControlReply rotate(ClusterWorker& worker, const Order& order) {
   auto asked = worker.rotate(order.command, [force = order.command.force](const Plan& plan) { return plan.need != Need::none || force || !plan.at_rest; });
   if (asked.wait_for(patience) != std::future_status::ready) return busy();
   const Rotated rotated = asked.get();
-  return rotated.answer ? done(*rotated.answer, {{"plan", planned(rotated.plan)}}) : shown(not_due(rotated.plan), planned(rotated.plan));
+  return rotated.answer ? done_or_not(*rotated.answer, {{"plan", planned(rotated.plan)}}) : shown(not_due(rotated.plan), planned(rotated.plan));
 }
 
 http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {

@@ -47,6 +47,12 @@ std::variant<Order, http::ControlReply> order(const std::string& verb, const jso
 
 }  // namespace
 
+http::ControlReply done(const std::string& message, json more) {
+  more["accepted"] = true;
+  more["message"] = message;
+  return {200, more.dump()};
+}
+
 http::ControlReply problem(int status, std::string_view title, std::string_view detail, const std::string& remedy) {
   json body = json::parse(status::problem_json(status, title, detail));
   if (!remedy.empty()) body["remedy"] = remedy;

@@ -49,12 +49,6 @@ struct IssuerCall {
   }
 };
 
-http::ControlReply done(const std::string& message, json more = json::object()) {
-  more["accepted"] = true;
-  more["message"] = message;
-  return {200, more.dump()};
-}
-
 http::ControlReply refusal(const Error& error) {
   const int status = error.code == Errc::not_found ? 404 : error.code == Errc::invalid || error.code == Errc::parse ? 400 : 0;
   return status == 0 ? problem(error) : problem(status, "Not done", error.text(), error.remedy);

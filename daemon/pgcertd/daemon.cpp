@@ -87,7 +87,7 @@ class Daemon {
   std::string status_;
   bool config_ok_ = true;
   std::optional<Finding> config_refused_, log_broken_;
-  History history_;
+  History history_{[this] { front_.stir(); }};
   ClockGuard clock_{config_->daemon.clock_bound};
   Fleet fleet_;
   Front front_;                             // last: it ends before what it reads

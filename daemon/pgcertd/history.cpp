@@ -29,7 +29,9 @@ std::int64_t History::newest() {
 }
 
 Result<void> History::append(Event event) {
-  return with_store([&](store::StateStore& store) { return store.append({std::move(event)}); });
+  auto done = with_store([&](store::StateStore& store) { return store.append({std::move(event)}); });
+  if (done && appended_) appended_();
+  return done;
 }
 
 Result<void> History::prune(TimePoint older_than, std::uint64_t keep) {

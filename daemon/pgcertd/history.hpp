@@ -2,9 +2,11 @@
 // Any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/state_store.hpp"
@@ -13,6 +15,8 @@ namespace pgcertd::daemon {
 
 class History {
  public:
+  // `appended` is called after each event that comes in here; it must not call back.
+  explicit History(std::function<void()> appended = {}) : appended_(std::move(appended)) {}
   void use(const std::string& state_directory);
   [[nodiscard]] std::vector<Event> read(std::int64_t since, std::size_t limit);   // empty where it cannot be read
   [[nodiscard]] std::int64_t newest();                                            // its id; 0 where there is none, or it cannot be read
@@ -26,6 +30,7 @@ class History {
   template <class Call>
   auto with_store(Call call) -> decltype(call(std::declval<store::StateStore&>()));
 
+  const std::function<void()> appended_;
   mutable std::mutex mutex_;
   std::string path_;
   std::unique_ptr<store::StateStore> store_;

@@ -2,11 +2,15 @@
 """/openapi.json held against what a real daemon answers; ETag, 304, HEAD, methods and headers on every path."""
 import http.client
 import json
+import queue
 import re
 import socket
+import subprocess
+import threading
 import unittest
+import urllib.request
 
-from harness import HostTest, ROOT, poll
+from harness import HostTest, PGCERTCTL, ROOT, poll
 
 try:
     import jsonschema
@@ -135,6 +139,54 @@ class Described(HostTest):
         self.assertEqual(set(re.findall(r'href="/problems/([a-z-]+)"', index)), pages)
         for code in pages:
             self.assertEqual(self.ask(f"/problems/{code}")[0], 200, code)
+
+
+class Awaited(HostTest):
+    """Events that somebody waits for. Each wait is longer than the test's patience."""
+
+    def setUp(self):
+        super().setUp()
+        self.served = self.host()
+        self.served.configure(daemon='check_interval = "1h"')
+        self.daemon = self.served.start()
+        self.daemon.wait_proved()
+        self.daemon.wait(lambda c: c["rotation"]["next_at"], "a pass after the proof")
+
+    def wait_for_news(self):
+        """What came of a question that was asked just now: kinds of events, or the error."""
+        newest, answers = self.served.events()[-1]["id"], queue.Queue()
+
+        def ask():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.served.http_port}/v1/events?since={newest}&wait=60s", timeout=90) as answer:
+                    answers.put([e["kind"] for e in json.load(answer)["events"]])
+            except (OSError, http.client.HTTPException) as error:
+                answers.put(error)
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        return answers
+
+    def test_each_kind_of_news_ends_the_wait(self):
+        for what, command, kind in (("a cluster's", ("rotate", "main", "--force"), "rotation-asked"), ("an operator's", ("pause", "main", "--for", "1h", "--reason", "x"), "paused"),
+                                    ("an issuer's", ("client", "issue", "alice", "-o", self.served.directory / "alice"), "client-certificate-issued")):
+            with self.subTest(what):
+                answers = self.wait_for_news()
+                done = self.served.ctl(*command)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(kind, answers.get(timeout=30))
+                self.daemon.wait(lambda c: c["rotation"]["need"] == "none", "rest")
+
+    def test_who_waits_does_not_hold_up_the_end(self):
+        answers = self.wait_for_news()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertIsNotNone(answers.get(timeout=30))
+
+    def test_following_shows_what_happens_at_once(self):
+        follow = subprocess.Popen([str(w) for w in (PGCERTCTL, "--config", self.served.config, "events", "--follow", "--json")], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (follow.kill(), follow.wait(), follow.stdout.close()))
+        self.assertEqual(self.served.ctl("pause", "main", "--for", "1h", "--reason", "x").returncode, 0)
+        kinds = iter(lambda: json.loads(follow.stdout.readline())["kind"], "paused")
+        self.assertIn("rotation-proved", list(kinds))
 
 
 class Addresses(HostTest):
