@@ -21,6 +21,7 @@ namespace {
 // What libpq's SSL_CTX has on Debian, and so what judges a served chain; PostgreSQL's own context has the same.
 constexpr int security_level = 2;
 constexpr std::size_t signatures_kept = 64;
+constexpr std::size_t remembered_up_to = 64U << 10U;   // bytes
 
 ChainVerdict refusal(std::string why) { return {.ok = false, .error = std::move(why), .incomplete = false, .not_after = no_expiry}; }
 
@@ -58,13 +59,15 @@ std::optional<std::vector<Excerpt>> excerpts_of(const std::vector<Crl>& crls, co
 }
 
 // Whether the key of this certificate signed it. That it did is remembered, by the fingerprints of both: the few that there are are judged
-// with each chain.
+// with each chain. The fingerprint of a large one takes as long as to verify it.
 bool signed_with_key_of(const Crl& crl, const X509* authority) {
   static LastFew<std::string, std::monostate> known(signatures_kept);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   EVP_PKEY* const key = X509_get0_pubkey(authority);
-  if (key == nullptr || X509_digest(authority, EVP_sha256(), digest.data(), &size) != 1) return false;
+  if (key == nullptr) return false;
+  if (crl.handle().der.size() > remembered_up_to) return verifies(crl.handle(), key);
+  if (X509_digest(authority, EVP_sha256(), digest.data(), &size) != 1) return false;
   std::string both = crl.facts().fingerprint_sha256 + std::string(reinterpret_cast<const char*>(digest.data()), size);
   if (known.find(both)) return true;
   if (!verifies(crl.handle(), key)) return false;

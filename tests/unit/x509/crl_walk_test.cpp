@@ -395,6 +395,12 @@ TEST(VerifyChain, LooksAtTheSignatureOverEveryEntry) {
   const Crl forged = must(Crl::from_der(assemble_crl(assemble_tbs(*parts, more.take()), parts->algorithm, parts->signature)));
   EXPECT_TRUE(verify_chain(p.chain(), p.roots(), Purpose::any, now, {of_root, genuine}).ok);
   EXPECT_THAT(verify_chain(p.chain(), p.roots(), Purpose::any, now, {of_root, forged}).error, HasSubstr("CRL signature failure"));
+  // What is remembered of one is said of no other, and of no other key.
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_TRUE(crl_signed_by(genuine, p.issuing.certificate));
+    EXPECT_FALSE(crl_signed_by(genuine, p.root.certificate));
+    EXPECT_FALSE(crl_signed_by(forged, p.issuing.certificate));
+  }
 }
 
 // PEM as others write it: read as OpenSSL reads it, in place or not.
