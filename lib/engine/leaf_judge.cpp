@@ -8,14 +8,21 @@ namespace {
 
 using x509::Certificate;
 
+// Another encoding of the same public half is for OpenSSL to compare.
+bool matches(const std::string& spki_sha256, const Secret& key_pem, const Certificate& leaf) {
+  if (spki_sha256 == leaf.facts().spki_sha256) return true;
+  const auto key = x509::PrivateKey::parse(key_pem.view(), "server.key");
+  return key && x509::key_matches(*key, leaf);
+}
+
 void judge_pair(LeafJudgement& out, const std::string& chain_pem, const Secret& key_pem, const Certificate& leaf) {
-  auto key = x509::PrivateKey::parse(key_pem.view(), "server.key");
-  if (!key) {
-    out.load_error = key.error().text();
+  const auto spki = x509::known_spki_sha256(key_pem.view(), "server.key");
+  if (!spki) {
+    out.load_error = spki.error().text();
     return;
   }
   out.key_read = true;
-  out.key_matches = x509::key_matches(*key, leaf);
+  out.key_matches = matches(*spki, key_pem, leaf);
   const auto loaded = x509::loads_as_server(chain_pem, key_pem);
   out.loads = loaded.has_value();
   if (!loaded) out.load_error = loaded.error().text();

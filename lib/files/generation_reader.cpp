@@ -92,10 +92,10 @@ void read_key(Reading& r, const FileSeen& file) {
     r.seen.key_denied = bytes.error().code == Errc::permission;
     return r.wrong(bytes.error());
   }
-  const auto key = x509::PrivateKey::parse(bytes->view(), name);
-  if (!key) return r.wrong(key.error().text());
-  r.seen.key_spki_sha256 = key->spki_sha256();
-  if (r.manifest && r.manifest->key_spki_sha256 != key->spki_sha256()) r.replaced(fmt::format("{} is another key than it was", name));
+  const auto spki = x509::known_spki_sha256(bytes->view(), name);
+  if (!spki) return r.wrong(spki.error().text());
+  r.seen.key_spki_sha256 = *spki;
+  if (r.manifest && r.manifest->key_spki_sha256 != *spki) r.replaced(fmt::format("{} is another key than it was", name));
 }
 
 struct Contents {

@@ -181,7 +181,7 @@ Result<std::string> GenerationStore::stage(const GenerationContent& content, std
                                            TimePoint now) {
   PGCERTD_CHECK(check_server(server));
   if (content.chain_pem.empty()) return fail(Errc::invalid, "a generation without a certificate");
-  PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::parse(content.key_pem.view(), file_name(FileRole::key)));
+  PGCERTD_TRY(std::string spki, x509::known_spki_sha256(content.key_pem.view(), file_name(FileRole::key)));
   PGCERTD_TRY(const Places at, places());
   sweep(at.generations);
   PGCERTD_CHECK(at.cluster.open_to_group(server));
@@ -189,7 +189,7 @@ Result<std::string> GenerationStore::stage(const GenerationContent& content, std
   PGCERTD_TRY(std::string id, fresh_id(at.generations, now));
   const std::string temporary = std::string{temporary_prefix} + id;
   const Manifest manifest{
-      .origin = content.origin, .number = number, .created = now, .sha256 = {}, .key_spki_sha256 = key.spki_sha256()};
+      .origin = content.origin, .number = number, .created = now, .sha256 = {}, .key_spki_sha256 = std::move(spki)};
   Result<void> done = write_generation(at.generations, temporary, content, manifest, server);
   if (done) done = at.generations.rename(temporary, id);
   if (done) done = at.generations.sync();

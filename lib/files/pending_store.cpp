@@ -128,12 +128,13 @@ Result<std::vector<PendingSeen>> PendingStore::list(const std::string& cluster) 
 
 Result<void> PendingStore::put(const PendingSeen& request, const Secret& key_pem) {
   PGCERTD_CHECK(check_spki(request.spki_sha256));
-  PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::parse(key_pem.view(), key_name));
-  if (key.spki_sha256() != request.spki_sha256)
+  PGCERTD_TRY(const std::string spki, x509::known_spki_sha256(key_pem.view(), key_name));
+  if (spki != request.spki_sha256)
     return fail(Errc::invalid, fmt::format("the key is not that of request {}", request.spki_sha256));
   std::optional<Secret> encrypted;
   if (passphrase_of_) {
     PGCERTD_TRY(const Secret passphrase, passphrase_of_());
+    PGCERTD_TRY(const x509::PrivateKey key, x509::PrivateKey::parse(key_pem.view(), key_name));
     PGCERTD_TRY(Secret pem, key.to_encrypted_pem(passphrase));
     encrypted.emplace(std::move(pem));
   }

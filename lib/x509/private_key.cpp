@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/last_few.hpp"
 #include "x509/asn1.hpp"
+#include "x509/digest.hpp"
 #include "x509/handles.hpp"
 #include "x509/key_kind.hpp"
 #include "x509/openssl_error.hpp"
@@ -17,6 +19,8 @@
 
 namespace pgcertd::x509 {
 namespace {
+
+constexpr std::size_t keys_remembered = 32;
 
 struct Algorithm {
   KeyType type;
@@ -230,6 +234,15 @@ PrivateKey::PrivateKey(std::unique_ptr<Handle> handle) : handle_(std::move(handl
 PrivateKey::PrivateKey(PrivateKey&&) noexcept = default;
 PrivateKey& PrivateKey::operator=(PrivateKey&&) noexcept = default;
 PrivateKey::~PrivateKey() = default;
+
+Result<std::string> known_spki_sha256(std::string_view bytes, std::string_view name) {
+  static LastFew<std::string, std::string> known(keys_remembered);
+  std::string digest = sha256_of(bytes);
+  if (auto said = known.find(digest)) return std::move(*said);
+  PGCERTD_TRY(const PrivateKey key, PrivateKey::parse(bytes, name));
+  known.keep(std::move(digest), key.spki_sha256());
+  return key.spki_sha256();
+}
 
 bool is_encrypted_key(std::string_view bytes) {
   const CleanErrorQueue clean;

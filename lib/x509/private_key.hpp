@@ -44,6 +44,10 @@ class PrivateKey {
   std::unique_ptr<Handle> handle_;
 };
 
+// The public half's, of a key that is not encrypted and otherwise good. Remembered for the last few by the digest of their bytes, from
+// which no key can be had: the same file is read several times over while it is new.
+Result<std::string> known_spki_sha256(std::string_view bytes, std::string_view name);
+
 // True when the bytes hold an encrypted private key: ENCRYPTED PRIVATE KEY, or Proc-Type: 4,ENCRYPTED.
 bool is_encrypted_key(std::string_view bytes);
 
