@@ -99,7 +99,7 @@ Result<std::vector<std::string>> serials_wanted(IssuerCall& call) {
 // Once the server has loaded the CRL: else a session that was ended would be back at once.
 std::string end_sessions_of(IssuerCall& call, const std::string& cluster, const std::vector<std::string>& serials) {
   const auto worker = call.fleet.find(cluster);
-  const std::string changing = "the configuration is being changed";
+  std::string changing = "the configuration is being changed";
   if (!worker) return changing;
   if (worker->look().wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
   engine::Command command;

@@ -36,7 +36,7 @@ struct Command {
 
 class Reconciler {
  public:
-  Reconciler(ClusterPorts ports, LogSink& log) : ports_(ports), observer_(ports), executor_(ports), log_(log) {}
+  Reconciler(const ClusterPorts& ports, LogSink& log) : ports_(ports), observer_(ports), executor_(ports), log_(log) {}
 
   // One tick. `full`: ask the server and its endpoints again whatever is remembered.
   TickResult tick(const Desired& desired, TimePoint now, bool full);

@@ -165,7 +165,7 @@ struct TracedPorts::Impl {
         postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
 };
 
-TracedPorts::TracedPorts(ClusterPorts inner, CallHook hook) : impl_(std::make_unique<Impl>(inner, std::move(hook))) {}
+TracedPorts::TracedPorts(const ClusterPorts& inner, CallHook hook) : impl_(std::make_unique<Impl>(inner, std::move(hook))) {}
 TracedPorts::~TracedPorts() = default;
 
 ClusterPorts TracedPorts::ports() const {

@@ -18,7 +18,7 @@ using CallHook = std::function<std::optional<Error>(const std::string& call, Cal
 // Owns decorators around `inner`; the references in ports() live as long as this object and `inner` do.
 class TracedPorts {
  public:
-  TracedPorts(ClusterPorts inner, CallHook hook);
+  TracedPorts(const ClusterPorts& inner, CallHook hook);
   ~TracedPorts();
   TracedPorts(const TracedPorts&) = delete;
   TracedPorts& operator=(const TracedPorts&) = delete;

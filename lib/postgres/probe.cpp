@@ -252,7 +252,7 @@ ports::Presented HandshakeProbe::present(const std::string& endpoint, const Cana
   if (!parsed) return {};
   const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
   Wire wire(deadline, *cancel_);
-  const auto presented = show(wire, *parsed, canary, deadline, *cancel_);
+  auto presented = show(wire, *parsed, canary, deadline, *cancel_);
   take_leave(wire.say_goodbye(goodbye_patience));
   return presented;
 }
