@@ -49,8 +49,9 @@ std::string room_for(std::size_t size) {
   constexpr std::uintptr_t huge = 2U << 20U;
   std::string room;
   room.reserve(size);
-  const auto begin = (reinterpret_cast<std::uintptr_t>(room.data()) + huge - 1) & ~(huge - 1), end = (reinterpret_cast<std::uintptr_t>(room.data()) + size) & ~(huge - 1);
-  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);   // a wish: without it all goes on as well
+  // From the first whole page on.
+  const std::size_t before = (huge - reinterpret_cast<std::uintptr_t>(room.data()) % huge) % huge, whole = size > before ? (size - before) / huge * huge : 0;
+  if (whole > 0) (void)::madvise(room.data() + before, whole, MADV_HUGEPAGE);   // a wish: without it all goes on as well
   room.resize(size);
   return room;
 }

@@ -62,7 +62,7 @@ Result<std::vector<std::string>> drop_ins(const std::string& directory) {
   errno = 0;
   while (const dirent* entry = ::readdir(opened.get())) {
     const std::string name(entry->d_name);
-    if (name.ends_with(".toml") && !name.starts_with('.')) out.push_back(directory + "/" + name);
+    if (name.ends_with(".toml") && !name.starts_with('.')) out.push_back(fmt::format("{}/{}", directory, name));
     errno = 0;
   }
   if (errno != 0) return failed("readdir", directory, {});

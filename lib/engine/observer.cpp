@@ -118,7 +118,7 @@ void Observer::observe_server(Observation& seen, const Desired& desired, TimePoi
 void Observer::observe_in_place(Observation& seen, const Desired& desired) {
   if (!seen.server.known || (desired.cluster.layout != Layout::in_place && !seen.memory.linked_at)) return;
   const auto wanted = [&](const std::string& setting) {
-    const std::string now = seen.server.file_setting(setting);
+    std::string now = seen.server.file_setting(setting);
     if (!now.starts_with(seen.generations.directory + "/current/")) return now;
     const auto before = seen.memory.original_files.find(setting);
     return before == seen.memory.original_files.end() ? now : before->second;

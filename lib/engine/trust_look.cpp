@@ -24,7 +24,7 @@ TrustSet issuers_own(const IssuerSeen& issuer) {
 
 // As the setting was before pgcertd, or as it is while it is not ours.
 std::string former_file(const Observation& seen, const char* setting) {
-  const std::string now = seen.server.file_setting(setting);
+  std::string now = seen.server.file_setting(setting);
   if (!now.empty() && !now.starts_with(seen.generations.directory + "/current/")) return now;
   const auto before = seen.memory.original_files.find(setting);
   return before == seen.memory.original_files.end() ? std::string{} : before->second;

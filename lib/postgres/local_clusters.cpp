@@ -73,7 +73,7 @@ class Finder {
   void debian() {
     const std::string top = "/etc/postgresql";
     for (const std::string& version : sorted_names(on_disk(top)))
-      for (const std::string& name : sorted_names(on_disk(top + "/" + version))) {
+      for (const std::string& name : sorted_names(on_disk(fmt::format("{}/{}", top, version)))) {
         const std::string config = fmt::format("{}/{}/{}/postgresql.conf", top, version, name);
         const auto text = read_text_file(on_disk(config));
         if (!text) continue;
@@ -198,7 +198,7 @@ class Finder {
       if (line.name == "include" || line.name == "include_if_exists") include(path, into, depth);
       else if (line.name == "include_dir") {
         for (const std::string& name : sorted_names(on_disk(path)))
-          if (name.ends_with(".conf") && !name.starts_with('.')) include(path + "/" + name, into, depth);
+          if (name.ends_with(".conf") && !name.starts_with('.')) include(fmt::format("{}/{}", path, name), into, depth);
       } else into[line.name] = line.value;
     }
   }
@@ -235,7 +235,7 @@ std::string free_name(const std::string& wanted, const LocalCluster& cluster, co
   for (const std::string& name : {wanted, fmt::format("{}-{}", stem, cluster.major), fmt::format("{}-{}", stem, cluster.port)})
     if (is_free(name)) return name;
   for (int number = 2;; ++number)
-    if (const std::string name = fmt::format("{}-{}", stem, number); is_free(name)) return name;
+    if (std::string name = fmt::format("{}-{}", stem, number); is_free(name)) return name;
 }
 
 Result<LocalClusters> find_local_clusters(const HostPlaces& places) { return Finder(places).run(); }

@@ -1,13 +1,13 @@
 #include "postgres/postmaster.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include "base/unique_fd.hpp"
 #include "postgres/conf_file.hpp"
