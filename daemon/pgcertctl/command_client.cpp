@@ -39,7 +39,7 @@ Result<void> make_directory(const std::string& path) {
 Result<void> check_free(const std::string& directory, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     struct stat seen {};
-    const std::string path = directory + "/" + name;
+    const std::string path = fmt::format("{}/{}", directory, name);
     if (::lstat(path.c_str(), &seen) == 0)
       return fail(Errc::exists, fmt::format("\"{}\" is there already", printable(path, 4096)), "name another directory with -o, or move the files of the former certificate away");
   }

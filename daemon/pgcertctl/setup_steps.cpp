@@ -170,7 +170,7 @@ Step cluster_step(const Host& host, const Login& login) {
 }
 
 // The step of one file: its text is made when it is looked at, since it depends on files that steps before it write.
-Step file_step(const std::string& path, std::function<Result<std::string>()> text, const std::string& words) {
+Step file_step(const std::string& path, const std::function<Result<std::string>()>& text, const std::string& words) {
   const auto look = [path, text, words]() -> Result<StepSeen> {
     PGCERTD_TRY(const std::string wanted, text());
     if (wanted.empty()) return StepSeen{true, "not needed"};

@@ -20,7 +20,7 @@ std::string upper(std::string text) {
   return text;
 }
 
-std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 std::string severity_word(const json& object, std::string_view key) {
   const std::string word = text_at(object, key);

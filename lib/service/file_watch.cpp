@@ -24,7 +24,7 @@ constexpr std::uint32_t of_directory = IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDI
 struct Interest {
   std::string key;
   std::string path;
-  auto operator<=>(const Interest&) const = default;
+  auto operator<=>(const Interest&) const = default;   // NOLINT(modernize-use-nullptr): of the comparison that it writes by itself
 };
 using Names = std::map<std::string, std::set<Interest>>;        // name in the directory, or "" → who cares
 using Plan = std::map<std::string, Names>;                      // directory →

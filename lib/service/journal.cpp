@@ -127,7 +127,7 @@ bool stream_is_journal(int fd, const char* journal_stream) {
          fmt::format("{}:{}", static_cast<unsigned long long>(seen.st_dev), static_cast<unsigned long long>(seen.st_ino));
 }
 
-std::unique_ptr<LogSink> make_log_sink(LogFormat format, Clock clock) {
+std::unique_ptr<LogSink> make_log_sink(LogFormat format, const Clock& clock) {
   if (format == LogFormat::json)
     return std::make_unique<LineSink>(STDERR_FILENO, [clock](const LogRecord& record) { return json_line(record, clock()); });
   if (format == LogFormat::automatic) {

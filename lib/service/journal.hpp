@@ -50,6 +50,6 @@ enum class LogFormat { automatic, text, json };
 // Whether `fd` is the stream that $JOURNAL_STREAM ("device:inode") names: stderr may have been redirected since.
 bool stream_is_journal(int fd, const char* journal_stream);
 // automatic: the journal when stderr leads there, else "<N>" lines under systemd, else text.
-std::unique_ptr<LogSink> make_log_sink(LogFormat format, Clock clock);
+std::unique_ptr<LogSink> make_log_sink(LogFormat format, const Clock& clock);
 
 }  // namespace pgcertd::service

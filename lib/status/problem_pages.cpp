@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t any_length = 1U << 20U;   // our own text: nothing of it is cut
 
 std::string link(std::string_view label, std::string_view target) {
-  const std::string text = html(label, any_length);
+  std::string text = html(label, any_length);
   if (target == "README.md") return fmt::format("<a href=\"/problems\">{}</a>", text);
   if (!target.ends_with(".md") || target.find('/') != std::string_view::npos || !problem_text(target.substr(0, target.size() - 3))) return text;
   return fmt::format("<a href=\"/problems/{}\">{}</a>", html(target.substr(0, target.size() - 3)), text);

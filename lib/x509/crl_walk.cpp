@@ -107,7 +107,8 @@ bool skip(DerReader& reader, std::uint8_t tag) { return reader.next(tag).has_val
 bool split_tbs(std::string_view content, CrlParts& out) {
   DerReader reader(content);
   if (reader.at(der::integer) && !reader.next()) return false;
-  if (!skip(reader, der::sequence) || !skip(reader, der::sequence)) return false;      // signature, issuer
+  if (!skip(reader, der::sequence)) return false;      // signature
+  if (!skip(reader, der::sequence)) return false;      // issuer
   if (!is_time(reader)) return false;
   auto last = reader.next();
   if (last && is_time(reader)) last = reader.next();
