@@ -146,9 +146,10 @@ class Faulted(Clients):
 
     def strays(self, host):
         """Files with a key other than those of a whole generation, and what was being written."""
-        out = [str(p) for p in host.state.rglob("*") if p.name.startswith(".tmp-") or p.name.endswith(".new")]
-        for path in host.state.rglob("*.key"):
-            out += [str(path)] if not (path.parent / "manifest.json").exists() else []
+        # os.walk: what goes while it is walked is no error.
+        there = [pathlib.Path(directory, name) for directory, below, files in os.walk(host.state) for name in below + files]
+        out = [str(p) for p in there if p.name.startswith(".tmp-") or p.name.endswith(".new")]
+        out += [str(p) for p in there if p.suffix == ".key" and not (p.parent / "manifest.json").exists()]
         return out + [str(p) for p in (host.state / "pending").glob("*")]
 
     # ---- all of them ----
