@@ -67,10 +67,11 @@ Result<void> write_entry(const Directory& pending, const std::string& name, cons
   return directory.sync();
 }
 
-// The entry's name is taken away first: a removal that is cut short leaves no entry without its key.
+// The entry's name is taken away first, and durably: a removal that is cut short, by the power too, leaves no entry without its key.
 Result<void> retire(const Directory& pending, const std::string& spki) {
   const std::string gone = std::string{gone_prefix} + spki;
   if (auto renamed = pending.rename(spki, gone); !renamed && renamed.error().code != Errc::not_found) return renamed;
+  PGCERTD_CHECK(pending.sync());
   return remove_directory(pending, gone, key_name);
 }
 

@@ -5,6 +5,7 @@ The default run starts the daemon on a sample of the states; PGCERTD_EVERY_FAULT
 import contextlib
 import os
 import pathlib
+import re
 import sqlite3
 import sys
 import tempfile
@@ -51,6 +52,13 @@ class PowerCut(Clients):
                 with contextlib.closing(sqlite3.connect(f"{directory}/x.db")) as database:
                     self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)], path)
 
+    def requests_are_whole(self, host, state):
+        """What waits under its final name has its key, and is known to be whose it is."""
+        nodes, top = dict(state.walk()), f"{host.state}/pending/"
+        for path in (p for p in nodes if re.fullmatch("[0-9a-f]{64}", p.removeprefix(top))):
+            parts = [bytes(nodes[f"{path}/{name}"].data) if f"{path}/{name}" in nodes else b"" for name in ("key.pem", "request.pem", "meta.json")]
+            self.assertTrue(parts[0].startswith(b"-----BEGIN ") and parts[1].startswith(b"-----BEGIN ") and parts[2].endswith(b"}\n"), f"{path}: {[p[:11] for p in parts]}")
+
     def what_postgresql_reads(self, host, state, settings):
         nodes = dict(state.walk())
         cluster = f"{host.state}/clusters/main"
@@ -83,6 +91,7 @@ class PowerCut(Clients):
         for at, (moment, state, settings) in enumerate(states):
             with self.subTest(f"{name}: state {at} of {len(states)}, power cut after change {moment}"):
                 self.databases_are_whole(state, whole)
+                self.requests_are_whole(host, state)
                 seen = self.what_postgresql_reads(host, state, settings)
                 if seen in started and at not in every:
                     continue
