@@ -6,7 +6,7 @@ import pathlib
 import tempfile
 import unittest
 
-from harness import BUILD
+from harness import BUILD, measured
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENTRIES = int(os.environ.get("PGCERTD_CRL_ENTRIES", "1000000"))
@@ -19,6 +19,7 @@ def load_bench():
     return module
 
 
+@measured
 class CrlMemory(unittest.TestCase):
     def test_at_most_three_times_the_der(self):
         with tempfile.TemporaryDirectory(prefix="pgcertd-crl-") as directory:

@@ -30,6 +30,7 @@ PG_BIN = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: fl
 AS_ROOT = os.geteuid() == 0
 SANITIZED = bool(re.search(r"^PGCERTD_SANITIZE:\w+=.", (BUILD / "CMakeCache.txt").read_text(errors="replace"), re.M)) if (BUILD / "CMakeCache.txt").exists() else False
 NO_PRELOAD = "a sanitizer's runtime has to be loaded first"
+measured = unittest.skipIf(SANITIZED, "a sanitizer's runtime has memory, threads and libraries of its own")
 CAPABILITIES = ("chown", "fowner", "dac_read_search")   # units/pgcertd.service
 DEADLINE = float(os.environ.get("PGCERTD_TEST_DEADLINE", "60"))
 

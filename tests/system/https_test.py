@@ -13,7 +13,7 @@ import urllib.request
 
 import pki
 from abuse_test import LIMIT, resident
-from harness import PGCERTCTL, HostTest, free_port, poll, quiet_run
+from harness import PGCERTCTL, HostTest, free_port, measured, poll, quiet_run
 
 
 class Https(HostTest):
@@ -368,6 +368,7 @@ class WrongClients(Https):
         for version in ("-tls1_2", "-tls1_3"):
             quiet_run("openssl", "s_client", "-connect", f"127.0.0.1:{self.served.http_port}", version, stdin=subprocess.DEVNULL)
 
+    @measured
     def test_slow_handshakes_hold_nobody_up(self):
         self.start()
         hello = self.client_hello()

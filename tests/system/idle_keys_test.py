@@ -4,7 +4,7 @@ import re
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from harness import HostTest, needs_root, poll
+from harness import HostTest, measured, needs_root, poll
 
 
 def private_bytes(path):
@@ -33,6 +33,7 @@ def memory_of(pid):
 
 
 @needs_root
+@measured
 class IdleKeys(HostTest):
     def found(self, pid, secrets):
         return [name for name, needles in secrets.items() if any(needle in part for part in memory_of(pid) for needle in needles)]

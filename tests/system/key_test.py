@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from harness import DEADLINE, HostTest, poll
+from harness import DEADLINE, HostTest, measured, poll
 
 CALLS = "openat,openat2,fchmod,fchmodat,fchown,fchownat,rename,renameat,renameat2,link,linkat,unlinkat,umask"
 KEY = re.compile(r"server\.key|/pending")
@@ -75,6 +75,7 @@ class KeyFiles(HostTest):
             self.assertNotIn(key[:40], told)
 
 
+@measured
 class Idle(HostTest):
     def wakeups(self, pid):
         """Voluntary switches of all threads: each is a wait that ended."""

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import PGCERTCTL, PGCERTD, ROOT
+from harness import PGCERTCTL, PGCERTD, ROOT, measured
 
 # The name in a program's list of needed libraries, and in the bill. What every C++ program needs is not told there.
 LIBRARIES = {"ssl": "OpenSSL", "crypto": "OpenSSL", "pq": "libpq", "systemd": "libsystemd", "sqlite3": "SQLite", "curl": "libcurl", "fmt": "fmt", "cpp-httplib": "cpp-httplib",
@@ -68,6 +68,7 @@ class Release(unittest.TestCase):
                     self.release(tree, "unequal")
                 (tree / name).write_text(text)
 
+    @measured
     def test_the_bill_of_materials(self):
         bill = json.loads((self.first / f"pgcertd-{self.version}.spdx.json").read_text())
         self.assertEqual(bill["spdxVersion"], "SPDX-2.3")
