@@ -69,15 +69,20 @@ Result<std::string> choose_issuer(const Fleet& fleet, const std::string& named) 
   return names.front();
 }
 
-// On the issuer's thread, waited for.
-Result<std::string> perform(QueuedIssuer& issuer, QueuedIssuer::Order order) {
-  auto answer = issuer.start(std::move(order));
-  if (answer.wait_for(signing_patience) != std::future_status::ready) return fail(Errc::timeout, "the issuer is busy; it is done when it gets to it", "pgcertctl status");
-  try {
-    return answer.get();
-  } catch (const std::future_error&) {
-    return fail(Errc::busy, "the issuer ended: the configuration changed, or the daemon stops", "ask again");
+// On the issuer's thread, waited for. One that a change of the configuration ends breaks its promise and has done nothing: its successor
+// is asked.
+Result<std::string> perform(IssuerCall& call, const QueuedIssuer::Order& order) {
+  const auto until = std::chrono::steady_clock::now() + signing_patience;
+  for (; call.issuer; call.issuer = call.fleet.find_issuer(call.name)) {
+    auto answer = call.issuer->start(order);
+    if (answer.wait_until(until) != std::future_status::ready) return fail(Errc::timeout, "the issuer is busy; it is done when it gets to it", "pgcertctl status");
+    try {
+      return answer.get();
+    } catch (const std::future_error&) {
+      if (std::chrono::steady_clock::now() >= until) break;
+    }
   }
+  return fail(Errc::busy, "the issuer ended: the configuration changed, or the daemon stops", "ask again");
 }
 
 Result<std::vector<std::string>> serials_of_role(IssuerCall& call, const std::string& role) {
@@ -122,7 +127,7 @@ http::ControlReply revoke(IssuerCall& call) {
   const auto terminate = call.flag("terminate");
   if (!terminate) return refusal(terminate.error());
   const std::string reason = call.text("reason");
-  const auto revoked = perform(*call.issuer, [serials = *serials, reason](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
+  const auto revoked = perform(call, [serials = *serials, reason](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
     for (const std::string& serial : serials) PGCERTD_CHECK(issuer.revoke(serial, reason, now));
     return std::string();
   });
@@ -175,7 +180,7 @@ http::ControlReply issue_client(IssuerCall& call) {
 }
 
 http::ControlReply refresh_crl(IssuerCall& call) {
-  const auto renewed = perform(*call.issuer, [](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
+  const auto renewed = perform(call, [](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
     PGCERTD_CHECK(issuer.renew_crl(now));
     return std::string();
   });
@@ -187,7 +192,7 @@ http::ControlReply refresh_crl(IssuerCall& call) {
 }
 
 http::ControlReply import_crl(IssuerCall& call) {
-  const auto imported = perform(*call.issuer, [bytes = call.text("crl")](ports::Issuer& issuer, TimePoint now) { return issuer.import_crls(bytes, now); });
+  const auto imported = perform(call, [bytes = call.text("crl")](ports::Issuer& issuer, TimePoint now) { return issuer.import_crls(bytes, now); });
   if (!imported) return refusal(imported.error());
   call.log("crl-imported", fmt::format("issuer {}: {}", call.name, *imported));
   return done(*imported);
@@ -196,7 +201,7 @@ http::ControlReply import_crl(IssuerCall& call) {
 http::ControlReply export_request(IssuerCall& call) {
   // Shared: an issuer that is busy writes it when nobody waits any more.
   const auto list = std::make_shared<json>(json::array());
-  const auto asked = perform(*call.issuer, [list](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
+  const auto asked = perform(call, [list](ports::Issuer& issuer, TimePoint now) -> Result<std::string> {
     PGCERTD_TRY(const auto requests, issuer.requests(now));
     for (const RequestFile& one : requests)
       list->push_back({{"cluster", one.seen.cluster}, {"spki_sha256", one.seen.spki_sha256}, {"subject", printable(one.subject, 1000)}, {"since", to_rfc3339(one.seen.since)}, {"request", one.text}});
@@ -207,7 +212,7 @@ http::ControlReply export_request(IssuerCall& call) {
 }
 
 http::ControlReply import_answer(IssuerCall& call) {
-  const auto imported = perform(*call.issuer, [bytes = call.text("bundle")](ports::Issuer& issuer, TimePoint now) { return issuer.import_answer(bytes, now); });
+  const auto imported = perform(call, [bytes = call.text("bundle")](ports::Issuer& issuer, TimePoint now) { return issuer.import_answer(bytes, now); });
   if (!imported) return refusal(imported.error());
   call.log("root-answered", fmt::format("issuer {}: {}", call.name, *imported));
   return done(*imported);
