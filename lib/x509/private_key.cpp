@@ -5,7 +5,6 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -125,9 +124,13 @@ PublicKeyPtr encode_point(EVP_PKEY* key, const char* group) {
   return nullptr;
 }
 
-PublicKeyPtr public_half(EVP_PKEY* key, KeyType type) {
-  const auto row = std::ranges::find(algorithms, type, &Algorithm::type);
-  return row != algorithms.end() && row->group != nullptr ? encode_point(key, row->group) : encode(key);
+Result<PrivateKey> adopt_encoded(KeyPtr key, PublicKeyPtr public_key, std::shared_ptr<void> token) {
+  KeyKind kind = key_kind(key.get());
+  if (!public_key) return fail(openssl_error("X509_PUBKEY_set", kind.name));
+  std::string spki = spki_sha256(public_key.get());
+  auto handle = std::make_unique<PrivateKey::Handle>();
+  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
+  return PrivateKey(std::move(handle));
 }
 
 }  // namespace
@@ -135,13 +138,8 @@ PublicKeyPtr public_half(EVP_PKEY* key, KeyType type) {
 Result<PrivateKey> adopt(KeyPtr key) { return adopt_from_token(std::move(key), nullptr); }
 
 Result<PrivateKey> adopt_from_token(KeyPtr key, std::shared_ptr<void> token) {
-  KeyKind kind = key_kind(key.get());
-  PublicKeyPtr public_key = public_half(key.get(), kind.type);
-  if (!public_key) return fail(openssl_error("X509_PUBKEY_set", kind.name));
-  std::string spki = spki_sha256(public_key.get());
-  auto handle = std::make_unique<PrivateKey::Handle>();
-  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
-  return PrivateKey(std::move(handle));
+  PublicKeyPtr public_key = encode(key.get());   // a key that was read may have its curve's parameters written out
+  return adopt_encoded(std::move(key), std::move(public_key), std::move(token));
 }
 
 Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()>& cancelled) {
@@ -160,7 +158,10 @@ Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()
   EVP_PKEY* made = nullptr;
   const int done = EVP_PKEY_generate(context.get(), &made);
   KeyPtr key(made);
-  if (done == 1) return adopt(std::move(key));
+  if (done == 1) {
+    PublicKeyPtr public_key = algorithm->group ? encode_point(key.get(), algorithm->group) : encode(key.get());
+    return adopt_encoded(std::move(key), std::move(public_key), nullptr);
+  }
   if (cancelled && cancelled()) return fail(Errc::cancelled, fmt::format("generation of a {} key was cancelled", to_string(type)));
   return fail(openssl_error("EVP_PKEY_generate", to_string(type)));
 }

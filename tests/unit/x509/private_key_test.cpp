@@ -68,6 +68,21 @@ TEST(ParseKey, EachFormThatTheOpensslProgramWrites) {
   }
 }
 
+// As its certificate has it, in whatever way it is written there: they are compared.
+TEST(ParseKey, ThePublicHalfIsTheCertificates) {
+  const Workspace work;
+  for (const std::string made : {"genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key", "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out key",
+                                 "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit -out key",
+                                 "ec -conv_form compressed -in key -out key",
+                                 "genpkey -algorithm RSA -out key", "genpkey -algorithm ed25519 -out key"}) {
+    work.openssl(made);
+    work.openssl("req -x509 -key key -subj /CN=x -out crt");
+    const auto certificate = must(parse_certificates(work.get("crt"), "crt"));
+    EXPECT_EQ(must(PrivateKey::parse(work.get("key"), "key")).spki_sha256(), certificate.front().facts().spki_sha256) << made;
+    EXPECT_EQ(must(known_spki_sha256(work.get("key"), "key")), certificate.front().facts().spki_sha256) << made;
+  }
+}
+
 TEST(ParseKey, RefusesWhatIsNone) {
   const std::string pem(pki().key.to_pem().view());
   for (const std::string& bad : {std::string(), std::string("garbage"), pem.substr(0, 60), pki().leaf().pem(), std::string("\x30\x00", 2), std::string(4000, '\x30'),
