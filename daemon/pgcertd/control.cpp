@@ -81,19 +81,11 @@ http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {
                     {"checkpoint", link(verdict->checkpoint)}, {"head", link(verdict->head)}, {"holds", asked.empty() ? json(nullptr) : json(verdict->holds_asked)}}.dump()};
 }
 
-// A worker that a change of the configuration ends breaks its promise and has done nothing: its successor is asked.
 template <class Ask>
 http::ControlReply at_worker(const Fleet& fleet, const std::string& cluster, const Ask& ask) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (std::chrono::steady_clock::now() < until) {
-    const auto worker = fleet.find(cluster);
-    if (!worker) return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", cluster), "pgcertctl status lists them");
-    try {
-      return ask(*worker);
-    } catch (const std::future_error&) {
-      continue;
-    }
-  }
+  auto reply = ask_or_successor(patience, [&] { return fleet.find(cluster); }, ask);
+  if (reply) return std::move(*reply);
+  if (!fleet.find(cluster)) return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", cluster), "pgcertctl status lists them");
   return problem(503, "Busy", "the configuration is being changed, or pgcertd stops", "ask again");
 }
 

@@ -69,19 +69,17 @@ Result<std::string> choose_issuer(const Fleet& fleet, const std::string& named) 
   return names.front();
 }
 
-// On the issuer's thread, waited for. One that a change of the configuration ends breaks its promise and has done nothing: its successor
-// is asked.
+// On the issuer's thread, waited for. Who answered is the call's issuer from then on.
 Result<std::string> perform(IssuerCall& call, const QueuedIssuer::Order& order) {
   const auto until = std::chrono::steady_clock::now() + signing_patience;
-  for (; call.issuer; call.issuer = call.fleet.find_issuer(call.name)) {
-    auto answer = call.issuer->start(order);
-    if (answer.wait_until(until) != std::future_status::ready) return fail(Errc::timeout, "the issuer is busy; it is done when it gets to it", "pgcertctl status");
-    try {
-      return answer.get();
-    } catch (const std::future_error&) {
-      if (std::chrono::steady_clock::now() >= until) break;
-    }
-  }
+  auto answer = ask_or_successor(
+      signing_patience, [&] { return call.issuer = call.fleet.find_issuer(call.name); },
+      [&](QueuedIssuer& issuer) -> Result<std::string> {
+        auto asked = issuer.start(order);
+        if (asked.wait_until(until) == std::future_status::ready) return asked.get();
+        return fail(Errc::timeout, "the issuer is busy; it is done when it gets to it", "pgcertctl status");
+      });
+  if (answer) return std::move(*answer);
   return fail(Errc::busy, "the issuer ended: the configuration changed, or the daemon stops", "ask again");
 }
 

@@ -3,11 +3,14 @@
 // a worker that it exchanges is not one that is missing.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +23,23 @@
 #include "service/heartbeat.hpp"
 
 namespace pgcertd::daemon {
+
+// Asks whom `find` finds. A worker or issuer that a change of the configuration ends breaks its promise and has done nothing: its
+// successor is asked. nullopt: there is none, or it took longer than `patience`.
+template <class Find, class Ask>
+auto ask_or_successor(std::chrono::steady_clock::duration patience, const Find& find, const Ask& ask) -> std::optional<decltype(ask(*find()))> {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < until) {
+    const auto one = find();
+    if (!one) break;
+    try {
+      return ask(*one);
+    } catch (const std::future_error&) {
+      continue;
+    }
+  }
+  return std::nullopt;
+}
 
 class Fleet {
  public:

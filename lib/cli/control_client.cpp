@@ -122,7 +122,7 @@ Result<json> ControlClient::events(std::int64_t since, Duration wait) const {
   const Clock::time_point began = Clock::now();
   PGCERTD_TRY(json page, get(fmt::format("/v1/events?since={}{}", since, wait > Duration{0} ? "&wait=" + to_text(wait) : std::string{})));
   const auto left = std::chrono::floor<Duration>(wait - (Clock::now() - began));
-  if (array_at(page, "events").empty() && left > wait / 2) std::this_thread::sleep_for(std::min(left, impatient_answer_pause));
+  if (array_at(page, "events").empty() && left > Duration{0}) std::this_thread::sleep_for(std::min(left, impatient_answer_pause));
   return page;
 }
 

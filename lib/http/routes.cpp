@@ -281,11 +281,15 @@ void Routes::count(const std::string& handler, int code) {
 
 std::shared_ptr<const std::string> Routes::rendered(const char* path, std::uint64_t version, std::int64_t second, const std::function<std::string()>& render) const {
   const std::lock_guard lock(rendered_mutex_);   // one renders, the others wait for it instead of doing the same
-  const auto known = rendered_.find(path);
-  if (known != rendered_.end() && known->second.version == version && known->second.second == second) return known->second.text;
+  if (auto known = lying_ready(path, version, second)) return known;
   auto text = std::make_shared<const std::string>(render());
   rendered_.insert_or_assign(path, Rendered{version, second, text});
   return text;
+}
+
+std::shared_ptr<const std::string> Routes::lying_ready(std::string_view path, std::uint64_t version, std::int64_t second) const {
+  const auto known = rendered_.find(path);
+  return known != rendered_.end() && known->second.version == version && known->second.second == second ? known->second.text : nullptr;
 }
 
 std::string Routes::request_metrics() const {
@@ -303,12 +307,8 @@ bool Routes::is_ready(std::string_view target) const {
   }
   const std::unique_lock lock(rendered_mutex_, std::try_to_lock);
   if (!lock) return false;   // somebody renders
-  const auto has = [&](std::string_view path, std::uint64_t version, std::int64_t second) {
-    const auto known = rendered_.find(path);
-    return known != rendered_.end() && known->second.version == version && known->second.second == second;
-  };
-  if (!snapshot || !has(target, snapshot->version, target == "/" ? to_unix(source_.now()) : 0)) return false;
-  return target != "/metrics" || has(process_metrics, 0, to_unix(source_.now()));
+  if (!snapshot || !lying_ready(target, snapshot->version, target == "/" ? to_unix(source_.now()) : 0)) return false;
+  return target != "/metrics" || lying_ready(process_metrics, 0, to_unix(source_.now()));
 }
 
 status::Counters Routes::counters() const {

@@ -55,6 +55,7 @@ class Routes {
     std::int64_t second = 0;
     std::shared_ptr<const std::string> text;
   };
+  [[nodiscard]] std::shared_ptr<const std::string> lying_ready(std::string_view path, std::uint64_t version, std::int64_t second) const;   // under rendered_mutex_; null: it is to be rendered
   const Source source_;
   const status::BuildInfo build_;
   mutable std::mutex mutex_;

@@ -45,6 +45,7 @@ struct Asked {
   Peer peer;
   Turn turn;
   std::uint64_t stirs = 0;             // that had been when it was put to the responder
+  std::optional<Clock::time_point> until{};   // once it was held
 };
 
 struct Connection {
@@ -58,7 +59,6 @@ struct Connection {
   std::size_t requests = 0;
   bool close_after = false;
   Clock::time_point since, deadline;
-  std::optional<Clock::time_point> held_until;   // of the request that is being answered, once it was held
   Asked held;                          // while holding
 };
 
@@ -335,7 +335,6 @@ class ServerLoop::Impl {
     const std::size_t size = head->head_size + head->body_size;
     Asked asked{.connection = id, .head = std::move(*head), .bytes = c.in.substr(0, size), .peer = c.peer, .turn = {.last = ++c.requests >= options_.max_requests}};
     c.in.erase(0, size);
-    c.held_until.reset();
     if (ready_ && ready_(asked.head)) return answer_at_once(c, asked);
     ask(c, std::move(asked));
     return true;
@@ -364,17 +363,17 @@ class ServerLoop::Impl {
   }
 
   void hold(Connection& c, Asked asked, milliseconds longest) {
-    if (!c.held_until) c.held_until = now_ + longest;
+    if (!asked.until) asked.until = now_ + longest;
     c.phase = Phase::holding;
     c.events = POLLRDHUP;
-    c.deadline = *c.held_until;
+    c.deadline = *asked.until;
     c.held = std::move(asked);
     holding_ = true;
     if (c.held.stirs != stirs_) ask_again(c);   // what happened while it was being answered
   }
 
   void ask_again(Connection& c) {
-    c.held.turn.patient = now_ < *c.held_until;
+    c.held.turn.patient = now_ < *c.held.until;
     ask(c, std::move(c.held));
   }
 
