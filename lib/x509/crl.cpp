@@ -60,16 +60,30 @@ X509CrlPtr make_frame(const CrlParts& parts, std::string_view entries, std::stri
   return from_der_bytes<X509CrlPtr>(assemble_crl(assemble_tbs(parts, entries), parts.algorithm, signature), d2i_X509_CRL);
 }
 
+// Ed25519 has no digest of its own, and RSA-PSS keeps its own in parameters that only ASN1_item_verify reads.
+struct PlainAlgorithm {
+  const EVP_MD* digest;   // nullptr: the algorithm has none
+  int key;                // NID
+};
+std::optional<PlainAlgorithm> plain_algorithm(const X509_CRL* crl) {
+  int digest = NID_undef, key = NID_undef;
+  if (OBJ_find_sigid_algs(X509_CRL_get_signature_nid(crl), &digest, &key) != 1 || key == NID_rsassaPss || key == NID_undef) return std::nullopt;
+  const EVP_MD* const found = digest == NID_undef ? nullptr : EVP_get_digestbynid(digest);
+  return found != nullptr || digest == NID_undef ? std::optional(PlainAlgorithm{found, key}) : std::nullopt;
+}
+
 // False: OpenSSL has to read it, and to judge whether it is one at all.
 bool walk(Crl::Handle& handle) {
   const auto parts = split_crl(handle.der);
   if (!parts) return false;
+  handle.parts = *parts;
+  handle.frame = make_frame(*parts, {}, parts->signature);
+  if (!handle.frame) return false;
+  if (const auto algorithm = plain_algorithm(handle.frame.get())) handle.digest = DigestAhead(parts->tbs, algorithm->digest);
   auto index = SerialIndex::of(parts->entries);
   if (!index) return false;
-  handle.parts = *parts;
   handle.index = std::move(*index);
-  handle.frame = make_frame(*parts, {}, parts->signature);
-  return handle.frame != nullptr;
+  return true;
 }
 
 Result<Crl> walked(std::shared_ptr<Crl::Handle> handle) {
@@ -118,8 +132,12 @@ std::optional<Result<Crl>> read_block(std::string_view& bytes) {
   return adopt_der(std::move(block->der), Rest::ignored);
 }
 
-// Ed25519 has no digest of its own, and RSA-PSS keeps its own in parameters that only ASN1_item_verify reads.
-bool is_plain(int algorithm, int& digest, int& key) { return OBJ_find_sigid_algs(algorithm, &digest, &key) == 1 && key != NID_rsassaPss && key != NID_undef; }
+bool verify_digest(std::string_view digest, const ASN1_BIT_STRING* signature, const EVP_MD* algorithm, EVP_PKEY* key) {
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+  return context && EVP_PKEY_verify_init(context.get()) == 1 && EVP_PKEY_CTX_set_signature_md(context.get(), algorithm) == 1 &&
+         EVP_PKEY_verify(context.get(), ASN1_STRING_get0_data(signature), static_cast<std::size_t>(ASN1_STRING_length(signature)),
+                         reinterpret_cast<const unsigned char*>(digest.data()), digest.size()) == 1;
+}
 
 bool verify_bytes(std::string_view tbs, const ASN1_BIT_STRING* signature, const EVP_MD* digest, EVP_PKEY* key) {
   const DigestPtr context(EVP_MD_CTX_new());
@@ -173,10 +191,11 @@ bool verifies(const Crl::Handle& crl, EVP_PKEY* key) {
   const ASN1_BIT_STRING* signature = nullptr;
   const X509_ALGOR* algorithm = nullptr;
   X509_CRL_get0_signature(crl.frame.get(), &signature, &algorithm);
-  int digest = NID_undef, of_key = NID_undef;
-  if (!is_plain(X509_CRL_get_signature_nid(crl.frame.get()), digest, of_key)) return verify_item(crl.parts.tbs, algorithm, signature, key);
-  const EVP_MD* const md = digest == NID_undef ? nullptr : EVP_get_digestbynid(digest);
-  return EVP_PKEY_is_a(key, OBJ_nid2sn(of_key)) == 1 && (md != nullptr || digest == NID_undef) && verify_bytes(crl.parts.tbs, signature, md, key);
+  const auto plain = plain_algorithm(crl.frame.get());
+  if (!plain) return verify_item(crl.parts.tbs, algorithm, signature, key);
+  if (EVP_PKEY_is_a(key, OBJ_nid2sn(plain->key)) != 1) return false;
+  const std::string digest = crl.digest.with(plain->digest);
+  return digest.empty() ? verify_bytes(crl.parts.tbs, signature, plain->digest, key) : verify_digest(digest, signature, plain->digest, key);
 }
 
 X509CrlPtr excerpt(const Crl::Handle& crl, const std::vector<std::string>& serials, std::uint32_t mark) {

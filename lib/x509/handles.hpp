@@ -5,6 +5,7 @@
 
 #include "x509/certificate.hpp"
 #include "x509/crl_walk.hpp"
+#include "x509/digest_ahead.hpp"
 #include "x509/openssl_ptr.hpp"
 #include "x509/private_key.hpp"
 
@@ -23,6 +24,7 @@ struct Crl::Handle {
   CrlParts parts;             // views into der: a handle never moves
   SerialIndex index;
   X509CrlPtr frame;           // the CRL without its entries
+  DigestAhead digest;         // of parts.tbs, with the signature's algorithm
   X509CrlPtr whole;           // instead of all that: where the walk could not read it
 };
 

@@ -1,5 +1,6 @@
 // Covers lib/x509/crl.cpp, crl_walk.cpp, der_reader.cpp, pem_block.cpp, revoked_list.cpp and what verify.cpp shows OpenSSL of a CRL: all of it
 // must be what OpenSSL itself says of the same bytes.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -314,6 +315,30 @@ TEST(CrlSignedBy, KnowsOtherAlgorithms) {
     damaged[damaged.find(std::string("\x02\x01\x4a", 3)) + 2] = 0x4b;
     const auto spoiled = Crl::from_der(damaged);
     EXPECT_TRUE(spoiled && !crl_signed_by(*spoiled, other)) << c.request;
+  }
+}
+
+// What is large is hashed while it is walked, where its algorithm is one of which that can be done.
+TEST(CrlSignedBy, KnowsThemOfLargeCrls) {
+  const Workspace work;
+  std::string index;
+  for (int i = 0; i < 60'000; ++i) index += fmt::format("R\t300101000000Z\t250101000000Z\t{:06X}\tunknown\t/CN=x\n", 0x400000 + i);
+  work.put("index.txt", index);
+  work.put("ca.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=default\ndefault_crl_days=30\n");
+  for (const auto& [request, crl_options] : {std::pair{"-newkey rsa:2048", "-md sha256"}, std::pair{"-newkey ec -pkeyopt ec_paramgen_curve:P-384", "-md sha384"}, std::pair{"-newkey ed25519", ""},
+                                             std::pair{"-newkey rsa:2048 -sigopt rsa_padding_mode:pss", "-md sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20"}}) {
+    work.openssl(std::string("req -x509 -nodes -days 30 -subj /CN=other -keyout o.key -out o.crt ") + request);
+    work.openssl(std::string("ca -config ca.cnf -gencrl -cert o.crt -keyfile o.key -out o.crl ") + crl_options);
+    const Certificate other = must(parse_certificates(work.get("o.crt"), "o.crt")).front();
+    const Crl crl = must(take_crls(work.get("o.crl"), "o.crl")).front();
+    ASSERT_GT(crl.der().size(), std::size_t{1} << 20U);
+    for (int again = 0; again < 2; ++again) EXPECT_TRUE(crl_signed_by(crl, other)) << request;
+    EXPECT_FALSE(crl_signed_by(crl, pki().root.certificate)) << request;
+    EXPECT_TRUE(crl.contains("40ea5f"));
+    std::string damaged = crl.der();
+    damaged[damaged.find("\x02\x03\x40\xea\x5f") + 4] = 0x60;
+    const auto spoiled = Crl::from_der(damaged);
+    EXPECT_TRUE(spoiled && !crl_signed_by(*spoiled, other)) << request;
   }
 }
 
