@@ -161,8 +161,8 @@ Result<GenerationSeen> GenerationReader::read(const Directory& generations, cons
   return known.seen;
 }
 
-void GenerationReader::keep_only(const std::vector<std::string>& ids) {
-  const auto gone = [&](const auto& entry) { return std::find(ids.begin(), ids.end(), entry.first) == ids.end(); };
+void GenerationReader::keep_only(const std::vector<std::string>& sorted_ids) {
+  const auto gone = [&](const auto& entry) { return !std::binary_search(sorted_ids.begin(), sorted_ids.end(), entry.first); };
   std::erase_if(known_, gone);
   std::erase_if(disk_errors_, gone);
 }

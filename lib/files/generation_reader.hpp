@@ -23,7 +23,7 @@ class GenerationReader {
  public:
   // Whatever is wrong with it stands in the result. An error: it could not be looked at just now, and may be whole.
   Result<GenerationSeen> read(const Directory& generations, const std::string& id);
-  void keep_only(const std::vector<std::string>& ids);
+  void keep_only(const std::vector<std::string>& sorted_ids);
   [[nodiscard]] std::uint64_t contents_read() const noexcept { return contents_read_; }
 
  private:

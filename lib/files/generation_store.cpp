@@ -40,10 +40,8 @@ Result<std::string> linked_id(const Directory& cluster, const std::string& name)
 }
 
 // What a crash left behind. It is not live and nobody waits for it: a failure is tried again at the next look.
-void sweep(const Directory& generations) {
-  const auto names = generations.names();
-  if (!names) return;
-  for (const std::string& name : *names)
+void sweep(const Directory& generations, const std::vector<std::string>& names) {
+  for (const std::string& name : names)
     if (name.starts_with(temporary_prefix)) (void)remove_directory(generations, name, file_name_text(FileRole::key));
 }
 
@@ -150,11 +148,12 @@ Result<GenerationsSeen> GenerationStore::observe() {
 }
 
 Result<GenerationsSeen> GenerationStore::observe(const Places& at, GenerationsSeen seen) {
-  if (access_ == Access::keeps) sweep(at.generations);
+  PGCERTD_TRY(std::vector<std::string> ids, at.generations.names());
+  if (access_ == Access::keeps) sweep(at.generations, ids);
   PGCERTD_TRY(seen.current, linked_id(at.cluster, current_name));
   PGCERTD_TRY(seen.way_back, linked_id(at.cluster, way_back_name));
-  PGCERTD_TRY(std::vector<std::string> ids, at.generations.names());
   std::erase_if(ids, [](const std::string& name) { return !is_generation_id(name); });
+  seen.all.reserve(ids.size());
   for (const std::string& id : ids) {
     PGCERTD_TRY(GenerationSeen generation, reader_.read(at.generations, id));
     seen.all.push_back(std::move(generation));
@@ -183,7 +182,7 @@ Result<std::string> GenerationStore::stage(const GenerationContent& content, std
   if (content.chain_pem.empty()) return fail(Errc::invalid, "a generation without a certificate");
   PGCERTD_TRY(std::string spki, x509::known_spki_sha256(content.key_pem.view(), file_name(FileRole::key)));
   PGCERTD_TRY(const Places at, places());
-  sweep(at.generations);
+  if (const auto names = at.generations.names()) sweep(at.generations, *names);
   PGCERTD_CHECK(at.cluster.open_to_group(server));
   PGCERTD_CHECK(at.generations.open_to_group(server));
   PGCERTD_TRY(std::string id, fresh_id(at.generations, now));
