@@ -100,23 +100,20 @@ Result<std::vector<std::string>> serials_wanted(IssuerCall& call) {
 }
 
 // Once the server has loaded the CRL: else a session that was ended would be back at once.
-std::string end_sessions_of(IssuerCall& call, const std::string& cluster, const std::vector<std::string>& serials) {
-  const auto worker = call.fleet.find(cluster);
-  std::string changing = "the configuration is being changed";
-  if (!worker) return changing;
-  if (worker->look().wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
+std::string end_sessions_of(const IssuerCall& call, const std::string& cluster, const std::vector<std::string>& serials) {
+  const std::string busy = "the cluster's worker is busy";
   engine::Command command;
   command.kind = engine::Command::Kind::terminate;
   command.serials = serials;
   command.uid = call.request.uid;
-  auto answer = worker->command(std::move(command));
-  if (answer.wait_for(signing_patience) != std::future_status::ready) return "the cluster's worker is busy";
-  try {
+  const auto told = ask_or_successor(signing_patience, [&] { return call.fleet.find(cluster); }, [&](ClusterWorker& worker) {
+    if (worker.look().wait_for(signing_patience) != std::future_status::ready) return busy;
+    auto answer = worker.command(command);
+    if (answer.wait_for(signing_patience) != std::future_status::ready) return busy;
     const Result<std::string> ended = answer.get();
     return ended ? *ended : fmt::format("{} ({})", ended.error().text(), ended.error().remedy);
-  } catch (const std::future_error&) {
-    return changing;
-  }
+  });
+  return told.value_or("the configuration is being changed");
 }
 
 http::ControlReply revoke(IssuerCall& call) {
@@ -161,10 +158,21 @@ json certificate_json(const Issued& issued, const CertFacts& leaf, const IssuerS
           {"root_sha256", seen.root ? seen.root->fingerprint_sha256 : ""}};
 }
 
+// An issuer that a change of the configuration ends signs nothing more: its successor is asked, and is the call's from then on.
+IssuerAnswer submit(IssuerCall& call, const LeafRequest& request) {
+  for (;;) {
+    IssuerAnswer answer = call.issuer->submit(request, wall_clock());
+    auto successor = call.fleet.find_issuer(call.name);
+    const bool signed_or_not = std::holds_alternative<Issued>(answer) || std::holds_alternative<Refused>(answer);
+    if (signed_or_not || !successor || successor == call.issuer) return answer;
+    call.issuer = std::move(successor);
+  }
+}
+
 http::ControlReply issue_client(IssuerCall& call) {
   const auto request = client_request(call);
   if (!request) return refusal(request.error());
-  const IssuerAnswer answer = call.issuer->submit(*request, wall_clock());
+  const IssuerAnswer answer = submit(call, *request);
   if (const auto* refused = std::get_if<Refused>(&answer)) return refusal(refused->why);
   const auto* issued = std::get_if<Issued>(&answer);
   if (issued == nullptr) return problem(504, "No answer", "the issuer has not signed it yet", "ask again");

@@ -1,4 +1,5 @@
 """The daemon as systemd, an operator and a monitoring system meet it."""
+import itertools
 import json
 import os
 import pathlib
@@ -84,13 +85,27 @@ class Life(HostTest):
         host = self.host()
         daemon = host.start()
         daemon.wait_proved()
-        over, answers = threading.Event(), []
+        over, answers, revoked = threading.Event(), [], []
+
+        def ctl(*words):
+            asked = host.ctl("--socket", host.run / "control.sock", *words)   # the configuration is being written
+            answers.append((asked.returncode, asked.stderr, "being changed" in asked.stdout))
+            return asked.stdout
 
         def ask(*words):
             while not over.is_set():
-                asked = host.ctl("--socket", host.run / "control.sock", *words)   # the configuration is being written
-                answers.append((asked.returncode, asked.stderr))
+                ctl(*words)
+
+        def issue_and_revoke():
+            for n in itertools.count():
+                serial = re.search(r"\b[0-9a-f]{40}\b", ctl("client", "issue", "alice", "-o", host.directory / f"client-{n}"))
+                if serial:
+                    revoked.append(serial[0])
+                    ctl("revoke", serial[0], "--reason", "superseded", "--terminate")
+                if over.is_set():
+                    return
         askers = [threading.Thread(target=ask, args=words) for words in (("rotate", "main", "--dry-run"), ("crl", "refresh"), ("status", "main", "--json"))]
+        askers.append(threading.Thread(target=issue_and_revoke))
         for one in askers:
             one.start()
         try:
@@ -103,7 +118,8 @@ class Life(HostTest):
             for one in askers:
                 one.join()
         self.assertGreater(len(answers), 24)
-        self.assertEqual([a for a in answers if a[0] != 0], [])
+        self.assertTrue(revoked)
+        self.assertEqual([a for a in answers if a[0] != 0 or a[2]], [])
 
     def test_systemd_is_told_of_each_stage(self):
         host = self.host()
