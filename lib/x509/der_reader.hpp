@@ -13,7 +13,7 @@ namespace pgcertd::x509 {
 namespace der {
 
 constexpr std::uint8_t boolean = 0x01, integer = 0x02, bit_string = 0x03, octet_string = 0x04, object_id = 0x06, enumerated = 0x0a;
-constexpr std::uint8_t utc_time = 0x17, generalized_time = 0x18, sequence = 0x30, context_0 = 0xa0;
+constexpr std::uint8_t utc_time = 0x17, generalized_time = 0x18, sequence = 0x30, context_0 = 0xa0, context_1 = 0xa1;
 
 constexpr std::uint8_t octet(std::string_view bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
 

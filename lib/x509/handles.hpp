@@ -32,6 +32,7 @@ struct PrivateKey::Handle {
   std::shared_ptr<void> token{};   // what a key in a token needs as long as it is there; it goes after the key
   KeyPtr key;
   PublicKeyPtr public_key;         // its other half, encoded once
+  const char* group = nullptr;     // its curve, where ec_key.hpp may encode it
   KeyType type = KeyType::other;
   std::string key_name;
   std::string spki_sha256;

@@ -1,7 +1,6 @@
 #include "x509/private_key.hpp"
 
 #include <fmt/format.h>
-#include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -11,6 +10,7 @@
 #include "base/last_few.hpp"
 #include "x509/asn1.hpp"
 #include "x509/digest.hpp"
+#include "x509/ec_key.hpp"
 #include "x509/handles.hpp"
 #include "x509/key_kind.hpp"
 #include "x509/openssl_error.hpp"
@@ -113,23 +113,13 @@ PublicKeyPtr encode(EVP_PKEY* key) {
   return done == 1 ? std::move(out) : nullptr;
 }
 
-// The same for a key on a named curve (RFC 5480), which X509_PUBKEY_set looks for an encoder for among all that there are: it takes
-// longer than to make the key.
-PublicKeyPtr encode_point(EVP_PKEY* key, const char* group) {
-  unsigned char* point = nullptr;
-  const std::size_t size = EVP_PKEY_get1_encoded_public_key(key, &point);
-  PublicKeyPtr out(X509_PUBKEY_new());
-  if (size != 0 && out && X509_PUBKEY_set0_param(out.get(), OBJ_nid2obj(EVP_PKEY_EC), V_ASN1_OBJECT, OBJ_nid2obj(EC_curve_nist2nid(group)), point, static_cast<int>(size)) == 1) return out;
-  OPENSSL_free(point);
-  return nullptr;
-}
-
-Result<PrivateKey> adopt_encoded(KeyPtr key, PublicKeyPtr public_key, std::shared_ptr<void> token) {
+// `group`: of a key made here, on a named curve.
+Result<PrivateKey> adopt_encoded(KeyPtr key, PublicKeyPtr public_key, std::shared_ptr<void> token, const char* group) {
   KeyKind kind = key_kind(key.get());
   if (!public_key) return fail(openssl_error("X509_PUBKEY_set", kind.name));
   std::string spki = spki_sha256(public_key.get());
   auto handle = std::make_unique<PrivateKey::Handle>();
-  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
+  *handle = {.token = std::move(token), .key = std::move(key), .public_key = std::move(public_key), .group = group, .type = kind.type, .key_name = std::move(kind.name), .spki_sha256 = std::move(spki)};
   return PrivateKey(std::move(handle));
 }
 
@@ -139,7 +129,7 @@ Result<PrivateKey> adopt(KeyPtr key) { return adopt_from_token(std::move(key), n
 
 Result<PrivateKey> adopt_from_token(KeyPtr key, std::shared_ptr<void> token) {
   PublicKeyPtr public_key = encode(key.get());   // a key that was read may have its curve's parameters written out
-  return adopt_encoded(std::move(key), std::move(public_key), std::move(token));
+  return adopt_encoded(std::move(key), std::move(public_key), std::move(token), nullptr);
 }
 
 Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()>& cancelled) {
@@ -159,8 +149,8 @@ Result<PrivateKey> PrivateKey::generate(KeyType type, const std::function<bool()
   const int done = EVP_PKEY_generate(context.get(), &made);
   KeyPtr key(made);
   if (done == 1) {
-    PublicKeyPtr public_key = algorithm->group ? encode_point(key.get(), algorithm->group) : encode(key.get());
-    return adopt_encoded(std::move(key), std::move(public_key), nullptr);
+    PublicKeyPtr public_key = algorithm->group ? encode_public(key.get(), algorithm->group) : encode(key.get());
+    return adopt_encoded(std::move(key), std::move(public_key), nullptr, algorithm->group);
   }
   if (cancelled && cancelled()) return fail(Errc::cancelled, fmt::format("generation of a {} key was cancelled", to_string(type)));
   return fail(openssl_error("EVP_PKEY_generate", to_string(type)));
@@ -198,6 +188,8 @@ Result<void> PrivateKey::prove() const {
 
 namespace {
 
+Pkcs8InfoPtr private_info(const PrivateKey::Handle& handle) { return handle.group ? encode_private(handle.key.get(), handle.group) : Pkcs8InfoPtr(EVP_PKEY2PKCS8(handle.key.get())); }
+
 Error stays_in_token() { return make_error(Errc::refused, "a private key in a token cannot be written to a file"); }
 
 }  // namespace
@@ -205,7 +197,7 @@ Error stays_in_token() { return make_error(Errc::refused, "a private key in a to
 Secret PrivateKey::to_pem() const {
   if (in_token()) std::abort();
   const CleanErrorQueue clean;
-  const Pkcs8InfoPtr info(EVP_PKEY2PKCS8(handle_->key.get()));
+  const Pkcs8InfoPtr info = private_info(*handle_);
   const BioPtr bio(BIO_new(BIO_s_secmem()));   // wiped when freed
   char* data = nullptr;
   if (!info || !bio || PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio.get(), info.get()) != 1) return {};
@@ -216,7 +208,7 @@ Secret PrivateKey::to_pem() const {
 Secret PrivateKey::to_der() const {
   if (in_token()) std::abort();
   const CleanErrorQueue clean;
-  const Pkcs8InfoPtr info(EVP_PKEY2PKCS8(handle_->key.get()));
+  const Pkcs8InfoPtr info = private_info(*handle_);
   const BioPtr bio(BIO_new(BIO_s_secmem()));
   char* data = nullptr;
   if (!info || !bio || i2d_PKCS8_PRIV_KEY_INFO_bio(bio.get(), info.get()) != 1) return {};

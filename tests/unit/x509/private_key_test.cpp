@@ -1,4 +1,4 @@
-// Covers lib/x509/private_key.cpp and pkcs8.cpp.
+// Covers lib/x509/private_key.cpp, ec_key.cpp and pkcs8.cpp.
 #include "x509/private_key.hpp"
 
 #include <gmock/gmock.h>
@@ -21,6 +21,18 @@ TEST(GenerateKey, EachTypeThatTheConfigurationKnows) {
     EXPECT_EQ(must(PrivateKey::parse(key->to_pem().view(), "k")).spki_sha256(), key->spki_sha256());
   }
   EXPECT_EQ(PrivateKey::generate(KeyType::other).error().code, Errc::invalid);
+}
+
+// A key that was read is encoded by OpenSSL.
+TEST(GenerateKey, IsWrittenAsOpensslWritesIt) {
+  for (const KeyType type : {KeyType::ecdsa_p256, KeyType::ecdsa_p384, KeyType::rsa_2048, KeyType::ed25519})
+    for (int i = 0; i < 300; ++i) {   // one number in 256 begins with a zero octet
+      const PrivateKey key = must(PrivateKey::generate(type));
+      const PrivateKey read = must(PrivateKey::parse(key.to_pem().view(), "k"));
+      ASSERT_EQ(read.to_pem().view(), key.to_pem().view()) << to_string(type);
+      ASSERT_EQ(read.to_der().view(), key.to_der().view()) << to_string(type);
+      if (type != KeyType::ecdsa_p256 && type != KeyType::ecdsa_p384) break;
+    }
 }
 
 TEST(GenerateKey, AnRsaSearchEndsWhenItIsCancelled) {
