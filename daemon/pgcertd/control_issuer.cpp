@@ -101,12 +101,12 @@ Result<std::vector<std::string>> serials_wanted(IssuerCall& call) {
 
 // Once the server has loaded the CRL: else a session that was ended would be back at once.
 std::string end_sessions_of(const IssuerCall& call, const std::string& cluster, const std::vector<std::string>& serials) {
-  const std::string busy = "the cluster's worker is busy";
+  constexpr const char* busy = "the cluster's worker is busy";
   engine::Command command;
   command.kind = engine::Command::Kind::terminate;
   command.serials = serials;
   command.uid = call.request.uid;
-  const auto told = ask_or_successor(signing_patience, [&] { return call.fleet.find(cluster); }, [&](ClusterWorker& worker) {
+  const auto told = ask_or_successor(signing_patience, [&] { return call.fleet.find(cluster); }, [&](ClusterWorker& worker) -> std::string {
     if (worker.look().wait_for(signing_patience) != std::future_status::ready) return busy;
     auto answer = worker.command(command);
     if (answer.wait_for(signing_patience) != std::future_status::ready) return busy;

@@ -3,7 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 
-#include <cstring>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -64,8 +64,8 @@ Pkcs8InfoPtr encode_private(EVP_PKEY* key, const char* group) {
   const std::size_t total = before.size() + size + after.size();
   auto* const bytes = static_cast<unsigned char*>(OPENSSL_malloc(total));
   if (bytes == nullptr) return nullptr;
-  std::memcpy(bytes, before.data(), before.size());
-  std::memcpy(bytes + before.size() + size, after.data(), after.size());
+  std::ranges::copy(before, bytes);
+  std::ranges::copy(after, bytes + before.size() + size);
   if (BN_bn2binpad(number.get(), bytes + before.size(), static_cast<int>(size)) == static_cast<int>(size) &&
       PKCS8_pkey_set0(out.get(), OBJ_nid2obj(EVP_PKEY_EC), 0, V_ASN1_OBJECT, OBJ_nid2obj(EC_curve_nist2nid(group)), bytes, static_cast<int>(total)) == 1)
     return out;
