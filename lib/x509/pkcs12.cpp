@@ -18,10 +18,8 @@ constexpr int bundle_iterations = 600'000;   // as for encrypted PKCS#8
 
 CertStackPtr all_but_leaf(const std::vector<Certificate>& chain) {
   CertStackPtr stack(sk_X509_new_null());
-  for (std::size_t i = 1; stack && i < chain.size(); ++i) {
-    X509* certificate = chain[i].handle().x509.get();
-    if (sk_X509_push(stack.get(), certificate) <= 0 || X509_up_ref(certificate) != 1) return nullptr;
-  }
+  for (std::size_t i = 1; stack && i < chain.size(); ++i)
+    if (sk_X509_push(stack.get(), chain[i].handle().x509.get()) <= 0) return nullptr;
   return stack;
 }
 
