@@ -82,7 +82,7 @@ IssuerAnswer QueuedIssuer::lookup(const std::string& spki, TimePoint now) {
 IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
   std::unique_lock lock(mutex_);
   const std::string id = id_of(request);
-  if (const auto found = answers_.find(id); found != answers_.end() && std::holds_alternative<Refused>(found->second)) answers_.erase(found);
+  if (const auto found = answers_.find(id); found != answers_.end() && std::holds_alternative<Refused>(found->second)) forget(id);
   if (!known(id, now)) {
     queued_[id] = now;
     queue_.push_back(request);
@@ -163,13 +163,17 @@ void QueuedIssuer::answer(const LeafRequest& request) {
     return;
   }
   queued_.erase(id);
-  answers_.insert_or_assign(id, std::move(answer));
+  forget(id);
+  answers_.emplace(id, std::move(answer));
   answer_order_.push_back(id);
-  if (answer_order_.size() > answers_kept) {
-    answers_.erase(answer_order_.front());
-    answer_order_.pop_front();
-  }
+  if (answer_order_.size() > answers_kept) forget(std::string(answer_order_.front()));
   changed_.notify_all();
+}
+
+// Its place in the order as well: one that is refused again and again would push itself out by and by.
+void QueuedIssuer::forget(const std::string& id) {
+  answers_.erase(id);
+  std::erase(answer_order_, id);
 }
 
 std::optional<LeafRequest> QueuedIssuer::next_request() {

@@ -67,6 +67,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::deque<Asked> do_what_waits();                         // with their results
   std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
+  void forget(const std::string& id);                        // under mutex_
   [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& id, TimePoint now) const;   // under mutex_
 
   const IssuerSettings settings_;
@@ -89,7 +90,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::uint64_t sign_failures_ = 0;                 // the thread's alone
   std::uint64_t errors_ = 0;                        // looks at an issuer that could not sign; the thread's alone
   std::map<std::string, IssuerAnswer> answers_;
-  std::deque<std::string> answer_order_;
+  std::deque<std::string> answer_order_;            // of answers_, each once, the oldest first
   bool poked_ = false, stopping_ = false, ended_ = false;
   std::atomic<bool> canaries_wanted_ = false;
   std::thread thread_;

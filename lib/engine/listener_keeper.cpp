@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 
 // Each certificate that would not do costs the issuer a serial.
 constexpr Duration pause_after_refusal = 10min;
+// The answer itself wakes whoever waits for one: without a pause, a CA that cannot sign would be asked as fast as it can say so.
+constexpr Duration pause_after_failure = 1min;
 constexpr Duration stand_in_life = std::chrono::days{90};
 
 const std::string own_name{listener_name};
@@ -110,8 +112,15 @@ Result<PendingSeen> ListenerKeeper::waiting_key(TimePoint now) {
   return fresh;
 }
 
+bool ListenerKeeper::pauses(const Look& at, TimePoint now) {
+  if (!pause_ || now >= pause_->until || pause_->until - now > pause_after_refusal) return false;   // the last: the clock was set back
+  const bool can_sign = at.seen.issuer.available, healed = can_sign && !pause_->could_sign && !pause_->final;
+  pause_->could_sign = can_sign;
+  return !healed;
+}
+
 void ListenerKeeper::renew(Look& at, ports::Issuer& issuer, TimePoint now) {
-  if (now < retry_at_ && retry_at_ - now <= pause_after_refusal) return;   // else the clock was set back
+  if (pauses(at, now)) return;
   const NeedOf need = need_of(desired_, at.seen, now);
   const auto waiting = waiting_key(now);
   if (!waiting) return at.fault(waiting.error());
@@ -129,8 +138,9 @@ void ListenerKeeper::renew(Look& at, ports::Issuer& issuer, TimePoint now) {
   if (const auto* refused = std::get_if<Refused>(&answer)) {
     at.failed = true;
     refusal_ = refused->why;
-    if (is_final(*refused)) {
-      retry_at_ = now + pause_after_refusal;
+    const bool final = is_final(*refused);
+    pause_ = Pause{now + (final ? pause_after_refusal : pause_after_failure), final, at.seen.issuer.available};
+    if (final) {
       if (auto dropped = ports_.pending.remove(waiting->spki_sha256); !dropped) at.fault(dropped.error());
     }
     return;
@@ -152,6 +162,7 @@ Result<void> ListenerKeeper::take(Look& at, const PendingSeen& waiting, const Is
   at.seen.generations = candidate.generations;
   at.seen.current = candidate.current;
   refusal_.reset();
+  pause_.reset();
   const CertFacts& leaf = *at.leaf();
   at.say(now, "certificate-issued", "the HTTP listener's certificate was issued: serial " + leaf.serial, {{"serial", leaf.serial}, {"fingerprint_sha256", leaf.fingerprint_sha256}});
   if (auto removed = ports_.pending.remove(waiting.spki_sha256); !removed) at.fault(removed.error());

@@ -43,6 +43,7 @@ class ListenerKeeper {
   struct Look;
   Look look(ports::Issuer& issuer, TimePoint now);
   void renew(Look& at, ports::Issuer& issuer, TimePoint now);
+  [[nodiscard]] bool pauses(const Look& at, TimePoint now);
   Result<PendingSeen> waiting_key(TimePoint now);
   Result<void> take(Look& at, const PendingSeen& waiting, const Issued& issued, TimePoint now);
   Result<void> serve_what_is_there(const Look& at);
@@ -54,7 +55,12 @@ class ListenerKeeper {
   const ListenerPorts ports_;
   std::string served_;                // fingerprint of the pair that was handed to serve()
   std::string proved_;                // the last one that a handshake has shown
-  TimePoint retry_at_{};              // after a certificate that would not do
+  // After a refusal. One that is not final ends it early when the issuer can sign that could not.
+  struct Pause {
+    TimePoint until;
+    bool final = false, could_sign = false;
+  };
+  std::optional<Pause> pause_;
   std::optional<Error> refusal_;      // why the last one was refused; stands until one is taken
   std::vector<ProblemSince> problems_;
 };

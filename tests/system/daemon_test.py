@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 
-from harness import BUILD, ROOT, HostTest, poll
+from harness import BUILD, ROOT, HostTest, poll, quiet_run
 
 
 class Quickstart(HostTest):
@@ -80,6 +80,24 @@ class Life(HostTest):
         daemon.hangup()
         self.assertIn("db2.example.org", daemon.wait_proved(but=serial)["certificate"]["names"])
         self.assertVerifyFull(host)
+
+    def test_an_issuer_that_refused_often_is_heard_when_it_signs(self):
+        host = self.host()
+        key, hidden = host.ca / "issuing.key", host.ca / "hidden"
+        key.rename(hidden)
+        daemon = host.start()
+        daemon.wait_problem("issuer-failed")
+        request = host.directory / "alice.csr"
+        quiet_run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=alice", "-keyout", host.directory / "alice.key", "-out", request)
+        body = json.dumps({"role": "alice", "request": request.read_text()})
+
+        def ask():
+            return json.loads(quiet_run("curl", "-s", "--unix-socket", host.run / "control.sock", "-H", "Content-Type: application/json", "-d", body, "http://localhost/v1/clients"))
+        for _ in range(80):   # more than the daemon keeps answers
+            self.assertIn("issuing.key", ask()["detail"])
+        hidden.rename(key)
+        self.assertIn("BEGIN CERTIFICATE", ask().get("chain", ""))
+        daemon.wait_proved()
 
     def test_who_asks_while_the_configuration_changes_is_answered(self):
         host = self.host()

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import re
 import ssl
 import subprocess
 import threading
@@ -203,6 +204,10 @@ class WithoutAnIssuer(Https):
         self.assertIn("/problems/served-unverifiable", self.ask("/", self.unchecked())[1].decode())
         self.assertIn("served-unverifiable", self.served.ctl("status").stdout)
         self.assertIn("served-unverifiable", self.served.ctl("check", "--only", "served-unverifiable").stdout)
+        for _ in range(100):
+            self.ask("/livez", self.unchecked())
+        tries = re.search(r'pgcertd_task_errors_total{task="http"} (\d+)', self.ask("/metrics", self.unchecked())[1].decode())
+        self.assertLessEqual(int(tries[1]), 3, "it asks as fast as it is refused")
         hidden.rename(key)
         self.issued()
         poll(lambda: self.codes() == [], "the problem to go")

@@ -110,9 +110,13 @@ TEST(ListenerKeeper, WithoutAnIssuerServesItsOwnAndSaysSo) {
   EXPECT_THAT(codes(tick.view), ::testing::UnorderedElementsAre("served-unverifiable", "issuer-failed"));
   EXPECT_EQ(s.served, own);
   EXPECT_TRUE(tick.failed);
-  s.tick();
+  const auto at_once = s.tick();
+  EXPECT_FALSE(at_once.failed) << "the refusal wakes the listener: to ask again at once would be without end";
+  EXPECT_THAT(codes(at_once.view), ::testing::UnorderedElementsAre("served-unverifiable", "issuer-failed")) << "it stands meanwhile";
+  s.world.now += 1min;
+  EXPECT_TRUE(s.tick().failed);
   EXPECT_EQ(s.world.pending.size(), 1U) << "one key waits, not one a tick";
-  s.world.issuer_available = true;
+  s.world.issuer_available = true;   // nobody waits for the pause to end then
   EXPECT_THAT(codes(s.tick().view), IsEmpty());
 }
 
