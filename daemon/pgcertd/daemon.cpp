@@ -145,6 +145,8 @@ void Daemon::reload() {
   auto next = load_settings(config_path_);
   const bool moved = next && ((*next)->daemon.state_directory != config_->daemon.state_directory || (*next)->daemon.runtime_directory != config_->daemon.runtime_directory);
   if (moved) next = fail(Errc::invalid, "state_directory and runtime_directory cannot change while pgcertd runs", "restart pgcertd");
+  // Whoever has the socket open would keep what the old group allowed.
+  if (next && (*next)->daemon.control_group != config_->daemon.control_group) next = fail(Errc::invalid, "control_group cannot change while pgcertd runs", "restart pgcertd");
   if (!next) {
     say(LogLevel::error, "config-refused", "the configuration stays as it was: " + printable(next.error().text(), 4096));
     publish_config(false, finding(ProblemCode::config_invalid, printable(next.error().text(), 4096), next.error().remedy, config_path_));

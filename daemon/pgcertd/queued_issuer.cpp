@@ -1,5 +1,7 @@
 #include "pgcertd/queued_issuer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/view.hpp"
@@ -20,8 +22,8 @@ bool concerns_clusters(const IssuerSeen& before, const IssuerSeen& now) {
          before.issuing_pem != now.issuing_pem;
 }
 
-// By the key, which a renewal for a client has again.
-std::string id_of(const LeafRequest& request) { return request.renews.empty() ? request.spki_sha256 : request.spki_sha256 + " " + request.renews; }
+// By the key, as clusters look it up; a client's by what it is asked for, too: a renewal has the same key, and so may another role.
+std::string id_of(const LeafRequest& request) { return request.role.empty() ? request.spki_sha256 : fmt::format("{} {} {}", request.spki_sha256, request.role, request.renews); }
 
 std::shared_ptr<const OtherCrls> published_by(const IssuerSeen& seen) {
   if (seen.crl_set.empty()) return nullptr;
@@ -82,7 +84,8 @@ IssuerAnswer QueuedIssuer::lookup(const std::string& spki, TimePoint now) {
 IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
   std::unique_lock lock(mutex_);
   const std::string id = id_of(request);
-  if (const auto found = answers_.find(id); found != answers_.end() && std::holds_alternative<Refused>(found->second)) forget(id);
+  // What a client was given may have been revoked since: the issuer says of each that is asked for whether it may be given out again.
+  if (const auto found = answers_.find(id); found != answers_.end() && (std::holds_alternative<Refused>(found->second) || !request.role.empty())) forget(id);
   if (!known(id, now)) {
     queued_[id] = now;
     queue_.push_back(request);

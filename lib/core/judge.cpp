@@ -72,6 +72,19 @@ void judge_server(Judge& j) {
     j.add(P::privilege_missing, "the role may not ask for a reload", "GRANT EXECUTE ON FUNCTION pg_catalog.pg_reload_conf() TO pgcertd;", "pg_reload_conf");
 }
 
+// What cannot be read cannot be judged: what was wrong there before must not look mended.
+void judge_rights(Judge& j) {
+  if (!j.seen.server.reachable() || !j.seen.detail || !j.seen.detail->rights) return;
+  const ServerDetail::Rights& may = *j.seen.detail->rights;
+  const auto lacks = [&](const char* what, const char* remedy, const char* object) {
+    j.add(P::privilege_missing, fmt::format("the role may not read {}", what), remedy, object);
+  };
+  if (!may.hba) lacks("the rules of pg_hba.conf: they are not judged", "GRANT SELECT ON pg_catalog.pg_hba_file_rules TO pgcertd; GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO pgcertd;", "pg_hba_file_rules");
+  if (!may.file_settings && j.seen.server.privileges.read_all_settings)
+    lacks("the settings in files: what overrides what is not judged", "GRANT SELECT ON pg_catalog.pg_file_settings TO pgcertd; GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_all_file_settings() TO pgcertd;", "pg_file_settings");
+  if (!may.sessions) lacks("the sessions of others: they are not judged", "GRANT pg_read_all_stats TO pgcertd;", "pg_read_all_stats");
+}
+
 void judge_takeover(Judge& j) {
   if (holds_foreign_pair(j.desired, j.seen, j.now))
     j.add(P::takeover_needed, fmt::format("somebody replaced the files of generation {} by a pair that works", j.current->id), fmt::format("pgcertctl takeover {}", j.cluster()), j.current->id);
@@ -285,7 +298,9 @@ void judge_names(Judge& j) {
 void judge_client_ca(Judge& j) {
   const bool awaited = awaits_proof(j);
   std::vector<Finding> found = judge_trust(j.desired, j.seen);
-  if (j.seen.crl_set) std::ranges::move(judge_crls(*j.seen.crl_set, j.seen.server.config_loaded, j.now), std::back_inserter(found));
+  // A server that is down reads its files when it starts, and lets nobody in until then.
+  const TimePoint loaded = j.seen.server.fault == ServerFault::down ? TimePoint{} : j.seen.server.config_loaded;
+  if (j.seen.crl_set) std::ranges::move(judge_crls(*j.seen.crl_set, loaded, j.now), std::back_inserter(found));
   if (awaited) std::erase_if(found, [](const Finding& one) { return one.code == P::crl_not_loaded; });
   std::ranges::move(found, std::back_inserter(j.out));
 }
@@ -337,6 +352,7 @@ bool needs_takeover(const Desired& desired, const Observation& seen) {
 std::vector<Finding> judge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) {
   Judge j{desired, seen, need, now, seen.generations.live(), seen.faults};
   judge_server(j);
+  judge_rights(j);
   judge_takeover(j);
   std::ranges::move(judge_foreign_pair(desired, seen, now), std::back_inserter(j.out));
   judge_restart_wanted(j);

@@ -61,6 +61,14 @@ std::optional<Finding> why_refused(const Desired& desired, const Observation& se
   return std::nullopt;
 }
 
+// Where the issuer itself cannot be read, its own problem says what is to be done; the installed CRLs are as they were.
+Finding no_set(const Observation& seen, const std::string& path) {
+  const bool issuer_is_why = seen.trust_set.why.empty();
+  const std::string why = issuer_is_why ? "the issuer tells of none" : printable(seen.trust_set.why);
+  return {P::crl_missing, Severity::warning, path, "no new set of CRLs can be installed: " + why,
+          issuer_is_why ? "pgcertctl status: the issuer's own problem says why" : "pgcertctl ca crl where the root's key is, then pgcertctl crl import FILE"};
+}
+
 }  // namespace
 
 TrustWish trust_wish(const Desired& desired, const Observation& seen) {
@@ -120,8 +128,7 @@ std::vector<Finding> judge_trust(const Desired& desired, const Observation& seen
   const std::string path = path_in_current(seen, FileRole::crl);
   TrustStep step = trust_step(desired, seen);
   if (step.refused) out.push_back(std::move(*step.refused));
-  if (seen.trust_set.crls.empty())
-    out.push_back({P::crl_missing, Severity::warning, path, "no new set of CRLs can be installed: " + printable(seen.trust_set.why), "pgcertctl ca crl where the root's key is, then pgcertctl crl import FILE"});
+  if (seen.trust_set.crls.empty()) out.push_back(no_set(seen, path));
   // Where what is installed is what the issuer has, nothing waits any more.
   if (const auto& trouble = seen.memory.trust_trouble; trouble && step.wanted) out.push_back(finding(P::crl_untrusted, "the issuer's new CRL is not installed: " + trouble->message, trouble->remedy, path));
   if (seen.canary == CanaryVerdict::stale) out.push_back(finding(P::crl_not_loaded, "a handshake shows that the server lets in a certificate that the installed CRL revokes", "look for \"SSL configuration was not reloaded\" in the server's log", path));

@@ -23,7 +23,7 @@ class Observer {
   Observation observe(const Desired& desired, const ClusterMemory& memory, TimePoint now);
   void invalidate_server() { server_.reset(); probes_.reset(); canary_.reset(); foreign_.reset(); live_.reset(); restart_.reset(); }
   // At each full pass: what is not needed between the steps of a rotation.
-  void invalidate_detail() { detail_.reset(); audited_.reset(); }
+  void invalidate_detail() { detail_.reset(); audited_.reset(); trust_.look_again_at_foreign_files(); }
   void invalidate_probes() { probes_.reset(); canary_.reset(); }
   // A test's fault point: publish whatever is staged, so that the handshake and the rollback are put to the test.
   void skip_preflight(bool skip) { skip_preflight_ = skip; }

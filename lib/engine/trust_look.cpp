@@ -169,6 +169,7 @@ TrustSet TrustLook::look(const ClusterPorts& ports, const Desired& desired, cons
   if (!seen.server.known || (desired.cluster.client_ca != ClientCaPolicy::merge && !trust_in_force(seen))) return issuers_own(seen.issuer);
   std::string inputs = inputs_of(ports, seen);
   const bool ended = known_ && std::ranges::any_of(known_->crls, [now](const CrlFacts& crl) { return crl.next_update && now >= *crl.next_update; });
+  foreign_ = desired.cluster.client_ca == ClientCaPolicy::merge && (!former_file(seen, "ssl_ca_file").empty() || !former_file(seen, "ssl_crl_file").empty());
   if (!known_ || ended || inputs != known_by_) {
     const Sources sources = gather(ports, desired, seen);
     known_ = Assembly(seen.issuer, sources, now).finish();

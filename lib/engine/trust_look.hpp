@@ -16,10 +16,13 @@ namespace pgcertd::engine {
 class TrustLook {
  public:
   TrustSet look(const ClusterPorts& ports, const Desired& desired, const Observation& seen, TimePoint now);
+  // At each full pass: whether a foreign file may be read, and whether a CRL's time has come, does not show in what it looks like.
+  void look_again_at_foreign_files() { if (foreign_) known_.reset(); }
 
  private:
   std::string known_by_;               // what the merged set was made of
   std::optional<TrustSet> known_;
+  bool foreign_ = false;               // files of before pgcertd are part of it
 };
 
 }  // namespace pgcertd::engine

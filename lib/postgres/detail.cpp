@@ -140,11 +140,12 @@ Expected<ServerDetail> read_detail(Session& session, std::optional<TimePoint> ro
   ask(sessions, sessions_sql(rotated_at));
   ask(sessions, certificates_sql(version));
   ask(sessions, upstream_sql);
-  if (sql.empty()) return ServerDetail{};
+  ServerDetail out;
+  out.rights = {.hba = hba, .file_settings = files, .sessions = sessions};
+  if (sql.empty()) return out;
   auto answers = session.query(sql);
   if (!answers) return tl::unexpected(std::move(answers).error());
   if (answers->size() != (hba ? 1U : 0U) + (files ? 2U : 0U) + (sessions ? 3U : 0U)) return failure(ServerFault::not_postgres, Errc::parse, "the server left answers out");
-  ServerDetail out;
   auto next = answers->begin();
   if (hba) out.hba = hba_of(*next++);
   if (files) out.file_settings = files_of(*next++), out.reset_by_reload = names_of(*next++);

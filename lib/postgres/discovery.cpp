@@ -36,7 +36,7 @@ std::string facts_sql(int version_num) {
 
 constexpr auto settings_sql =
     "SELECT name, setting, source, sourcefile, sourceline, pending_restart FROM pg_catalog.pg_settings"
-    " WHERE name ~ '^ssl' OR name IN ('data_directory', 'config_file', 'hba_file', 'port', 'listen_addresses')";
+    " WHERE name ~ '^ssl' OR name IN ('data_directory', 'config_file', 'hba_file', 'port', 'listen_addresses') OR pending_restart";
 constexpr auto identifier_sql = "SELECT system_identifier AS identifier FROM pg_catalog.pg_control_system()";
 constexpr auto auto_conf_sql =
     "SELECT pg_catalog.lower(name) AS name, setting FROM pg_catalog.pg_file_settings"

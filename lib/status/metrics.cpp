@@ -360,7 +360,7 @@ void rotations(MetricSet& set, const Snapshot& s) {
 void servers(MetricSet& set, const Snapshot& s) {
   auto& up = set.gauge("postgresql_up", "1 when PostgreSQL answered the last look.");
   auto& ssl = set.gauge("postgresql_ssl_enabled", "1 when its setting ssl is on.");
-  auto& restart = set.gauge("postgresql_pending_restart", "1 when an ssl setting waits for a restart.");
+  auto& restart = set.gauge("postgresql_pending_restart", "1 when a setting waits for a restart.");
   auto& start = set.gauge("postgresql_start_timestamp_seconds", "When the postmaster started.");
   auto& load =
       set.gauge("postgresql_config_load_timestamp_seconds", "When it last read its configuration; no proof that it took it.");

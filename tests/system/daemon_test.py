@@ -1,4 +1,5 @@
 """The daemon as systemd, an operator and a monitoring system meet it."""
+import grp
 import itertools
 import json
 import os
@@ -81,22 +82,51 @@ class Life(HostTest):
         self.assertIn("db2.example.org", daemon.wait_proved(but=serial)["certificate"]["names"])
         self.assertVerifyFull(host)
 
+    def asker(self, host):
+        """Asks for a client's certificate, each time with the same request."""
+        request = host.directory / "alice.csr"
+        quiet_run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=alice", "-keyout", host.directory / "alice.key", "-out", request)
+
+        def ask(role, **more):
+            body = json.dumps({"role": role, "request": request.read_text()} | more)
+            return json.loads(quiet_run("curl", "-s", "--unix-socket", host.run / "control.sock", "-H", "Content-Type: application/json", "-d", body, "http://localhost/v1/clients"))
+        return ask
+
+    def test_each_request_of_a_client_is_judged_anew(self):
+        host = self.host()
+        host.start().wait_proved()
+        ask = self.asker(host)
+        given = ask("alice")
+        self.assertEqual(ask("alice")["serial"], given["serial"], "asked again, as after an answer that was lost")
+        with self.subTest("another role with the same key"):
+            certificate = host.directory / "bob.crt"
+            certificate.write_text(ask("bob")["chain"])
+            self.assertEqual(quiet_run("openssl", "x509", "-in", certificate, "-noout", "-subject").strip(), "subject=CN = bob")
+        with self.subTest("another life"):
+            self.assertNotEqual(ask("alice", lifetime="1d").get("not_after"), given["not_after"])
+        self.assertEqual(host.ctl("revoke", given["serial"], "--reason", "keyCompromise").returncode, 0)
+        with self.subTest("one that is revoked"):
+            self.assertNotIn("chain", ask("alice"))
+
+    def test_the_control_group_does_not_change_under_open_sockets(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        host.configure(daemon=f'control_group = "{grp.getgrgid(host.daemon_user.pw_gid).gr_name}"')
+        daemon.hangup()
+        self.assertIn("restart pgcertd", poll(lambda: next((p for p in daemon.status()["problems"] if p["code"] == "config-invalid"), None), "the problem", context=daemon.log)["remedy"])
+
     def test_an_issuer_that_refused_often_is_heard_when_it_signs(self):
         host = self.host()
         key, hidden = host.ca / "issuing.key", host.ca / "hidden"
         key.rename(hidden)
         daemon = host.start()
         daemon.wait_problem("issuer-failed")
-        request = host.directory / "alice.csr"
-        quiet_run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=alice", "-keyout", host.directory / "alice.key", "-out", request)
-        body = json.dumps({"role": "alice", "request": request.read_text()})
-
-        def ask():
-            return json.loads(quiet_run("curl", "-s", "--unix-socket", host.run / "control.sock", "-H", "Content-Type: application/json", "-d", body, "http://localhost/v1/clients"))
+        ask = self.asker(host)
         for _ in range(80):   # more than the daemon keeps answers
-            self.assertIn("issuing.key", ask()["detail"])
+            self.assertIn("issuing.key", ask("alice")["detail"])
         hidden.rename(key)
-        self.assertIn("BEGIN CERTIFICATE", ask().get("chain", ""))
+        self.assertIn("BEGIN CERTIFICATE", ask("alice").get("chain", ""))
         daemon.wait_proved()
 
     def test_who_asks_while_the_configuration_changes_is_answered(self):

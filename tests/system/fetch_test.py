@@ -1,12 +1,15 @@
 """CRLs of another CA: fetched from servers that behave and that do not, and merged with a foreign ssl_ca_file, with real clients."""
+import datetime
 import gzip
 import http.server
+import os
 import threading
 import time
+import unittest
 
 import pki
 from client_test import Clients
-from harness import poll
+from harness import AS_ROOT, HostTest, poll
 
 
 class CrlServer:
@@ -196,3 +199,41 @@ class OtherCas(Clients):
             begun = time.monotonic()
             self.assertEqual(daemon.stop(), 0)
             print(f"ended after {time.monotonic() - begun:.1f} s while a CRL server was slow", flush=True)
+
+
+class FormerCrl(HostTest):
+    """What stood in ssl_crl_file before pgcertd, where it could not be used at the first look and can be later, though it looks the same."""
+
+    def begin(self, **dates):
+        host = self.host()
+        partner = pki.Authority("partner CA")
+        host.postgres.put("partner.crt", partner.leaf_pem(), 0o644)
+        host.postgres.put("partner.crl", partner.crl(**dates), 0o644)
+        host.configure(cluster='client_ca = "merge"')
+        return host, host.postgres.data / "partner.crl"
+
+    def serve(self, host):
+        host.postgres.configure("ssl_ca_file = 'partner.crt'\nssl_crl_file = 'partner.crl'")
+        host.postgres.restart()
+        daemon = host.start()
+        self.wait_missing(daemon)
+        return daemon
+
+    def wait_missing(self, daemon):
+        self.assertIn("no good CRL of it", daemon.wait_problem("crl-missing")["message"])
+
+    def wait_in_force(self, host, daemon):
+        poll(lambda: host.postgres.sql("SHOW ssl_ca_file").endswith("/current/root.crt"), "it is in force", context=daemon.log)
+
+    @unittest.skipUnless(AS_ROOT, "needs another owner")
+    def test_it_may_be_read_again(self):
+        host, path = self.begin()
+        os.chown(path, 0, 0)
+        path.chmod(0o600)
+        daemon = self.serve(host)
+        path.chmod(0o644)
+        self.wait_in_force(host, daemon)
+
+    def test_its_time_comes(self):
+        host, _ = self.begin(start=datetime.timedelta(seconds=8))
+        self.wait_in_force(host, self.serve(host))
