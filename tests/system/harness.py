@@ -3,6 +3,7 @@
 As root, PostgreSQL runs as `postgres` and pgcertd as `pgcertd` with exactly its unit's capabilities; else both run as the caller.
 """
 import atexit
+import collections
 import contextlib
 import ctypes
 import json
@@ -77,14 +78,22 @@ def poll(condition, what, deadline=None, context=lambda: ""):
         pause = min(pause * 1.5, 0.1)
 
 
+ports_lock = threading.Lock()
+ports_given = collections.deque(maxlen=300)   # by this process of late: who was given one may not have bound it yet
+
+
 def free_port():
-    """Below those that the kernel gives to outgoing connections: a server that is restarted must find it free again."""
-    while True:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as s:
-            with contextlib.suppress(OSError):
+    """Below those that the kernel gives to outgoing connections: a server that is restarted must find it free again. Test processes that
+    run beside this one look elsewhere."""
+    first = 12000 + os.getpid() % 40 * 500
+    with ports_lock:
+        while True:
+            port = random.randrange(first, first + 500)
+            with socket.socket() as s, contextlib.suppress(OSError):
                 s.bind(("127.0.0.1", port))
-                return port
+                if port not in ports_given:
+                    ports_given.append(port)
+                    return port
 
 
 def die_with_parent():
