@@ -44,6 +44,12 @@ std::vector<std::string> paths_of(const ClusterView& view) {
   return paths;
 }
 
+// What was opened, locked or granted with the first configuration: it would go on as it was. Empty: none of it has changed.
+std::string fixed_but_changed(const DaemonConfig& before, const DaemonConfig& next) {
+  if (next.state_directory != before.state_directory || next.runtime_directory != before.runtime_directory) return "state_directory and runtime_directory";
+  return next.control_group != before.control_group ? "control_group" : "";
+}
+
 class Daemon {
  public:
   Daemon(std::string config_path, ConfigPtr config, LogSink& log, std::unique_ptr<service::EventLoop> loop)
@@ -143,10 +149,8 @@ void Daemon::watch(const std::string& cluster, const std::vector<std::string>& p
 void Daemon::reload() {
   notifier_.reloading();
   auto next = load_settings(config_path_);
-  const bool moved = next && ((*next)->daemon.state_directory != config_->daemon.state_directory || (*next)->daemon.runtime_directory != config_->daemon.runtime_directory);
-  if (moved) next = fail(Errc::invalid, "state_directory and runtime_directory cannot change while pgcertd runs", "restart pgcertd");
-  // Whoever has the socket open would keep what the old group allowed.
-  if (next && (*next)->daemon.control_group != config_->daemon.control_group) next = fail(Errc::invalid, "control_group cannot change while pgcertd runs", "restart pgcertd");
+  if (const std::string fixed = next ? fixed_but_changed(config_->daemon, (*next)->daemon) : ""; !fixed.empty())
+    next = fail(Errc::invalid, fixed + " cannot change while pgcertd runs", "restart pgcertd");
   if (!next) {
     say(LogLevel::error, "config-refused", "the configuration stays as it was: " + printable(next.error().text(), 4096));
     publish_config(false, finding(ProblemCode::config_invalid, printable(next.error().text(), 4096), next.error().remedy, config_path_));

@@ -35,7 +35,7 @@ std::shared_ptr<const OtherCrls> published_by(const IssuerSeen& seen) {
 QueuedIssuer::QueuedIssuer(IssuerSettings settings, std::unique_ptr<ports::Issuer> inner, engine::Publisher& publisher, service::Heartbeats& heartbeats,
                            std::function<void()> answered)
     : settings_(std::move(settings)), inner_(std::move(inner)), publisher_(publisher), heartbeats_(heartbeats), answered_(std::move(answered)),
-      task_("issuer:" + settings_.config.name), clock_(settings_.clock_bound) {
+      task_("issuer:" + settings_.config.name), clock_(settings_.clock_bound), answers_(answers_kept) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -70,30 +70,30 @@ IssuerSeen QueuedIssuer::observe(TimePoint) {
   return unknown;
 }
 
-std::optional<IssuerAnswer> QueuedIssuer::known(const std::string& id, TimePoint) const {
-  if (const auto found = answers_.find(id); found != answers_.end()) return found->second;
+std::optional<IssuerAnswer> QueuedIssuer::known(const std::string& id) {
+  if (auto said = answers_.find(id)) return said;
   if (const auto found = queued_.find(id); found != queued_.end()) return IssuerAnswer{Pending{found->second}};
   return std::nullopt;
 }
 
-IssuerAnswer QueuedIssuer::lookup(const std::string& spki, TimePoint now) {
+IssuerAnswer QueuedIssuer::lookup(const std::string& spki, TimePoint) {
   const std::lock_guard lock(mutex_);
-  return known(spki, now).value_or(IssuerAnswer{Unknown{}});
+  return known(spki).value_or(IssuerAnswer{Unknown{}});
 }
 
 IssuerAnswer QueuedIssuer::submit(const LeafRequest& request, TimePoint now) {
   std::unique_lock lock(mutex_);
   const std::string id = id_of(request);
   // What a client was given may have been revoked since: the issuer says of each that is asked for whether it may be given out again.
-  if (const auto found = answers_.find(id); found != answers_.end() && (std::holds_alternative<Refused>(found->second) || !request.role.empty())) forget(id);
-  if (!known(id, now)) {
+  if (const auto said = answers_.find(id); said && (std::holds_alternative<Refused>(*said) || !request.role.empty())) answers_.forget(id);
+  if (!known(id)) {
     queued_[id] = now;
     queue_.push_back(request);
     changed_.notify_all();
   }
   const auto answered = [&] { return !queued_.contains(id) || std::ranges::any_of(waiting_, [&](const LeafRequest& one) { return id_of(one) == id; }); };
   changed_.wait_for(lock, look_again, [&] { return stopping_ || answered(); });
-  return known(id, now).value_or(IssuerAnswer{Unknown{}});
+  return known(id).value_or(IssuerAnswer{Unknown{}});
 }
 
 std::shared_ptr<const OtherCrls> QueuedIssuer::published() const {
@@ -166,17 +166,8 @@ void QueuedIssuer::answer(const LeafRequest& request) {
     return;
   }
   queued_.erase(id);
-  forget(id);
-  answers_.emplace(id, std::move(answer));
-  answer_order_.push_back(id);
-  if (answer_order_.size() > answers_kept) forget(std::string(answer_order_.front()));
+  answers_.keep(id, std::move(answer));
   changed_.notify_all();
-}
-
-// Its place in the order as well: one that is refused again and again would push itself out by and by.
-void QueuedIssuer::forget(const std::string& id) {
-  answers_.erase(id);
-  std::erase(answer_order_, id);
 }
 
 std::optional<LeafRequest> QueuedIssuer::next_request() {

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/last_few.hpp"
 #include "core/clock_guard.hpp"
 #include "core/config.hpp"
 #include "core/trust.hpp"
@@ -67,8 +68,7 @@ class QueuedIssuer final : public ports::Issuer {
   std::deque<Asked> do_what_waits();                         // with their results
   std::optional<LeafRequest> next_request();                 // waits for one, a poke, or the next look
   void answer(const LeafRequest& request);
-  void forget(const std::string& id);                        // under mutex_
-  [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& id, TimePoint now) const;   // under mutex_
+  [[nodiscard]] std::optional<IssuerAnswer> known(const std::string& id);   // under mutex_
 
   const IssuerSettings settings_;
   const std::unique_ptr<ports::Issuer> inner_;      // others than the thread only ask it, and say that canaries are wanted
@@ -89,8 +89,7 @@ class QueuedIssuer final : public ports::Issuer {
   ClockGuard clock_;                                // the thread's alone
   std::uint64_t sign_failures_ = 0;                 // the thread's alone
   std::uint64_t errors_ = 0;                        // looks at an issuer that could not sign; the thread's alone
-  std::map<std::string, IssuerAnswer> answers_;
-  std::deque<std::string> answer_order_;            // of answers_, each once, the oldest first
+  LastFew<std::string, IssuerAnswer> answers_;
   bool poked_ = false, stopping_ = false, ended_ = false;
   std::atomic<bool> canaries_wanted_ = false;
   std::thread thread_;

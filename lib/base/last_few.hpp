@@ -32,6 +32,11 @@ class LastFew {
     if (few_.size() > most_) few_.pop_back();
   }
 
+  void forget(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(few_, [&](const Entry& one) { return one.first == key; });
+  }
+
  private:
   using Entry = std::pair<Key, Value>;
   const std::size_t most_;

@@ -74,15 +74,15 @@ void judge_server(Judge& j) {
 
 // What cannot be read cannot be judged: what was wrong there before must not look mended.
 void judge_rights(Judge& j) {
-  if (!j.seen.server.reachable() || !j.seen.detail || !j.seen.detail->rights) return;
-  const ServerDetail::Rights& may = *j.seen.detail->rights;
+  if (!j.seen.server.reachable() || !j.seen.detail || !j.seen.detail->asked) return;
+  const ServerDetail& read = *j.seen.detail;
   const auto lacks = [&](const char* what, const char* remedy, const char* object) {
     j.add(P::privilege_missing, fmt::format("the role may not read {}", what), remedy, object);
   };
-  if (!may.hba) lacks("the rules of pg_hba.conf: they are not judged", "GRANT SELECT ON pg_catalog.pg_hba_file_rules TO pgcertd; GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO pgcertd;", "pg_hba_file_rules");
-  if (!may.file_settings && j.seen.server.privileges.read_all_settings)
+  if (!read.hba) lacks("the rules of pg_hba.conf: they are not judged", "GRANT SELECT ON pg_catalog.pg_hba_file_rules TO pgcertd; GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO pgcertd;", "pg_hba_file_rules");
+  if (!read.file_settings && j.seen.server.privileges.read_all_settings)
     lacks("the settings in files: what overrides what is not judged", "GRANT SELECT ON pg_catalog.pg_file_settings TO pgcertd; GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_all_file_settings() TO pgcertd;", "pg_file_settings");
-  if (!may.sessions) lacks("the sessions of others: they are not judged", "GRANT pg_read_all_stats TO pgcertd;", "pg_read_all_stats");
+  if (!read.sessions) lacks("the sessions of others: they are not judged", "GRANT pg_read_all_stats TO pgcertd;", "pg_read_all_stats");
 }
 
 void judge_takeover(Judge& j) {

@@ -65,12 +65,7 @@ struct Upstream {
 };
 
 struct ServerDetail {
-  // What the role may read; nullopt where the server could not be asked.
-  struct Rights {
-    bool hba = false, file_settings = false, sessions = false;
-    bool operator==(const Rights&) const = default;
-  };
-  std::optional<Rights> rights;
+  bool asked = false;                                        // else nothing is known of the rest, nor of the right to read it
   // What may not be read is not judged: nullopt.
   std::optional<std::vector<HbaRule>> hba;
   std::optional<TimePoint> hba_modified;                     // when the newest of its files was written; filled by the observer

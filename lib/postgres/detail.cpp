@@ -141,7 +141,7 @@ Expected<ServerDetail> read_detail(Session& session, std::optional<TimePoint> ro
   ask(sessions, certificates_sql(version));
   ask(sessions, upstream_sql);
   ServerDetail out;
-  out.rights = {.hba = hba, .file_settings = files, .sessions = sessions};
+  out.asked = true;
   if (sql.empty()) return out;
   auto answers = session.query(sql);
   if (!answers) return tl::unexpected(std::move(answers).error());

@@ -194,7 +194,7 @@ bool verifies(const Crl::Handle& crl, EVP_PKEY* key) {
   const auto plain = plain_algorithm(crl.frame.get());
   if (!plain) return verify_item(crl.parts.tbs, algorithm, signature, key);
   if (EVP_PKEY_is_a(key, OBJ_nid2sn(plain->key)) != 1) return false;
-  const std::string digest = crl.digest.with(plain->digest);
+  const std::string digest = crl.digest.get();
   return digest.empty() ? verify_bytes(crl.parts.tbs, signature, plain->digest, key) : verify_digest(digest, signature, plain->digest, key);
 }
 

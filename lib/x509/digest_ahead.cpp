@@ -21,11 +21,10 @@ DigestAhead::DigestAhead(std::string_view bytes, const EVP_MD* digest) {
   if (digest == nullptr || bytes.size() < worth_a_thread) return;
   try {
     taken_ = std::async(std::launch::async, take, bytes, digest).share();
-    digest_ = digest;
   } catch (const std::system_error&) {   // no thread just now
   }
 }
 
-std::string DigestAhead::with(const EVP_MD* digest) const { return taken_.valid() && digest == digest_ ? taken_.get() : std::string(); }
+std::string DigestAhead::get() const { return taken_.valid() ? taken_.get() : std::string(); }
 
 }  // namespace pgcertd::x509

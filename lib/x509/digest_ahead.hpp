@@ -18,10 +18,9 @@ class DigestAhead {
   DigestAhead(std::string_view bytes, const EVP_MD* digest);
 
   // Waits for it. Empty: whoever needs it has to take it himself. Any thread.
-  [[nodiscard]] std::string with(const EVP_MD* digest) const;
+  [[nodiscard]] std::string get() const;
 
  private:
-  const EVP_MD* digest_ = nullptr;
   std::shared_future<std::string> taken_;   // its end waits for the thread
 };
 

@@ -216,11 +216,8 @@ class FormerCrl(HostTest):
         host.postgres.configure("ssl_ca_file = 'partner.crt'\nssl_crl_file = 'partner.crl'")
         host.postgres.restart()
         daemon = host.start()
-        self.wait_missing(daemon)
-        return daemon
-
-    def wait_missing(self, daemon):
         self.assertIn("no good CRL of it", daemon.wait_problem("crl-missing")["message"])
+        return daemon
 
     def wait_in_force(self, host, daemon):
         poll(lambda: host.postgres.sql("SHOW ssl_ca_file").endswith("/current/root.crt"), "it is in force", context=daemon.log)

@@ -4,8 +4,8 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import re
+import socket
 import ssl
 import subprocess
 import threading

@@ -51,11 +51,19 @@ TEST(Judge, MissingPrivilegesAreToldUnlessThereIsAnotherWay) {
   EXPECT_EQ(object(P::privilege_missing, [](Case& c) { c.seen.server.privileges.read_all_settings = false; }), "pg_read_all_settings");
   const auto no_reload = [](Case& c) { c.seen.server.privileges.reload = false; };
   EXPECT_EQ(object(P::privilege_missing, no_reload), "pg_reload_conf");
-  const auto may = [](ServerDetail::Rights rights) { return [rights](Case& c) { c.seen.detail.emplace().rights = rights; }; };
-  EXPECT_EQ(told(P::privilege_missing, may({true, true, true})), none);
-  EXPECT_EQ(object(P::privilege_missing, may({false, true, true})), "pg_hba_file_rules");
-  EXPECT_EQ(object(P::privilege_missing, may({true, false, true})), "pg_file_settings");
-  EXPECT_EQ(object(P::privilege_missing, may({true, true, false})), "pg_read_all_stats");
+  const auto may_read = [](bool hba, bool file_settings, bool sessions) {
+    return [=](Case& c) {
+      ServerDetail& detail = c.seen.detail.emplace();
+      detail.asked = true;
+      if (hba) detail.hba.emplace();
+      if (file_settings) detail.file_settings.emplace();
+      if (sessions) detail.sessions.emplace();
+    };
+  };
+  EXPECT_EQ(told(P::privilege_missing, may_read(true, true, true)), none);
+  EXPECT_EQ(object(P::privilege_missing, may_read(false, true, true)), "pg_hba_file_rules");
+  EXPECT_EQ(object(P::privilege_missing, may_read(true, false, true)), "pg_file_settings");
+  EXPECT_EQ(object(P::privilege_missing, may_read(true, true, false)), "pg_read_all_stats");
   EXPECT_EQ(told(P::privilege_missing, [&](Case& c) { no_reload(c), c.desired.own_uid = c.seen.server.server_uid; }), none);
   EXPECT_EQ(told(P::privilege_missing, [&](Case& c) { no_reload(c), c.desired.cluster.reload.kind = ReloadMethod::Kind::systemd; }), none);
   EXPECT_EQ(told(P::privilege_missing, [](Case& c) { c.current().key_denied = true; }), warning);

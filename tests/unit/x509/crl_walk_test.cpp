@@ -296,25 +296,34 @@ TEST(SignCrl, SignsWithEveryKeyOfACa) {
   }
 }
 
+// Of a CA that the openssl program makes, the CRL of what index.txt lists.
+std::pair<Certificate, std::string> other_crl(const Workspace& work, const std::string& request, const std::string& options) {
+  work.put("ca.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=default\ndefault_crl_days=30\n");
+  work.openssl("req -x509 -nodes -days 30 -subj /CN=other -keyout o.key -out o.crt " + request);
+  work.openssl("ca -config ca.cnf -gencrl -cert o.crt -keyfile o.key -out o.crl " + options);
+  return {must(parse_certificates(work.get("o.crt"), "o.crt")).front(), work.get("o.crl")};
+}
+
+// By this CA and no other, and not any more when the last octet of an entry's serial (`element`: its INTEGER) is another.
+void expect_signed(const Crl& crl, const Certificate& by, const char* serial, const std::string& element, const std::string& what) {
+  for (int again = 0; again < 2; ++again) EXPECT_TRUE(crl_signed_by(crl, by)) << what;
+  EXPECT_FALSE(crl_signed_by(crl, pki().root.certificate)) << what;
+  EXPECT_TRUE(crl.contains(serial));
+  std::string damaged = crl.der();
+  ++damaged[damaged.find(element) + element.size() - 1];
+  const auto spoiled = Crl::from_der(damaged);
+  EXPECT_TRUE(spoiled && !crl_signed_by(*spoiled, by)) << what;
+}
+
 // Keys and algorithms that no CA of ours has.
 TEST(CrlSignedBy, KnowsOtherAlgorithms) {
   const Workspace work;
   work.put("index.txt", "R\t300101000000Z\t250101000000Z\t4A\tunknown\t/CN=x\n");
-  work.put("ca.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=default\ndefault_crl_days=30\n");
   struct Case { const char* request; const char* crl; };
   for (const Case& c : {Case{"-newkey rsa:2048 -sigopt rsa_padding_mode:pss", "-md sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20"},
                         Case{"-newkey ed25519", ""}, Case{"-newkey ed448", ""}, Case{"-newkey rsa:2048", "-md sha1"}, Case{"-newkey rsa-pss -pkeyopt rsa_keygen_bits:2048", "-md sha384"}}) {
-    work.openssl(std::string("req -x509 -nodes -days 30 -subj /CN=other -keyout o.key -out o.crt ") + c.request);
-    work.openssl(std::string("ca -config ca.cnf -gencrl -cert o.crt -keyfile o.key -out o.crl ") + c.crl);
-    const Certificate other = must(parse_certificates(work.get("o.crt"), "o.crt")).front();
-    const Crl crl = must(parse_crls(work.get("o.crl"), "o.crl")).front();
-    EXPECT_TRUE(crl_signed_by(crl, other)) << c.request;
-    EXPECT_FALSE(crl_signed_by(crl, pki().root.certificate)) << c.request;
-    EXPECT_TRUE(crl.contains("4a"));
-    std::string damaged = crl.der();
-    damaged[damaged.find(std::string("\x02\x01\x4a", 3)) + 2] = 0x4b;
-    const auto spoiled = Crl::from_der(damaged);
-    EXPECT_TRUE(spoiled && !crl_signed_by(*spoiled, other)) << c.request;
+    const auto [other, bytes] = other_crl(work, c.request, c.crl);
+    expect_signed(must(parse_crls(bytes, "o.crl")).front(), other, "4a", "\x02\x01\x4a", c.request);
   }
 }
 
@@ -324,21 +333,12 @@ TEST(CrlSignedBy, KnowsThemOfLargeCrls) {
   std::string index;
   for (int i = 0; i < 60'000; ++i) index += fmt::format("R\t300101000000Z\t250101000000Z\t{:06X}\tunknown\t/CN=x\n", 0x400000 + i);
   work.put("index.txt", index);
-  work.put("ca.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=default\ndefault_crl_days=30\n");
   for (const auto& [request, crl_options] : {std::pair{"-newkey rsa:2048", "-md sha256"}, std::pair{"-newkey ec -pkeyopt ec_paramgen_curve:P-384", "-md sha384"}, std::pair{"-newkey ed25519", ""},
                                              std::pair{"-newkey rsa:2048 -sigopt rsa_padding_mode:pss", "-md sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20"}}) {
-    work.openssl(std::string("req -x509 -nodes -days 30 -subj /CN=other -keyout o.key -out o.crt ") + request);
-    work.openssl(std::string("ca -config ca.cnf -gencrl -cert o.crt -keyfile o.key -out o.crl ") + crl_options);
-    const Certificate other = must(parse_certificates(work.get("o.crt"), "o.crt")).front();
-    const Crl crl = must(take_crls(work.get("o.crl"), "o.crl")).front();
+    const auto [other, bytes] = other_crl(work, request, crl_options);
+    const Crl crl = must(take_crls(bytes, "o.crl")).front();
     ASSERT_GT(crl.der().size(), std::size_t{1} << 20U);
-    for (int again = 0; again < 2; ++again) EXPECT_TRUE(crl_signed_by(crl, other)) << request;
-    EXPECT_FALSE(crl_signed_by(crl, pki().root.certificate)) << request;
-    EXPECT_TRUE(crl.contains("40ea5f"));
-    std::string damaged = crl.der();
-    damaged[damaged.find("\x02\x03\x40\xea\x5f") + 4] = 0x60;
-    const auto spoiled = Crl::from_der(damaged);
-    EXPECT_TRUE(spoiled && !crl_signed_by(*spoiled, other)) << request;
+    expect_signed(crl, other, "40ea5f", "\x02\x03\x40\xea\x5f", request);
   }
 }
 
