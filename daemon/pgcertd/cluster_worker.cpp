@@ -1,6 +1,7 @@
 #include "pgcertd/cluster_worker.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "pgcertd/clock.hpp"
 
@@ -50,27 +51,30 @@ void ClusterWorker::wake() {
 }
 
 template <class Answer, class Act>
-std::future<Answer> ClusterWorker::ask(Act act, bool look) {
+Awaited<Answer> ClusterWorker::ask(Act act, bool look) {
   auto promise = std::make_shared<std::promise<Answer>>();
-  auto answer = promise->get_future();
+  auto taken = std::make_shared<std::atomic<bool>>(false);
+  Awaited<Answer> answer(promise->get_future(), taken);
   const std::lock_guard lock(mutex_);
   if (ended_) return answer;
   poked_ = poked_ || look;
-  asked_.emplace_back([promise = std::move(promise), act = std::move(act)] { promise->set_value(act()); });
+  asked_.emplace_back([promise = std::move(promise), taken = std::move(taken), act = std::move(act)] {
+    if (!taken->exchange(true)) promise->set_value(act());
+  });
   changed_.notify_all();
   return answer;
 }
 
-std::future<Result<std::string>> ClusterWorker::command(engine::Command command) {
+Awaited<Result<std::string>> ClusterWorker::command(engine::Command command) {
   return ask<Result<std::string>>([this, command = std::move(command)] { return parts_->reconciler().command(desired(), command, wall_clock()); }, true);
 }
 
-std::future<Plan> ClusterWorker::preview(bool asked) {
+Awaited<Plan> ClusterWorker::preview(bool asked) {
   return ask<Plan>([this, asked] { return parts_->reconciler().preview(desired(), wall_clock(), asked); });
 }
 
 // Everything was looked at for its preview: no need to look again.
-std::future<Rotated> ClusterWorker::rotate(engine::Command command, std::function<bool(const Plan&)> due) {
+Awaited<Rotated> ClusterWorker::rotate(engine::Command command, std::function<bool(const Plan&)> due) {
   return ask<Rotated>([this, command = std::move(command), due = std::move(due)] {
     Rotated out{parts_->reconciler().preview(desired(), wall_clock(), command.force), {}};
     if (due(out.plan)) out.answer = parts_->reconciler().command(desired(), command, wall_clock());
@@ -89,6 +93,18 @@ bool ClusterWorker::wait(TimePoint until) {
   return !stopping_;
 }
 
+// What is not begun when the worker ends is dropped, and breaks its promise. Each may take as long as a pass.
+void ClusterWorker::carry_out(std::deque<std::function<void()>> asked) {
+  for (const auto& one : asked) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    one();
+    hooks_.heartbeats.beat(task_, std::chrono::steady_clock::now());
+  }
+}
+
 void ClusterWorker::tick() {
   const auto started = std::chrono::steady_clock::now();
   hooks_.heartbeats.beat(task_, started);
@@ -102,7 +118,7 @@ void ClusterWorker::tick() {
     std::move(lookers_.begin(), lookers_.end(), std::back_inserter(waiting_));
     lookers_.clear();
   }
-  for (const auto& one : asked) one();
+  carry_out(std::move(asked));
   if (full) next_full_ = started + desired().check_interval;
   const TimePoint now = wall_clock();
   engine::TickResult result = parts_->reconciler().tick(desired(), now, full);

@@ -13,6 +13,7 @@
 
 #include "engine/publisher.hpp"
 #include "engine/reconciler.hpp"
+#include "pgcertd/awaited.hpp"
 #include "pgcertd/cluster_parts.hpp"
 #include "service/heartbeat.hpp"
 
@@ -44,18 +45,19 @@ class ClusterWorker {
   void stop();                       // returns at once
   void join();                       // after stop(): its thread has ended. For one thread, whoever else still holds the worker
   // A promise that is broken: the worker ended first, and nothing was done.
-  std::future<Result<std::string>> command(engine::Command command);
-  std::future<Plan> preview(bool asked);
+  Awaited<Result<std::string>> command(engine::Command command);
+  Awaited<Plan> preview(bool asked);
   // The same, and at once what `command` says where `due` finds that the plan is a reason to.
-  std::future<Rotated> rotate(engine::Command command, std::function<bool(const Plan&)> due);
+  Awaited<Rotated> rotate(engine::Command command, std::function<bool(const Plan&)> due);
   [[nodiscard]] const Desired& desired() const { return parts_->desired(); }
 
  private:
   template <class Answer, class Act>
-  std::future<Answer> ask(Act act, bool look = false);   // on the worker's thread, before its next look; `look`: at everything
+  Awaited<Answer> ask(Act act, bool look = false);   // on the worker's thread, before its next look; `look`: at everything
   void run();
   bool wait(TimePoint until);        // false: stop
   void tick();
+  void carry_out(std::deque<std::function<void()>> asked);
 
   const std::unique_ptr<ClusterParts> parts_;      // the thread's alone, but for cancel()
   const WorkerHooks hooks_;

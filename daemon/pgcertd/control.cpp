@@ -26,6 +26,13 @@ http::ControlReply busy() {
   return problem(504, "No answer", "the cluster's worker is busy", "try again, or look at pgcertctl status");
 }
 
+// Who is told that there is no answer may ask again: what was not begun must not happen twice.
+template <class Answer>
+http::ControlReply given_up(Awaited<Answer>& answer) {
+  if (answer.withdraw()) return busy();
+  return problem(504, "No answer", "it is under way, and takes longer than anybody waits", "pgcertctl events tells how it ends");
+}
+
 // What was not done, with the plan that says why.
 http::ControlReply shown(const std::string& message, const json& plan) {
   return {200, json{{"accepted", false}, {"message", message}, {"plan", plan}}.dump()};
@@ -35,8 +42,8 @@ http::ControlReply done_or_not(const Result<std::string>& text, json more = json
 
 http::ControlReply run_command(ClusterWorker& worker, engine::Command command) {
   auto answer = worker.command(std::move(command));
-  if (answer.wait_for(patience) != std::future_status::ready) return busy();
-  return done_or_not(answer.get());
+  const auto told = answer.within(patience);
+  return told ? done_or_not(*told) : given_up(answer);
 }
 
 http::ControlReply look(ClusterWorker& worker) {
@@ -56,17 +63,17 @@ json planned(const Plan& plan) { return json::parse(status::plan_json(plan)); }
 
 http::ControlReply preview(ClusterWorker& worker, const Order& order) {
   auto previewed = worker.preview(order.command.force);
-  if (previewed.wait_for(patience) != std::future_status::ready) return busy();
-  const Plan plan = previewed.get();
-  return shown(plan.need != Need::none ? "this is what would be done" : not_due(plan), planned(plan));
+  const auto plan = previewed.within(patience);
+  if (!plan) return given_up(previewed);
+  return shown(plan->need != Need::none ? "this is what would be done" : not_due(*plan), planned(*plan));
 }
 
 http::ControlReply rotate(ClusterWorker& worker, const Order& order) {
   if (order.dry_run) return preview(worker, order);
   auto asked = worker.rotate(order.command, [force = order.command.force](const Plan& plan) { return plan.need != Need::none || force || !plan.at_rest; });
-  if (asked.wait_for(patience) != std::future_status::ready) return busy();
-  const Rotated rotated = asked.get();
-  return rotated.answer ? done_or_not(*rotated.answer, {{"plan", planned(rotated.plan)}}) : shown(not_due(rotated.plan), planned(rotated.plan));
+  const auto rotated = asked.within(patience);
+  if (!rotated) return given_up(asked);
+  return rotated->answer ? done_or_not(*rotated->answer, {{"plan", planned(rotated->plan)}}) : shown(not_due(rotated->plan), planned(rotated->plan));
 }
 
 http::ControlReply verify_events(const Fleet& fleet, const std::string& text) {
@@ -85,7 +92,7 @@ template <class Ask>
 http::ControlReply at_worker(const Fleet& fleet, const std::string& cluster, const Ask& ask) {
   auto reply = ask_or_successor(patience, [&] { return fleet.find(cluster); }, ask);
   if (reply) return std::move(*reply);
-  if (!fleet.find(cluster)) return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", cluster), "pgcertctl status lists them");
+  if (!fleet.ended() && !fleet.find(cluster)) return problem(404, "Not found", fmt::format("no cluster \"{}\" is configured", cluster), "pgcertctl status lists them");
   return problem(503, "Busy", "the configuration is being changed, or pgcertd stops", "ask again");
 }
 
@@ -99,6 +106,7 @@ bool Rights::may_sign(const http::ControlRequest& request) const {
 }
 
 http::ControlReply answer_control(const Fleet& fleet, const Rights& rights, const http::ControlRequest& request) {
+  if (fleet.ended()) return problem(503, "Busy", "pgcertd stops", "ask again when it runs");
   if (request.uid == static_cast<uid_t>(-1)) return problem(403, "Forbidden", "the kernel did not tell who asks");
   if (std::ranges::find(signing_paths, request.path) != signing_paths.end() && !rights.may_sign(request))
     return problem(403, "Forbidden", fmt::format("uid {} may look, rotate and pause here, but not issue, revoke or import", request.uid), "do it as root, or name a group of yours as control_group in [daemon]");

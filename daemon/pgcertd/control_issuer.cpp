@@ -109,9 +109,9 @@ std::string end_sessions_of(const IssuerCall& call, const std::string& cluster, 
   const auto told = ask_or_successor(signing_patience, [&] { return call.fleet.find(cluster); }, [&](ClusterWorker& worker) -> std::string {
     if (worker.look().wait_for(signing_patience) != std::future_status::ready) return busy;
     auto answer = worker.command(command);
-    if (answer.wait_for(signing_patience) != std::future_status::ready) return busy;
-    const Result<std::string> ended = answer.get();
-    return ended ? *ended : fmt::format("{} ({})", ended.error().text(), ended.error().remedy);
+    const auto ended = answer.within(signing_patience);
+    if (!ended) return answer.withdraw() ? busy : "the sessions are being ended";
+    return *ended ? **ended : fmt::format("{} ({})", ended->error().text(), ended->error().remedy);
   });
   return told.value_or("the configuration is being changed");
 }

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <set>
 
 #include "base/text.hpp"
 #include "engine/publisher.hpp"
@@ -58,10 +59,7 @@ class Daemon {
         front_(publisher_, heartbeats_, fleet_, history_, [this] { return heartbeats_.stale(std::chrono::steady_clock::now(), worker_limit_).empty(); }) {}
 
   // Nobody's thread may wake what is gone already.
-  ~Daemon() {
-    front_.stop();
-    fleet_.stop();
-  }
+  ~Daemon() { end(); }
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
@@ -69,6 +67,7 @@ class Daemon {
 
  private:
   Result<void> prepare();
+  void end();
   void reload();
   void ticked(const ClusterView& view);     // on a worker's thread
   void watch(const std::string& cluster, const std::vector<std::string>& paths);
@@ -89,6 +88,7 @@ class Daemon {
   std::unique_ptr<service::EventLoop> loop_;
   std::unique_ptr<service::FileWatch> watch_;
   std::map<std::string, std::vector<std::string>> watched_;
+  std::set<std::string> unwatched_;
   TimePoint config_loaded_at_{};
   std::string status_;
   bool config_ok_ = true;
@@ -142,8 +142,18 @@ void Daemon::ticked(const ClusterView& view) {
 
 void Daemon::watch(const std::string& cluster, const std::vector<std::string>& paths) {
   if (watched_[cluster] == paths) return;
-  watched_[cluster] = paths;
-  if (auto set = watch_->set_paths(cluster, paths); !set) say(LogLevel::warning, "watch-failed", printable(set.error().text()));
+  if (auto set = watch_->set_paths(cluster, paths)) {
+    watched_[cluster] = paths;
+    unwatched_.erase(cluster);
+  } else if (unwatched_.insert(cluster).second) {   // tried again at each pass, told once
+    say(LogLevel::warning, "watch-failed", printable(set.error().text()) + ": a change of its files is seen at the next pass only");
+  }
+}
+
+// The workers first: a command that waits for one of them, and so its listener, ends with it.
+void Daemon::end() {
+  fleet_.stop();
+  front_.stop();
 }
 
 void Daemon::reload() {
@@ -216,8 +226,7 @@ Result<int> Daemon::run() {
   notifier_.ready(fmt::format("{} cluster(s)", config_->clusters.size()));
   const auto ran = loop_->run();
   notifier_.stopping();
-  front_.stop();
-  fleet_.stop();
+  end();
   tell_head();
   say(LogLevel::notice, "daemon-stopped", "pgcertd stops; PostgreSQL goes on serving what it serves");
   if (!ran) return fail(ran.error());

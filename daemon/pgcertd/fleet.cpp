@@ -160,6 +160,7 @@ std::vector<std::string> Fleet::clusters_of(const std::string& issuer) const {
 }
 
 void Fleet::stop() {
+  ended_ = true;
   std::map<std::string, std::shared_ptr<ClusterWorker>> workers;
   std::map<std::string, std::shared_ptr<QueuedIssuer>> issuers;
   {

@@ -3,6 +3,7 @@
 // a worker that it exchanges is not one that is missing.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -55,6 +56,7 @@ class Fleet {
   void also_wake(std::function<void()> waiter) { also_woken_ = std::move(waiter); }
   void poke(const std::string& cluster);
   void stop();
+  [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] std::shared_ptr<ClusterWorker> find(const std::string& cluster) const;
   [[nodiscard]] std::shared_ptr<QueuedIssuer> find_issuer(const std::string& name) const;
   [[nodiscard]] std::shared_ptr<QueuedIssuer> issuer_now(const std::string& name) const;   // does not wait
@@ -79,6 +81,7 @@ class Fleet {
   std::function<void()> also_woken_;
   ConfigPtr config_;
   CrlSources crls_;
+  std::atomic<bool> ended_ = false;
   mutable std::mutex mutex_;                        // guards the maps
   mutable std::condition_variable settled_;
   bool changing_ = true;                            // until the first configuration is applied

@@ -128,16 +128,21 @@ Result<void> Front::apply(const Config& config) {
     PGCERTD_CHECK(keep_certificate(config, names));
     hosts = all_names(names);
   }
-  PGCERTD_CHECK(open_listeners(config.http.listen, {hosts, secure}));
-  if (!secure) {
+  auto opened = open_listeners(config.http.listen, {hosts, secure});
+  keep_what_is_open();
+  return opened;
+}
+
+// Also where the new addresses were refused: what is open then is served as before, and its certificate ends one day.
+void Front::keep_what_is_open() {
+  if (!way_.secure) {
     stop_keeper();
     publisher_.forget_listener(wall_clock());
-    return {};
+    return;
   }
   std::vector<std::string> endpoints;
   for (const Listening& one : listeners_) endpoints.push_back(one.listener->endpoint());
   keeper_->prove_at(std::move(endpoints));
-  return {};
 }
 
 void Front::stop_keeper() {

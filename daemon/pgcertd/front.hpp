@@ -42,6 +42,7 @@ class Front {
   // All of them, or none.
   [[nodiscard]] Result<std::vector<Listening>> listen(const std::vector<std::string>& addresses, const Way& way) const;
   Result<void> open_listeners(const std::vector<std::string>& addresses, const Way& way);
+  void keep_what_is_open();
   void stop_keeper();
   Result<void> keep_certificate(const Config& config, const Names& names);
   [[nodiscard]] std::optional<std::string> pki(const std::string& name) const;

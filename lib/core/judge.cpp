@@ -333,10 +333,25 @@ Proof proof_of(const std::vector<ProbeSeen>& probes, const std::string& fingerpr
 
 bool expires_soon(Duration left, Duration life) { return left < life / 10 && left < 14 * 24h; }
 
+std::string pair_in_place(const LiveSet& live) { return live.chain.empty() ? live.cert_path : live.chain.front().fingerprint_sha256; }
+
+bool consented(const Observation& seen) { return seen.memory.takeover && seen.memory.takeover->to == pair_in_place(seen.live); }
+
+bool may_be_taken_over(const Desired& desired, const Observation& seen) {
+  const GenerationSeen* current = seen.generations.live();
+  if (seen.live.ours) return current != nullptr && current->changed;
+  if (seen.memory.linked_at) return true;   // somebody put something in place of our links
+  Desired asking = desired;
+  asking.cluster.takeover = TakeoverPolicy::ask;
+  Observation unasked = seen;
+  unasked.memory.takeover.reset();
+  return needs_takeover(asking, unasked);
+}
+
 bool needs_takeover(const Desired& desired, const Observation& seen) {
   const LiveSet& live = seen.live;
   if (!seen.server.known || !seen.server.ssl_on() || live.ours || live.snakeoil) return false;
-  if (desired.cluster.takeover == TakeoverPolicy::always || seen.memory.takeover_granted_at) return false;
+  if (desired.cluster.takeover == TakeoverPolicy::always || consented(seen)) return false;
   // Half of a step of ours that was cut off, or half of what somebody did to our links: nothing works there by itself.
   if (seen.in_place && (seen.in_place->half_linked() || (seen.memory.linked_at && !live.judgement.loads))) return false;
   const bool served = std::any_of(seen.probes.begin(), seen.probes.end(), [](const ProbeSeen& p) { return p.outcome == ProbeOutcome::served; });

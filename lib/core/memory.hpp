@@ -75,6 +75,13 @@ struct TrustTrouble {
   bool operator==(const TrustTrouble&) const = default;
 };
 
+// An operator's word that the pair of somebody else may be replaced that was in place then, and no other.
+struct TakeoverGrant {
+  std::string to;                     // pair_in_place()
+  TimePoint at{};
+  bool operator==(const TakeoverGrant&) const = default;
+};
+
 struct Repair {
   std::string file;                   // "server.key"
   std::string found;                  // what somebody had made of it: "0644 26:26"
@@ -109,7 +116,7 @@ struct ClusterMemory {
   std::optional<TimePoint> retry_at;               // back-off after a failure
   std::optional<TimePoint> rotate_asked_at;        // an operator's `rotate --force`; cleared by the next proof of a new leaf
   std::optional<TimePoint> rollback_asked_at;      // an operator's `rollback`; cleared when its generation is proved or refused
-  std::optional<TimePoint> takeover_granted_at;    // cleared by the first proof of a leaf of ours
+  std::optional<TakeoverGrant> takeover;           // cleared by the first proof of a leaf of ours, and when another pair is in place
   std::optional<TimePoint> settings_changed_at;    // last ChangeSettings whose values are not in force yet
   std::uint32_t settings_tries = 0;                // of it, in a row
   std::optional<Pause> pause;

@@ -234,7 +234,7 @@ Plan plan(const Desired& desired, const Observation& seen, TimePoint now) {
 }
 
 bool may_replace(const Desired& desired, const Observation& seen) {
-  return desired.cluster.on_foreign_change == ForeignChangePolicy::replace || seen.memory.takeover_granted_at;
+  return desired.cluster.on_foreign_change == ForeignChangePolicy::replace || consented(seen);
 }
 
 bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now) {

@@ -78,15 +78,22 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
 // The issuer's own: expiring CAs and CRLs, a key that cannot be used.
 std::vector<Finding> judge_issuer(const IssuerConfig& config, const IssuerSeen& seen, Duration longest_leaf, TimePoint now);
 
+// What an operator's consent to a takeover is bound to: the fingerprint of the leaf in place, or the path of one that cannot be read.
+std::string pair_in_place(const LiveSet& live);
+// An operator consented to replace what is in place now.
+bool consented(const Observation& seen);
+// There is something of somebody else to consent to, whether or not it was done.
+bool may_be_taken_over(const Desired& desired, const Observation& seen);
+
 // May what somebody put into the current generation be replaced: by policy, or by an operator's consent.
 bool may_replace(const Desired& desired, const Observation& seen);
 // True when somebody replaced the files of the current, proved generation by a pair that works, and nobody consented to replace it.
 bool holds_foreign_pair(const Desired& desired, const Observation& seen, TimePoint now);
 
-// True when somebody else's working certificate is in place and nobody consented to replace it.
 // Time for a human to look: the last tenth of a life, at most 14 days.
 bool expires_soon(Duration left, Duration life);
 
+// True when somebody else's working certificate is in place and nobody consented to replace it.
 bool needs_takeover(const Desired& desired, const Observation& seen);
 
 // The generation that a rollback leads to: the newest proved one that is whole, not the current one, and not over. `another`: of

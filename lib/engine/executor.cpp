@@ -302,7 +302,7 @@ void rotation_succeeded(Step& s) {
   m.consecutive_failures = 0;
   m.retry_at.reset();
   m.rotate_asked_at.reset();
-  m.takeover_granted_at.reset();
+  m.takeover.reset();
   ++m.rotations_proved;
   m.last_success_at = s.now;
   if (m.last_attempt_at && *m.last_attempt_at <= s.now) m.count_rotation(s.now - *m.last_attempt_at);

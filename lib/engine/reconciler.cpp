@@ -158,6 +158,7 @@ void Reconciler::keep(const Desired& desired, const ClusterMemory& before, std::
 }
 
 std::vector<Event> Reconciler::remember(const Desired& desired, const Observation& seen, Plan& plan, TimePoint now) {
+  if (memory_.takeover && !seen.live.ours && !seen.live.chain.empty() && !consented(seen)) memory_.takeover.reset();   // it was given for another one
   if (seen.server.reachable() && worth_remembering(memory_.server, seen.server)) {
     memory_.server = seen.server;
     memory_.server->fault_text.clear();
@@ -270,6 +271,15 @@ Result<void> Reconciler::check_rollback(const Desired& desired, TimePoint now) {
               fmt::format("pgcertctl rotate {} --force makes a new one", desired.cluster.name));
 }
 
+Result<TakeoverGrant> Reconciler::consent(const Desired& configured, TimePoint now) {
+  const Desired desired = with_fixed_names(configured);
+  const Observation seen = observer_.observe(desired, memory_, now);
+  rest();
+  if (may_be_taken_over(desired, seen)) return TakeoverGrant{pair_in_place(seen.live), now};
+  return fail(Errc::refused, seen.server.known ? "no certificate of somebody else is in place that would be replaced" : "PostgreSQL has not been seen yet: what is in place is not known",
+              fmt::format("pgcertctl status {} tells what is served", desired.cluster.name));
+}
+
 Result<std::string> Reconciler::end_sessions(const std::vector<std::string>& serials) {
   const PostgresSeen server = ports_.postgres.observe(nullptr);
   if (!server.reachable()) return fail(Errc::network, "sessions cannot be ended: " + server.fault_text, "start PostgreSQL");
@@ -314,10 +324,11 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
       kind = "sessions-ended";
       break;
     }
-    case Command::Kind::takeover:
-      memory_.takeover_granted_at = now;
+    case Command::Kind::takeover: {
+      PGCERTD_TRY(memory_.takeover, consent(desired, now));
       kind = "takeover-granted", message = "the certificate in place may be replaced";
       break;
+    }
   }
   keep(desired, before, {Event{0, now, desired.cluster.name, kind, message, {{"uid", std::to_string(command.uid)}}}}, now);
   if (write_error_) {

@@ -62,6 +62,7 @@ class Reconciler {
   void say(const std::vector<Event>& events);
   void rest();   // no connection to the server stays
   Result<std::string> end_sessions(const std::vector<std::string>& serials);
+  Result<TakeoverGrant> consent(const Desired& desired, TimePoint now);
   Result<void> check_rollback(const Desired& desired, TimePoint now);
   std::vector<Finding> own_findings() const;
 

@@ -35,7 +35,7 @@ Result<gid_t> group_id(const std::string& name);
 
 class ControlListener {
  public:
-  // Called from the pool, several at a time. Must not block for long.
+  // Called on a thread for each request, several at a time; may wait, while others are answered.
   using Handler = std::function<ControlReply(const ControlRequest&)>;
 
   // `group` owns the socket; empty leaves the process's own.

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "http/errands.hpp"
+
 namespace pgcertd::http {
 namespace {
 
@@ -155,6 +157,8 @@ class ServerLoop::Impl {
     wake();
     thread_.join();
     pool_->shutdown();
+    posts_.join();
+    tell_last();
     listener_.reset();
     connections_.clear();
   }
@@ -336,8 +340,18 @@ class ServerLoop::Impl {
     Asked asked{.connection = id, .head = std::move(*head), .bytes = c.in.substr(0, size), .peer = c.peer, .turn = {.last = ++c.requests >= options_.max_requests}};
     c.in.erase(0, size);
     if (ready_ && ready_(asked.head)) return answer_at_once(c, asked);
+    if (asked.head.method == "POST") return take_order(id, c, std::move(asked));
     ask(c, std::move(asked));
     return true;
+  }
+
+  bool take_order(Id id, Connection& c, Asked asked) {
+    c.phase = Phase::answering;
+    if (posts_.start(work_of(std::move(asked)))) return true;
+    const Reply reply = problem_reply(503, "too many commands are under way: ask again when some have ended");
+    refused_(reply);
+    c.close_after = true;
+    return respond(id, c, refusal_bytes(reply, true));
   }
 
   // The way through the pool costs more than such an answer.
@@ -350,7 +364,11 @@ class ServerLoop::Impl {
   void ask(Connection& c, Asked asked) {
     c.phase = Phase::answering;
     asked.stirs = stirs_;
-    pool_->enqueue([this, asked = std::move(asked)]() mutable {
+    pool_->enqueue(work_of(std::move(asked)));
+  }
+
+  std::function<void()> work_of(Asked asked) {
+    return [this, asked = std::move(asked)]() mutable {
       Answer answer = responder_(asked.head, asked.bytes, asked.peer, asked.turn);
       bool first = false;
       {
@@ -359,7 +377,7 @@ class ServerLoop::Impl {
         answers_.emplace_back(std::move(asked), std::move(answer));
       }
       if (first) wake();   // for those behind it the loop is awake already
-    });
+    };
   }
 
   void hold(Connection& c, Asked asked, milliseconds longest) {
@@ -386,6 +404,17 @@ class ServerLoop::Impl {
   void dismiss_held() {
     for (auto& [id, c] : connections_)
       if (c.phase == Phase::holding) (void)give(c, responder_(c.held.head, c.held.bytes, c.held.peer, {.last = true, .patient = false}).bytes);
+  }
+
+  // What was being answered when the loop ended: as far as one write without waiting goes.
+  void tell_last() {
+    for (auto& [asked, answer] : answers_) {
+      const auto it = connections_.find(asked.connection);
+      if (it == connections_.end()) continue;
+      if (answer.hold > milliseconds{0}) answer = responder_(asked.head, asked.bytes, asked.peer, {.last = true, .patient = false});
+      (void)give(it->second, answer.bytes);
+    }
+    answers_.clear();
   }
 
   void take_answers() {
@@ -455,6 +484,7 @@ class ServerLoop::Impl {
   const Ready ready_;
   const std::shared_ptr<const ServerTls> tls_;
   std::unique_ptr<httplib::ThreadPool> pool_;
+  Errands posts_{options_.max_posts};
   std::thread thread_;
   std::atomic<bool> stopping_{false};
   // In this order: a stir that does not see that somebody is held was counted before it was looked for.

@@ -1,6 +1,8 @@
 // ServerLoop: one listening socket, one thread that reads and writes all its connections without blocking, and a pool
-// that only computes responses. A client that is slow, idle or waiting for news holds a descriptor, never a thread.
-// start() and stop() from one thread, stir() from any; the responder is called from the pool, or from the loop where its answer is ready.
+// that only computes responses. A client that is slow, idle or waiting for news holds a descriptor, never a thread. A POST may have to
+// wait for what it orders: it has a thread of its own, so that whoever only reads is answered all the same.
+// start() and stop() from one thread, stir() from any; the responder is called from the pool, from a POST's own thread, or from the loop
+// where its answer is ready.
 #pragma once
 
 #include <sys/types.h>
@@ -35,6 +37,7 @@ struct LoopOptions {
   std::chrono::milliseconds keep_alive{1000};                   // between two requests
   std::chrono::milliseconds write_time{10000};                  // to take a whole response
   std::size_t max_requests = 100;                               // of one connection
+  std::size_t max_posts = 32;                                   // under way at once; those beyond them are refused
 };
 
 class ServerLoop {

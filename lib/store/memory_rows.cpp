@@ -196,6 +196,11 @@ void visit(A& a, Failure& v) {
   field(a, "at", v.at);
 }
 template <class A>
+void visit(A& a, TakeoverGrant& v) {
+  field(a, "to", v.to);
+  field(a, "at", v.at);
+}
+template <class A>
 void visit(A& a, Pause& v) {
   field(a, "until", v.until);
   field(a, "reason", v.reason);
@@ -275,7 +280,7 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "retry_at", v.retry_at);
   field(a, "rotate_asked_at", v.rotate_asked_at);
   field(a, "rollback_asked_at", v.rollback_asked_at);
-  field(a, "takeover_granted_at", v.takeover_granted_at);
+  field(a, "takeover", v.takeover);
   field(a, "pause", v.pause);
   field(a, "server", v.server);
   field(a, "original_auto_conf", v.original_auto_conf);

@@ -81,7 +81,7 @@ class Chaos {
     switch (below(6)) {
       case 0: spoil_server(o, now); break;
       case 1: spoil_generations(o); break;
-      case 2: spoil_memory(o.memory, o.generations, now); break;
+      case 2: spoil_memory(o, now); break;
       case 3: spoil_issuer(o, now); break;
       case 4: spoil_live(o, now); break;
       default: spoil_proof(o, now); break;
@@ -121,7 +121,9 @@ class Chaos {
       default: g.all.erase(g.all.begin() + static_cast<std::ptrdiff_t>(below(g.all.size()))); break;
     }
   }
-  void spoil_memory(ClusterMemory& m, const GenerationsSeen& g, TimePoint now) {
+  void spoil_memory(Observation& o, TimePoint now) {
+    ClusterMemory& m = o.memory;
+    const GenerationsSeen& g = o.generations;
     switch (below(10)) {
       case 0: m.proved.clear(); break;
       case 1: if (!g.all.empty()) m.publish = PublishAttempt{any(g.all).id, "", moment(now), static_cast<std::uint32_t>(below(4)), moment(now), moment(now)}; break;
@@ -132,7 +134,7 @@ class Chaos {
       case 6: m.retry_at = moment(now); m.consecutive_failures = static_cast<std::uint32_t>(below(5)); break;
       case 7: m.settings_changed_at = moment(now); m.settings_tries = static_cast<std::uint32_t>(below(5)); break;
       case 8: m.original_auto_conf.reset(); break;
-      default: m.takeover_granted_at = moment(now); break;
+      default: m.takeover = TakeoverGrant{coin() ? pair_in_place(o.live) : "another", moment(now)}; break;
     }
   }
   void spoil_issuer(Observation& o, TimePoint now) {

@@ -75,6 +75,36 @@ class Dates(Case):
         self.assertTakeoverHeals(host, self.assertTold(host, "cert-not-yet-valid", "critical"), "cert-not-yet-valid")
 
 
+class Consent(Case):
+    def test_it_is_for_the_pair_in_place_and_for_no_other(self):
+        host = self.serving(self.issuing.issue())
+        daemon = host.start()
+        daemon.wait_problem("takeover-needed")
+        self.assertEqual(host.ctl("pause", "main", "--for", "1h", "--reason", "audit").returncode, 0)
+        self.assertEqual(host.ctl("takeover", "main").returncode, 0)
+        daemon.wait_no_problem("takeover-needed")
+        other = self.issuing.issue()
+        host.postgres.put("server.key", other.key_pem())
+        host.postgres.put("server.crt", other.chain_pem())
+        host.postgres.sql("SELECT pg_reload_conf()")
+        daemon.wait_problem("takeover-needed")
+        self.assertEqual(host.ctl("resume", "main").returncode, 0)
+        self.assertEqual(host.ctl("rotate", "main", "--wait", "--timeout", "20s").returncode, 5, "it is refused")
+        daemon.wait_problem("takeover-needed")
+        self.assertEqual(host.served_serial(), other.serial)
+        self.assertTakeoverHeals(host, daemon, "takeover-needed")
+
+    def test_where_nothing_is_to_be_taken_over_none_is_kept_for_later(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        refused = host.ctl("takeover", "main")
+        self.assertEqual(refused.returncode, 5, refused.stdout)
+        self.assertIn("no certificate of somebody else is in place", refused.stderr)
+        self.assertIn("pgcertctl status main", refused.stderr)
+        self.assertEqual(host.events("takeover-granted"), [])
+
+
 class Served(Case):
     def test_02_renewed_but_never_reloaded(self):
         host = self.serving(self.issuing.issue())

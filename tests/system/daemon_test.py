@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 
-from harness import BUILD, ROOT, HostTest, poll, quiet_run
+from harness import BUILD, PGCERTCTL, ROOT, HostTest, poll, quiet_run
 
 
 class Quickstart(HostTest):
@@ -56,6 +56,25 @@ class Life(HostTest):
         finally:
             os.kill(postmaster, signal.SIGCONT)
         self.assertNotIn("server-unreachable", daemon.log(), "what was broken off by the end is no fact")
+
+    def test_commands_that_wait_for_a_server_that_hangs_hold_up_neither_questions_nor_the_end(self):
+        host = self.host()
+        daemon = host.start()
+        daemon.wait_proved()
+        threads = lambda: len(os.listdir(f"/proc/{daemon.pid}/task"))
+        before, postmaster = threads(), host.postgres.pid()
+        os.kill(postmaster, signal.SIGSTOP)
+        try:
+            asked = [subprocess.Popen([PGCERTCTL, "--config", host.config, "rotate", "main", "--force"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(12)]
+            poll(lambda: threads() >= before + 12, "twelve commands under way", context=daemon.log)
+            self.assertIn("main", host.ctl("status", timeout=20).stdout)
+            daemon.process.terminate()
+            self.assertEqual(daemon.wait_end(10), 0, daemon.log())
+            said = [one.communicate(timeout=20)[0] for one in asked]
+            self.assertEqual([s for s in said if "was asked for" not in s and "pgcertd stops" not in s], [], "each is told what became of it")
+            self.assertIn("pgcertd stops", "".join(said))
+        finally:
+            os.kill(postmaster, signal.SIGCONT)
 
     def test_sighup_with_a_bad_configuration_keeps_the_running_one(self):
         host = self.host()

@@ -316,6 +316,21 @@ class Switch(Https):
         poll(self.served.http_answers, "plain HTTP again", context=self.daemon.log)
         poll(lambda: json.loads(self.served.http("/v1/status")[1])["http"] is None, "nothing about TLS")
 
+    def test_what_stays_open_when_an_address_is_refused_is_kept_in_certificates(self):
+        self.start()
+        serial = self.issued()["certificate"]["serial"]
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            text, listen = self.served.config.read_text(), f'listen = ["127.0.0.1:{self.served.http_port}"'
+            self.assertIn(listen, text)
+            self.served.config.write_text(text.replace(listen, f'{listen}, "127.0.0.1:{taken.getsockname()[1]}"'))
+            self.daemon.hangup()
+            poll(lambda: "Address already in use" in self.daemon.log(), "the refusal", context=self.daemon.log)
+            (self.served.state / "http" / "listener.pem").unlink()
+            serial = self.issued(but=serial)["certificate"]["serial"]
+            self.assertEqual(self.shown(), serial)
+
     def test_an_address_that_cannot_be_had_costs_nobody_the_others(self):
         self.served = self.host(server=False)
         self.served.configure(daemon='check_interval = "1s"')

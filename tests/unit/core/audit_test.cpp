@@ -298,7 +298,7 @@ TEST(ForeignChange, APairThatWorksStaysUntilConsent) {
   const Case other_key = replaced([](Case& c) { c.current().chain = {leaf("f1")}; });
   EXPECT_THAT(other_key.plan().findings.at(1).message, Not(HasSubstr("the certificate was")));
   EXPECT_EQ(replaced([](Case& c) { c.desired.cluster.on_foreign_change = ForeignChangePolicy::replace; }).plan().need, Need::mismatch);
-  EXPECT_EQ(replaced([](Case& c) { c.seen.memory.takeover_granted_at = t0; }).plan().need, Need::mismatch);
+  EXPECT_EQ(replaced([](Case& c) { c.consent(); }).plan().need, Need::mismatch);
   Case untouched;
   untouched.desired.cluster.on_foreign_change = ForeignChangePolicy::replace;
   EXPECT_EQ(untouched.plan().need, Need::none);
@@ -348,7 +348,7 @@ TEST(ForeignChange, HalfOfItIsGivenTimeToBecomeWhole) {
   EXPECT_EQ(step(3s), "make-request") << "it stays spoiled";
   EXPECT_EQ(step(-1ms), "make-request") << "a clock that went back holds nothing up";
   EXPECT_EQ(step(1s, [](Case& c) { c.current().changed = false; }), "make-request");
-  EXPECT_EQ(step(1s, [](Case& c) { c.seen.memory.takeover_granted_at = t0; }), "make-request");
+  EXPECT_EQ(step(1s, [](Case& c) { c.consent(); }), "make-request");
   EXPECT_EQ(step(1s, [](Case& c) { c.desired.cluster.on_foreign_change = ForeignChangePolicy::replace; }), "make-request");
   EXPECT_NE(step(1s, [](Case& c) { c.seen.memory.proved.clear(); }), "soon");
   Case c;

@@ -102,6 +102,8 @@ struct Case {
     seen.live.judgement = good(), seen.live.judgement.chain_ok = false;
     seen.probes = {served(seen.live.chain.front())};
   }
+  // To the replacement of what is in place.
+  void consent() { seen.memory.takeover = TakeoverGrant{pair_in_place(seen.live), t0}; }
   [[nodiscard]] Plan plan() const { return pgcertd::plan(desired, seen, now); }
   [[nodiscard]] std::string step() const {
     const Plan p = plan();

@@ -360,6 +360,23 @@ TEST(Stale, AProvedGenerationIsReloadedAndNeverRolledBack) {
   EXPECT_EQ(c.step(), "rest");
 }
 
+TEST(Takeover, IsGivenOnlyWhereThereIsSomethingToTake) {
+  const auto may = [](const Bend& bend) {
+    Case c;
+    bend(c);
+    return may_be_taken_over(c.desired, c.seen);
+  };
+  EXPECT_FALSE(may([](Case&) {})) << "our own pair";
+  EXPECT_FALSE(may([](Case& c) { c.first_contact(); })) << "no TLS";
+  EXPECT_FALSE(may([](Case& c) { c.foreign(), c.seen.server.known = false; }));
+  EXPECT_FALSE(may([](Case& c) { c.foreign(), c.seen.live.snakeoil = true; }));
+  EXPECT_TRUE(may([](Case& c) { c.foreign(); }));
+  EXPECT_TRUE(may([](Case& c) { c.foreign(), c.consent(); })) << "said twice";
+  EXPECT_TRUE(may([](Case& c) { c.foreign(), c.desired.cluster.takeover = TakeoverPolicy::always; })) << "said, though it need not be";
+  EXPECT_TRUE(may([](Case& c) { c.current().changed = true; })) << "somebody changed our files";
+  EXPECT_TRUE(may([](Case& c) { c.foreign(), c.seen.memory.linked_at = t0; })) << "somebody replaced our links";
+}
+
 TEST(Takeover, AsksBeforeItTouchesSomebodyElsesCertificate) {
   Case c;
   c.foreign();
@@ -373,7 +390,9 @@ TEST(Takeover, AsksBeforeItTouchesSomebodyElsesCertificate) {
     return !needs_takeover(other.desired, other.seen);
   };
   EXPECT_TRUE(free([](Case& x) { x.desired.cluster.takeover = TakeoverPolicy::always; }));
-  EXPECT_TRUE(free([](Case& x) { x.seen.memory.takeover_granted_at = t0; }));
+  EXPECT_TRUE(free([](Case& x) { x.consent(); }));
+  EXPECT_FALSE(free([](Case& x) { x.consent(), x.seen.live.chain = {leaf("fa")}; })) << "the consent was to another one";
+  EXPECT_TRUE(free([](Case& x) { x.seen.live.chain.clear(), x.consent(); })) << "one that cannot be read is known by its path";
   EXPECT_TRUE(free([](Case& x) { x.seen.live.snakeoil = true; }));
   EXPECT_TRUE(free([](Case& x) { x.seen.server.settings["ssl"].value = "off"; }));
   EXPECT_TRUE(free([](Case& x) { x.seen.live.judgement.loads = false, x.seen.probes = {refused_tls()}; }));

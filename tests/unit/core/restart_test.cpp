@@ -66,7 +66,7 @@ TEST(Restart, IsDoneByPolicyOnly) {
 
 TEST(Restart, WhereAPairOfOursMayTakeItsPlaceNoneIsNeeded) {
   Case c = wanted();
-  c.seen.memory.takeover_granted_at = t0;
+  c.consent();
   EXPECT_EQ(c.step(), "make-request");
 }
 

@@ -7,8 +7,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <chrono>
+#include <deque>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -121,6 +124,30 @@ TEST_F(Control, BodiesAreBounded) {
   other.send("PUT /x HTTP/1.1\r\n\r\n");
   EXPECT_EQ(header_of(other.response(), "Allow"), "GET, HEAD, POST");
   EXPECT_FALSE(seen());
+}
+
+// Commands wait for servers that may not answer.
+TEST_F(Control, CommandsThatWaitHoldUpNobody) {
+  std::promise<void> go_on;
+  listener_ = std::make_unique<ControlListener>(path_, "", world_.routes(), [may = go_on.get_future().share()](const ControlRequest& r) {
+    if (r.path == "/v1/wait") may.wait();
+    return ControlReply{200, "{}"};
+  }, LoopOptions{.threads = 1, .max_posts = 3});
+  ASSERT_TRUE(listener_->start());
+  std::deque<Client> waiting;
+  for (int i = 0; i < 2; ++i) waiting.emplace_back(path_).send("POST /v1/wait HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(status_of(post("/v1/a", "")), 200);
+  Client reader(path_);
+  reader.send("GET /v1/status HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(status_of(reader.response()), 200);
+  waiting.emplace_back(path_).send("POST /v1/wait HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+  std::string refused;
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20); status_of(refused) != 503 && std::chrono::steady_clock::now() < until;) refused = post("/v1/a", "");
+  EXPECT_EQ(status_of(refused), 503) << refused;
+  EXPECT_THAT(body_of(refused), HasSubstr("too many commands"));
+  go_on.set_value();
+  for (Client& one : waiting) EXPECT_EQ(status_of(one.response()), 200);
+  EXPECT_EQ(status_of(post("/v1/a", "")), 200);
 }
 
 TEST_F(Control, AnswersOfTheHandler) {

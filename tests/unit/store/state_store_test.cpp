@@ -47,7 +47,7 @@ ClusterMemory full_memory() {
   m.consecutive_failures = 4;
   m.retry_at = second(60);
   m.rotate_asked_at = second(70);
-  m.takeover_granted_at = second(80);
+  m.takeover = TakeoverGrant{"dd", second(80)};
   m.pause = Pause{second(90), "audit"};
   m.server = full_server();
   m.original_auto_conf.emplace();
