@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// More steps than any rotation has: whatever goes round in circles is slowed down to one step a pass.
+// More steps than any rotation has: whatever goes round in circles by itself is slowed down to one step a pass.
 constexpr std::uint32_t acts_before_rest = 64;
 // A disk that is full for long must not fill the memory too.
 constexpr std::size_t unsaved_kept = 256;
@@ -294,6 +294,7 @@ Result<std::string> Reconciler::end_sessions(const std::vector<std::string>& ser
 Result<std::string> Reconciler::command(const Desired& desired, const Command& command, TimePoint now) {
   load(desired);
   if (load_error_) return fail(*load_error_);
+  acts_in_a_row_ = 0;
   const ClusterMemory before = memory_;
   std::string kind, message;
   switch (command.kind) {

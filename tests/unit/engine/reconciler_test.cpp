@@ -61,6 +61,18 @@ TEST(Commands, ForceRotatesWhatIsNotDue) {
   EXPECT_EQ(end.view.need, Need::none);
 }
 
+// Who asks again as soon as a new one is proved leaves no moment of rest, and goes round in no circle.
+TEST(Commands, RotationsWithoutAPauseBetweenThemAreNotSlowedDown) {
+  Subject s;
+  s.rest();
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(s.reconciler.command(s.desired, {.kind = engine::Command::Kind::rotate, .force = true}, s.world.now));
+    engine::TickResult last = s.tick(false);
+    for (; s.reconciler.memory().rotate_asked_at && !last.at_rest; last = s.tick(false)) s.world.now = std::max(s.world.now + 1ms, last.wake_at);
+    ASSERT_FALSE(s.reconciler.memory().rotate_asked_at) << "rotation " << i << " rests until " << to_rfc3339(last.wake_at);
+  }
+}
+
 TEST(Commands, PauseHoldsRotationUntilItsEndOrResume) {
   Subject s;
   s.rest();
