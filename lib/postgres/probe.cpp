@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "base/text.hpp"
@@ -14,7 +15,7 @@
 #include "postgres/ssl_ptr.hpp"
 #include "postgres/wire.hpp"
 #include "x509/asn1.hpp"
-#include "x509/certificate.hpp"
+#include "x509/known_certificates.hpp"
 
 namespace pgcertd::postgres {
 namespace {
@@ -78,10 +79,20 @@ SslContextPtr make_context() {
   return context;
 }
 
+// One for all probes: to make it takes longer than a handshake's own arithmetic. Not made, for want of memory: the next probe tries again.
+SSL_CTX* shared_context() {
+  static std::mutex mutex;
+  static SslContextPtr context;
+  const std::lock_guard lock(mutex);
+  if (!context) context = make_context();
+  return context.get();
+}
+
 // TLS over memory, so that every byte goes through Wire with its deadline.
 class Tls {
  public:
-  Tls(Wire& wire, const std::string& host) : wire_(wire), context_(make_context()), ssl_(context_ ? SSL_new(context_.get()) : nullptr) {
+  Tls(Wire& wire, const std::string& host) : wire_(wire) {
+    if (SSL_CTX* const context = shared_context(); context != nullptr) ssl_.reset(SSL_new(context));
     BIO* in = BIO_new(BIO_s_mem());
     BIO* out = BIO_new(BIO_s_mem());
     if (!ssl_ || in == nullptr || out == nullptr) {
@@ -181,7 +192,6 @@ class Tls {
   }
 
   Wire& wire_;
-  SslContextPtr context_;
   SslPtr ssl_;
 };
 
@@ -205,7 +215,7 @@ std::vector<std::string> client_cas(const SSL* ssl) {
 Verdict read_chain(const SSL* ssl, ProbeSeen& seen) {
   const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
   for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) {
-    const auto certificate = x509::Certificate::from_der(der_of(sk_X509_value(chain, i)));
+    const auto certificate = x509::known_certificate(der_of(sk_X509_value(chain, i)));
     if (!certificate) return {ProbeOutcome::handshake_failed, fmt::format("certificate {} of the served chain: {}", i, certificate.error().text())};
     seen.chain.push_back(certificate->facts());
     seen.chain_pem.push_back(certificate->pem());

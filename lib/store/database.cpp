@@ -6,28 +6,80 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <deque>
 
 #include "base/unique_fd.hpp"
 
 namespace pgcertd::store {
+
+namespace {
+
+// What was prepared and is not in use: to parse a statement anew costs as much as to carry it out.
+class Prepared {
+ public:
+  ~Prepared() { close(); }
+  sqlite3_stmt* take(std::string_view sql) {
+    const auto found = std::ranges::find(idle_, sql, &Idle::sql);
+    if (found == idle_.end()) return nullptr;
+    sqlite3_stmt* const stmt = found->stmt;
+    idle_.erase(found);
+    return stmt;
+  }
+  // Its locks end here, and what was bound to it is forgotten.
+  void give_back(sqlite3_stmt* stmt) {
+    (void)sqlite3_reset(stmt);                         // repeats the last step's error, which was returned then
+    (void)sqlite3_clear_bindings(stmt);
+    if (closed_) return (void)sqlite3_finalize(stmt);
+    idle_.push_front({sqlite3_sql(stmt), stmt});
+    if (idle_.size() > kept) drop_last();
+  }
+  void close() {
+    while (!idle_.empty()) drop_last();
+    closed_ = true;
+  }
+
+ private:
+  struct Idle {
+    std::string_view sql;                              // the statement's own copy
+    sqlite3_stmt* stmt;
+  };
+  static constexpr std::size_t kept = 16;              // some 3 KiB each
+  void drop_last() {
+    (void)sqlite3_finalize(idle_.back().stmt);
+    idle_.pop_back();
+  }
+
+  std::deque<Idle> idle_;                              // the last one used first
+  bool closed_ = false;
+};
+
+}  // namespace
 
 struct Statement::Handle {
   sqlite3* db = nullptr;
   sqlite3_stmt* stmt = nullptr;
   int bind_failure = SQLITE_OK;
   std::string path;
+  std::shared_ptr<Prepared> prepared;
 
-  ~Handle() { (void)sqlite3_finalize(stmt); }          // repeats the last step's error, which was returned then
+  ~Handle() {
+    if (stmt != nullptr) prepared->give_back(stmt);
+  }
 };
 
 struct Database::Handle {
   sqlite3* db = nullptr;
   std::string path;
+  std::shared_ptr<Prepared> prepared = std::make_shared<Prepared>();
 
-  ~Handle() { (void)sqlite3_close_v2(db); }            // v2 waits for statements that outlive it
+  ~Handle() {
+    prepared->close();
+    (void)sqlite3_close_v2(db);                        // v2 waits for statements that outlive it
+  }
 };
 
 namespace {
@@ -237,15 +289,22 @@ Result<Statement> Database::prepare(std::string_view sql) {
   auto statement = std::make_unique<Statement::Handle>();
   statement->db = handle_->db;
   statement->path = handle_->path;
+  statement->prepared = handle_->prepared;
+  statement->stmt = handle_->prepared->take(sql);
+  if (statement->stmt != nullptr) return Statement(std::move(statement));
   const int code = sqlite3_prepare_v2(handle_->db, sql.data(), static_cast<int>(sql.size()), &statement->stmt, nullptr);
   if (code != SQLITE_OK) return fail(database_error(handle_->db, code, "query", handle_->path));
   return Statement(std::move(statement));
 }
 
 Result<void> Database::transaction(const std::function<Result<void>()>& body) {
-  PGCERTD_CHECK(execute("BEGIN IMMEDIATE"));
+  const auto run = [this](std::string_view sql) -> Result<void> {
+    PGCERTD_TRY(Statement statement, prepare(sql));
+    return statement.run();
+  };
+  PGCERTD_CHECK(run("BEGIN IMMEDIATE"));
   Result<void> result = body();
-  if (result) result = execute("COMMIT");
+  if (result) result = run("COMMIT");
   if (!result && sqlite3_get_autocommit(handle_->db) == 0) (void)execute("ROLLBACK");   // the first failure is the one to tell
   return result;
 }

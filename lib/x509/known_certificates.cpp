@@ -32,4 +32,12 @@ Result<std::vector<Certificate>> known_certificates(std::string_view bytes, std:
   return read;
 }
 
+Result<Certificate> known_certificate(std::string_view der) {
+  static LastFew<std::string, Certificate> known(most);
+  if (auto said = known.find(der)) return std::move(*said);
+  auto read = Certificate::from_der(der);
+  if (read && der.size() <= largest) known.keep(std::string(der), *read);
+  return read;
+}
+
 }  // namespace pgcertd::x509

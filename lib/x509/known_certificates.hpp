@@ -10,5 +10,7 @@
 namespace pgcertd::x509 {
 
 Result<std::vector<Certificate>> known_certificates(std::string_view bytes, std::string_view name);
+// Certificate::from_der() alike: as a handshake shows it, which is never taken for PEM.
+Result<Certificate> known_certificate(std::string_view der);
 
 }  // namespace pgcertd::x509

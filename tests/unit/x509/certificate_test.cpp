@@ -169,6 +169,10 @@ TEST(KnownCertificates, AreThoseOfTheBytes) {
   EXPECT_EQ(&first.front().handle(), &again.front().handle()) << "it was not read a second time";
   EXPECT_EQ(must(known_certificates(two, "a")).front().facts(), pki().issuing.certificate.facts());
   EXPECT_EQ(must(known_certificates(one + two, "a")).size(), 2U);
+  const std::string der = must(known_certificates(one, "a")).front().der();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(must(known_certificate(der)).facts(), first.front().facts());
+  EXPECT_FALSE(known_certificate(one)) << "PEM is no DER";
+  EXPECT_FALSE(known_certificate(der.substr(1)));
   EXPECT_FALSE(known_certificates(one.substr(0, 100), "a"));
   EXPECT_THAT(known_certificates("", "missing.crt").error().text(), HasSubstr("missing.crt"));
   for (int i = 0; i < 100; ++i) EXPECT_EQ(must(known_certificates(two + std::string(static_cast<std::size_t>(i), '\n'), "many")).size(), 1U);
