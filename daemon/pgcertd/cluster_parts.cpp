@@ -93,7 +93,7 @@ Desired desired_of(const Config& config, const ClusterConfig& cluster, const std
 }
 
 struct ClusterParts::Impl {
-  Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, engine::OtherCrlsOf other_crls, std::unique_ptr<store::StateStore> opened)
+  Impl(const Config& config, Desired wish, ports::Issuer& issuer_port, LogSink& log, engine::OtherCrlsOf other_crls, Claims& claims, std::unique_ptr<store::StateStore> opened)
       : desired(std::move(wish)), store(std::move(opened)), generations(config.daemon.state_directory, desired.cluster.name, random),
         pending(pending_store(config, desired.cluster.issuer)), live(live_places(config, desired.cluster.name), [this] { return server_identity(); }), in_place(in_place_places(config, desired.cluster.name)),
         keys([this] { return cancel->triggered(); }), postgres(server_options(config, desired.cluster, cancel), cancel), probe({}, cancel), clock(config.daemon.clock_bound), faults(faults_from_environment()) {
@@ -106,7 +106,8 @@ struct ClusterParts::Impl {
                              [windows = parse_weekly_windows(desired.cluster.restart_window)](TimePoint now) {
                                return windows ? service::intervals_of(*windows, now, windows_ahead) : std::vector<Interval>{};
                              },
-                             std::move(other_crls)};
+                             std::move(other_crls),
+                             [&claims, name = desired.cluster.name](const PostgresSeen& server, bool in_use) { return claims.claim(name, server, in_use); }};
     if (faults.hook) traced = std::make_unique<engine::TracedPorts>(all, faults.hook);
     reconciler = std::make_unique<engine::Reconciler>(traced ? traced->ports() : all, log);
     reconciler->skip_preflight(faults.skip_preflight);
@@ -138,9 +139,11 @@ struct ClusterParts::Impl {
 ClusterParts::ClusterParts(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ClusterParts::~ClusterParts() = default;
 
-Result<std::unique_ptr<ClusterParts>> ClusterParts::make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log, engine::OtherCrlsOf other_crls) {
+Result<std::unique_ptr<ClusterParts>> ClusterParts::make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log, engine::OtherCrlsOf other_crls, Claims& claims) {
   PGCERTD_TRY(auto store, store::StateStore::open(config.daemon.state_directory + "/pgcertd.db"));
-  return std::unique_ptr<ClusterParts>(new ClusterParts(std::make_unique<Impl>(config, std::move(desired), issuer, log, std::move(other_crls), std::move(store))));
+  // Its reconciler says what is wrong with the store.
+  if (const auto memory = store->load(desired.cluster.name)) claims.remember(desired.cluster.name, *memory, cluster_directory(config, desired.cluster.name));
+  return std::unique_ptr<ClusterParts>(new ClusterParts(std::make_unique<Impl>(config, std::move(desired), issuer, log, std::move(other_crls), claims, std::move(store))));
 }
 
 engine::Reconciler& ClusterParts::reconciler() { return *impl_->reconciler; }

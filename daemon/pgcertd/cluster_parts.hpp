@@ -8,6 +8,7 @@
 #include "core/plan.hpp"
 #include "engine/reconciler.hpp"
 #include "files/pending_store.hpp"
+#include "pgcertd/claims.hpp"
 #include "ports/issuer.hpp"
 
 namespace pgcertd::daemon {
@@ -20,8 +21,8 @@ files::PendingStore pending_store(const Config& config, const std::string& issue
 
 class ClusterParts {
  public:
-  // `issuer` and `log` outlive it.
-  static Result<std::unique_ptr<ClusterParts>> make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log, engine::OtherCrlsOf other_crls);
+  // `issuer`, `log` and `claims` outlive it.
+  static Result<std::unique_ptr<ClusterParts>> make(const Config& config, Desired desired, ports::Issuer& issuer, LogSink& log, engine::OtherCrlsOf other_crls, Claims& claims);
   ~ClusterParts();
   ClusterParts(const ClusterParts&) = delete;
   ClusterParts& operator=(const ClusterParts&) = delete;

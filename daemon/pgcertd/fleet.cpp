@@ -31,6 +31,12 @@ bool same_cluster(const Config& a, const Config& b, const std::string& name) {
   return one != a.clusters.end() && other != b.clusters.end() && one->second == other->second && same_issuer(a, b, one->second.issuer);
 }
 
+std::vector<std::string> names_of(const std::map<std::string, ClusterConfig>& clusters) {
+  std::vector<std::string> names;
+  for (const auto& [name, cluster] : clusters) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 void Fleet::end_changed(const Config& next) {
@@ -62,18 +68,26 @@ void Fleet::start_issuers(const ConfigPtr& config) {
 
 Result<void> Fleet::start_clusters(const ConfigPtr& config) {
   const std::string fqdn = host_fqdn();
+  Result<void> all;
+  std::vector<std::unique_ptr<ClusterParts>> made;   // all, before any takes a server that another had
   for (const auto& [name, cluster] : config->clusters) {
     if (workers_.contains(name)) continue;   // no other thread changes them
-    PGCERTD_TRY(auto parts, ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_, [this] { return other_crls(); }));
+    auto parts = ClusterParts::make(*config, desired_of(*config, cluster, fqdn), *issuers_.at(cluster.issuer), log_, [this] { return other_crls(); }, claims_);
+    if (parts) made.push_back(std::move(*parts));
+    else all = fail(parts.error());
+  }
+  for (auto& parts : made) {
+    const std::string name = parts->desired().cluster.name;
     auto worker = std::make_shared<ClusterWorker>(std::move(parts), WorkerHooks{publisher_, heartbeats_, ticked_});
     const std::lock_guard lock(mutex_);
     workers_[name] = std::move(worker);
   }
-  return {};
+  return all;
 }
 
 Result<void> Fleet::exchange(const ConfigPtr& config) {
   if (config_) end_changed(*config);
+  claims_.keep_only(names_of(config->clusters));
   config_ = config;
   crls_.apply(*config);
   start_issuers(config);

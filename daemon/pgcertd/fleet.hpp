@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/publisher.hpp"
+#include "pgcertd/claims.hpp"
 #include "pgcertd/cluster_worker.hpp"
 #include "pgcertd/crl_sources.hpp"
 #include "pgcertd/history.hpp"
@@ -81,6 +82,7 @@ class Fleet {
   std::function<void()> also_woken_;
   ConfigPtr config_;
   CrlSources crls_;
+  Claims claims_;
   std::atomic<bool> ended_ = false;
   mutable std::mutex mutex_;                        // guards the maps
   mutable std::condition_variable settled_;

@@ -59,8 +59,13 @@ Result<int> run_once(const Config& config, LogSink& log) {
   CrlSources crls(heartbeats, log, [] {});
   crls.fetch_all(config);
   Severity worst = Severity::ok;
+  Claims claims;
+  std::vector<std::unique_ptr<ClusterParts>> clusters;   // all, before any takes a server that another had
   for (const auto& [name, cluster] : config.clusters) {
-    PGCERTD_TRY(const auto parts, ClusterParts::make(config, desired_of(config, cluster, host_fqdn()), *issuers.at(cluster.issuer), log, [&crls] { return crls.all(); }));
+    PGCERTD_TRY(auto parts, ClusterParts::make(config, desired_of(config, cluster, host_fqdn()), *issuers.at(cluster.issuer), log, [&crls] { return crls.all(); }, claims));
+    clusters.push_back(std::move(parts));
+  }
+  for (const auto& parts : clusters) {
     const ClusterView view = pass(*parts);
     report(view, log);
     worst = worse(worst, view.status);

@@ -1,6 +1,7 @@
 #include "config/conninfo.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -220,6 +221,25 @@ Result<void> check_keyword(const std::string& keyword) {
               fmt::format("the nearest one is {}", nearest(keyword, all)));
 }
 
+// Of a socket's directory. Links are the running daemon's matter: it compares what it finds there.
+std::string one_spelling(std::string_view directory) {
+  std::vector<std::string_view> parts;
+  while (!directory.empty()) {
+    const std::string_view part = directory.substr(0, directory.find('/'));
+    directory.remove_prefix(std::min(part.size() + 1, directory.size()));
+    if (part == ".." && !parts.empty()) parts.pop_back();
+    else if (!part.empty() && part != "." && part != "..") parts.push_back(part);
+  }
+  if (parts.size() > 1 && parts[0] == "var" && parts[1] == "run") parts.erase(parts.begin());
+  return fmt::format("/{}", fmt::join(parts, "/"));
+}
+
+std::string lower(std::string host) {
+  for (char& c : host)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return host;
+}
+
 }  // namespace
 
 Result<ConninfoValues> conninfo_values(const std::string& text) {
@@ -242,10 +262,10 @@ std::string server_address(const ConninfoValues& values) {
     return found == values.end() ? std::string{} : found->second;
   };
   std::string host = value("hostaddr").empty() ? value("host") : value("hostaddr");
-  const std::string port = value("port").empty() ? "5432" : value("port");
+  std::string port = value("port").empty() ? "5432" : value("port");
   if (host.empty()) host = "/run/postgresql";
-  if (host.starts_with("/var/run/")) host.erase(0, 4);
-  while (host.size() > 1 && host.ends_with('/')) host.pop_back();
+  host = host.starts_with('/') ? one_spelling(host) : lower(host);
+  port.erase(0, std::min(port.find_first_not_of("0 "), port.size()));
   return host + " port " + port;
 }
 

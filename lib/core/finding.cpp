@@ -63,7 +63,7 @@ constexpr std::array table{
     ProblemRow{takeover_needed, "takeover-needed", warn, "a working certificate of somebody else is in place; consent is awaited", "none: it stays as it is"},
     ProblemRow{reload_guarded, "reload-guarded", warn, "a reload would also apply changes that somebody is half-way through", "none by itself"},
     ProblemRow{client_cert_expiring, "client-cert-expiring", warn, "a client certificate that pgcertd issued ends soon, or ended in the last week", "this client cannot connect when it ends"},
-    ProblemRow{config_invalid, "config-invalid", warn, "the configuration does not load; the running one stays in force", "none by itself"},
+    ProblemRow{config_invalid, "config-invalid", warn, "the configuration does not load, and the running one stays in force; or two of its clusters are one server", "none by itself"},
     ProblemRow{state_unwritable, "state-unwritable", crit, "the state directory cannot be written", "none while the certificate in use lasts"},
     ProblemRow{clock_jump, "clock-jump", warn, "the wall clock jumped; nothing is issued until it is stable", "none by itself"},
     ProblemRow{rotation_failing, "rotation-failing", crit, "rotations fail in a row", "none while the certificate in use lasts"},

@@ -56,6 +56,13 @@ std::string server_remedy(ServerFault fault) {
   return "look at the server's log";
 }
 
+// The other one's findings are all that there is to say of the server.
+std::vector<Finding> judge_held(Judge& j) {
+  j.add(P::config_invalid, fmt::format("it leads to the same server as cluster \"{}\": nothing is done for this one", printable(j.seen.held_by)),
+        fmt::format("one server is one cluster: remove [cluster.{}], or correct its conninfo, and systemctl reload pgcertd", j.cluster()), "conninfo");
+  return std::move(j.out);
+}
+
 void judge_server(Judge& j) {
   const PostgresSeen& server = j.seen.server;
   if (!server.reachable()) {
@@ -366,6 +373,7 @@ bool needs_takeover(const Desired& desired, const Observation& seen) {
 
 std::vector<Finding> judge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) {
   Judge j{desired, seen, need, now, seen.generations.live(), seen.faults};
+  if (!seen.held_by.empty()) return judge_held(j);
   judge_server(j);
   judge_rights(j);
   judge_takeover(j);

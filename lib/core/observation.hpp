@@ -93,6 +93,7 @@ struct TlsFilesSeen {
 struct Observation {
   std::optional<ClockDoubt> clock_doubt;   // set: what `now` says may be wrong
   bool blind = false;                 // generations or pending keys could not be read: what seems absent may be there
+  std::string held_by;                // the other cluster of the configuration that has this server: it is left alone
   PostgresSeen server;                // as seen now, or remembered (server.reachable() tells)
   std::optional<ServerDetail> detail;   // of the last full pass; absent while the server cannot be asked
   std::vector<CertSession> revoked_sessions;      // of detail's, those whose certificate stands in a CRL

@@ -168,6 +168,12 @@ std::optional<Decision> request_new(const Walk& w) {
   return act(Stage::nothing, action::MakeRequest{w.desired.cluster.key_type, w.desired.names}, w.need.why);
 }
 
+// Two sections of the configuration mean one server: it has one cluster, or the two would change its files in turn.
+std::optional<Decision> leave_alone(const Walk& w) {
+  if (w.seen.held_by.empty()) return std::nullopt;
+  return rest(Stage::nothing, "the server is that of cluster " + w.seen.held_by + "; nothing is done for this one");
+}
+
 bool publishes_now(const Walk& w) {
   if (hold_back(w)) return false;
   const auto next = publish(w);
@@ -197,7 +203,7 @@ std::optional<Decision> collect(const Walk& w) {
 }
 
 // Order of judgement. What protects the live set comes before what would change it.
-constexpr std::array<Rule, 18> rules{look_first, repair_files,   foreign_change, undo_refused, prove,     restart, ask_first, settings, put_back,
+constexpr std::array<Rule, 19> rules{leave_alone, look_first, repair_files,   foreign_change, undo_refused, prove,     restart, ask_first, settings, put_back,
                                      distrust_clock, trust,      collect,        trust_settings, hold_back, publish, adopt,     requests, request_new};
 
 Decision decide(const Walk& walk) {

@@ -77,6 +77,7 @@ Observation Observer::observe(const Desired& desired, const ClusterMemory& memor
   observe_server(seen, desired, now);
   observe_in_place(seen, desired);
   observe_live(seen, desired, now);
+  if (ports_.held_by && seen.server.known) seen.held_by = ports_.held_by(seen.server, seen.live.ours);
   observe_current(seen, desired, now);
   observe_detail(seen);
   seen.trust_set = trust_.look(ports_, desired, seen, now);

@@ -30,6 +30,9 @@ using ClockDoubtOf = std::function<std::optional<ClockDoubt>(std::optional<TimeP
 // The windows of the next days in which this cluster may be restarted.
 using RestartWindowsOf = std::function<std::vector<Interval>(TimePoint now)>;
 
+// The cluster of the configuration that has this server already; empty: this one. `in_use`: its settings lead to this cluster's files.
+using HeldBy = std::function<std::string(const PostgresSeen&, bool in_use)>;
+
 struct ClusterPorts {
   ports::Generations& generations;
   ports::PendingKeys& pending;
@@ -46,6 +49,7 @@ struct ClusterPorts {
   ClockDoubtOf clock_doubt = {};
   RestartWindowsOf restart_windows = {};
   OtherCrlsOf other_crls = {};
+  HeldBy held_by = {};
 };
 
 }  // namespace pgcertd::engine

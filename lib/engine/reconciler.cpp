@@ -102,6 +102,9 @@ void note_stages(std::vector<StagePassed>& passed, const std::vector<Event>& eve
   }
 }
 
+// What is kept for later does no harm where nothing is done now.
+bool may_wait_for_its_server(Command::Kind kind) { return kind == Command::Kind::pause || kind == Command::Kind::resume; }
+
 // Volatile facts alone are no reason to write to the disk at each pass.
 bool worth_remembering(const std::optional<PostgresSeen>& old, PostgresSeen fresh) {
   if (!old) return true;
@@ -159,7 +162,8 @@ void Reconciler::keep(const Desired& desired, const ClusterMemory& before, std::
 
 std::vector<Event> Reconciler::remember(const Desired& desired, const Observation& seen, Plan& plan, TimePoint now) {
   if (memory_.takeover && !seen.live.ours && !seen.live.chain.empty() && !consented(seen)) memory_.takeover.reset();   // it was given for another one
-  if (seen.server.reachable() && worth_remembering(memory_.server, seen.server)) {
+  held_by_ = seen.held_by;
+  if (seen.held_by.empty() && seen.server.reachable() && worth_remembering(memory_.server, seen.server)) {
     memory_.server = seen.server;
     memory_.server->fault_text.clear();
   }
@@ -294,6 +298,8 @@ Result<std::string> Reconciler::end_sessions(const std::vector<std::string>& ser
 Result<std::string> Reconciler::command(const Desired& desired, const Command& command, TimePoint now) {
   load(desired);
   if (load_error_) return fail(*load_error_);
+  if (!held_by_.empty() && !may_wait_for_its_server(command.kind))
+    return fail(Errc::refused, fmt::format("the server is that of cluster {}: nothing is done for {}", held_by_, desired.cluster.name), fmt::format("correct conninfo of {}, or remove it from the configuration", desired.cluster.name));
   acts_in_a_row_ = 0;
   const ClusterMemory before = memory_;
   std::string kind, message;

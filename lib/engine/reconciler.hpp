@@ -77,6 +77,7 @@ class Reconciler {
   std::optional<Finding> step_problem_;      // why a step failed; stands until a step succeeds or none is left
   std::optional<std::size_t> failed_step_;   // the kind of action that failed last, held back until
   TimePoint try_again_at_{};
+  std::string held_by_;                      // the cluster that has this one's server, by the last look
   std::vector<Event> unsaved_;               // what happened while the store could not be written
   std::uint64_t state_write_failures_ = 0;
   std::uint32_t errors_in_a_row_ = 0;

@@ -151,6 +151,7 @@ struct TracedPorts::Impl {
   ClockDoubtOf clock_doubt;
   RestartWindowsOf restart_windows;
   OtherCrlsOf other_crls;
+  HeldBy held_by;
   TracedGenerations generations;
   TracedPending pending;
   TracedLive live;
@@ -161,7 +162,7 @@ struct TracedPorts::Impl {
   TracedIssuer issuer;
   TracedStore store;
   Impl(const ClusterPorts& p, CallHook h)
-      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), other_crls(p.other_crls), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), in_place(p.in_place, hook), keys(p.keys, hook),
+      : hook(std::move(h)), endpoints_of(p.endpoints_of), stopping(p.stopping), clock_doubt(p.clock_doubt), restart_windows(p.restart_windows), other_crls(p.other_crls), held_by(p.held_by), generations(p.generations, hook), pending(p.pending, hook), live(p.live, hook), in_place(p.in_place, hook), keys(p.keys, hook),
         postgres(p.postgres, hook), probe(p.probe, hook), issuer(p.issuer, hook), store(p.store, hook) {}
 };
 
@@ -169,7 +170,7 @@ TracedPorts::TracedPorts(const ClusterPorts& inner, CallHook hook) : impl_(std::
 TracedPorts::~TracedPorts() = default;
 
 ClusterPorts TracedPorts::ports() const {
-  return {impl_->generations, impl_->pending, impl_->live, impl_->in_place, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows, impl_->other_crls};
+  return {impl_->generations, impl_->pending, impl_->live, impl_->in_place, impl_->keys, impl_->postgres, impl_->probe, impl_->issuer, impl_->store, impl_->endpoints_of, impl_->stopping, impl_->clock_doubt, impl_->restart_windows, impl_->other_crls, impl_->held_by};
 }
 
 }  // namespace pgcertd::engine

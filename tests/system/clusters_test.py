@@ -60,6 +60,35 @@ class Several(HostTest):
         self.rotations(host, ("c",), 1)
         self.assertNotEqual(daemon.cluster("c")["certificate"]["serial"], serials["c"])
 
+    def test_two_sections_that_lead_to_one_server(self):
+        host = self.host()
+        daemon = host.start()
+        before = daemon.wait_proved()["certificate"]["serial"]
+        (host.directory / "socket").symlink_to(host.directory)
+        twin = f'[cluster.a-twin]\nconninfo = "host={host.directory}/socket port={host.postgres.port} dbname=postgres user=pgcertd"\nissuer = "local"\nnames = ["localhost"]\ntakeover = "always"'
+        host.configure(more=twin)
+        for started_anew in (False, True):
+            if started_anew:
+                self.assertEqual(daemon.stop(), 0)
+                daemon = host.start()
+            else:
+                daemon.hangup()
+            told = daemon.wait_cluster("a-twin", lambda c: c["problems"], "a problem")["problems"]
+            self.assertEqual([(p["code"], p["severity"]) for p in told], [("config-invalid", "warning")])
+            self.assertIn('the same server as cluster "main"', told[0]["message"])
+            self.assertEqual(host.ctl("rotate", "a-twin", "--force").returncode, 5)
+            self.assertEqual(daemon.wait_proved()["certificate"]["serial"], before)
+            self.assertEqual(list((host.state / "clusters" / "a-twin").rglob("*.crt")), [])
+        self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)
+        self.assertIn("/clusters/main/", host.postgres.sql("SHOW ssl_cert_file"))
+        # Once it leads elsewhere it is a cluster like any other.
+        server = Postgres((other := host.directory / "other", other.mkdir(), os.chown(other, host.server_user.pw_uid, host.server_user.pw_gid))[0]).start()
+        self.addCleanup(server.end)
+        host.make_role(server)
+        host.configure(more=twin.replace(f"{host.directory}/socket port={host.postgres.port}", f"{server.directory} port={server.port}"))
+        daemon.hangup()
+        daemon.wait_cluster("a-twin", is_proved, "a proved certificate")
+
     def test_each_has_files_and_memory_of_its_own(self):
         host, servers, daemon = self.three()
         self.assertEqual(host.ctl("pause", "b", "--for", "1h", "--reason", "its upgrade").returncode, 0)

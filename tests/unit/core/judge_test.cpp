@@ -47,6 +47,17 @@ TEST(Judge, AServerThatTurnsUsAwayStillServesOthers) {
   EXPECT_EQ(told(P::server_unreachable, [](Case&) {}), none);
 }
 
+TEST(Judge, OfAServerThatAnotherClusterHasNothingElseIsTold) {
+  const auto held = [](Case& c) {
+    c.foreign();
+    c.seen.held_by = "main2";
+  };
+  EXPECT_EQ(told(P::config_invalid, held), warning);
+  EXPECT_EQ(told(P::takeover_needed, held), none);
+  EXPECT_EQ(with(Case{}, [](Case& c) { c.tls_off(), c.seen.held_by = "main2"; }).step(), "rest");
+  EXPECT_NE(with(Case{}, [](Case& c) { c.tls_off(); }).step(), "rest");
+}
+
 TEST(Judge, MissingPrivilegesAreToldUnlessThereIsAnotherWay) {
   EXPECT_EQ(object(P::privilege_missing, [](Case& c) { c.seen.server.privileges.read_all_settings = false; }), "pg_read_all_settings");
   const auto no_reload = [](Case& c) { c.seen.server.privileges.reload = false; };
