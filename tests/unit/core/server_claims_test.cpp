@@ -22,22 +22,22 @@ TEST(ServerClaims, TheSameServerByDirectoryOrWhereThatIsHiddenByItsStart) {
 
 TEST(ServerClaims, TheFirstHasItUntilItIsNotConfiguredAnyMoreOrHasAnother) {
   ServerClaims claims;
-  const ServerClaim server{"71", "/pg/15", started, false}, other{"72", "/pg/16", started, false};
-  EXPECT_EQ(claims.claim("main", server), "");
-  EXPECT_EQ(claims.claim("main", server), "");
-  EXPECT_EQ(claims.claim("twin", server), "main");
+  const ServerClaim subject{"71", "/pg/15", started, false}, other{"72", "/pg/16", started, false};
+  EXPECT_EQ(claims.claim("main", subject), "");
+  EXPECT_EQ(claims.claim("main", subject), "");
+  EXPECT_EQ(claims.claim("twin", subject), "main");
   claims.keep_only({"twin"});
-  EXPECT_EQ(claims.claim("twin", server), "");
+  EXPECT_EQ(claims.claim("twin", subject), "");
   EXPECT_EQ(claims.claim("twin", other), "");
-  EXPECT_EQ(claims.claim("main", server), "");
+  EXPECT_EQ(claims.claim("main", subject), "");
 }
 
 TEST(ServerClaims, WhoseFilesTheServerUsesHasIt) {
   ServerClaims claims;
-  const ServerClaim server{"71", "/pg/15", started, false}, used{"71", "/pg/15", started, true};
-  EXPECT_EQ(claims.claim("main", server), "");
+  const ServerClaim subject{"71", "/pg/15", started, false}, used{"71", "/pg/15", started, true};
+  EXPECT_EQ(claims.claim("main", subject), "");
   EXPECT_EQ(claims.claim("twin", used), "");
-  EXPECT_EQ(claims.claim("main", server), "twin");
+  EXPECT_EQ(claims.claim("main", subject), "twin");
   EXPECT_EQ(claims.claim("main", used), "twin");
 }
 
