@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "config/load.hpp"
 #include "config/print.hpp"
+#include "files/host.hpp"
 #include "pgcertctl/commands.hpp"
 
 namespace pgcertd::ctl {
@@ -35,7 +36,7 @@ std::string toml_as_json(const std::string& text) {
 
 Result<LoadedConfig> load(const Session& session) {
   PGCERTD_TRY(const std::vector<ConfigFile> files, read_config_files(session.globals().config));
-  return parse_config(files);
+  return parse_config(files, {files::may_be_user, files::may_be_group});
 }
 
 int print_issues(const Session& session, const LoadedConfig& loaded) {

@@ -11,6 +11,7 @@
 #include "cli/json_fields.hpp"
 #include "cli/table.hpp"
 #include "config/load.hpp"
+#include "files/host.hpp"
 #include "pgcertctl/commands.hpp"
 #include "postgres/probe.hpp"
 
@@ -47,7 +48,7 @@ class Doctor {
   void configuration() {
     const auto files = read_config_files(session_.globals().config);
     if (!files) return out_.push_back(bad("configuration", files.error()));
-    LoadedConfig loaded = parse_config(*files);
+    LoadedConfig loaded = parse_config(*files, {files::may_be_user, files::may_be_group});
     for (const ConfigIssue& issue : loaded.issues) out_.push_back({"configuration", Verdict::bad, issue.text(), issue.remedy});
     if (!loaded.config) return;
     config_ = std::move(loaded.config);

@@ -49,10 +49,14 @@ cli::ControlClient Session::client(Duration patience) const {
   patience = timeout(patience);
   if (!globals_.socket.empty()) return {globals_.socket, patience};
   const Result<Config> config = this->config();
-  // A daemon runs on when its configuration has become wrong or is not ours to read: its usual place is still worth a try.
-  if (!config && globals_.config_named)
-    warn(fmt::format("{}: {}; trying the default socket", printable(globals_.config, 4096), config.error().text()));
-  return {(config ? config->daemon : DaemonConfig{}).runtime_directory + "/control.sock", patience};
+  if (config) return {config->daemon.runtime_directory + "/control.sock", patience};
+  // A daemon runs on when its configuration has become wrong or is not ours to read: it is where the text says, or in its usual place.
+  const auto files = read_config_files(globals_.config);
+  const std::string written = files ? written_runtime_directory(*files) : std::string{};
+  const std::string socket = (written.empty() ? DaemonConfig{}.runtime_directory : written) + "/control.sock";
+  if (globals_.config_named || files)
+    warn(fmt::format("{}: {}; trying the socket {} (--socket names another)", printable(globals_.config, 4096), config.error().text(), printable(socket, 4096)));
+  return {socket, patience};
 }
 
 void Session::print(std::string_view text) const { std::fwrite(text.data(), 1, text.size(), stdout); }

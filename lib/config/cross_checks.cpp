@@ -14,10 +14,11 @@ namespace {
 
 class Checks {
  public:
-  Checks(const Config& config, const Node& root, std::vector<ConfigIssue>& issues)
-      : config_(config), root_(root), issues_(issues) {}
+  Checks(const Config& config, const Node& root, const HostAccounts& accounts, std::vector<ConfigIssue>& issues)
+      : config_(config), root_(root), accounts_(accounts), issues_(issues) {}
 
   void run() {
+    daemon();
     http();
     for (const auto& [name, issuer] : config_.issuers) this->issuer(issuer);
     for (const auto& [name, cluster] : config_.clusters) this->cluster(cluster);
@@ -52,6 +53,17 @@ class Checks {
            near.empty() ? fmt::format("add [issuer.{}]", name) : fmt::format("the nearest one is \"{}\"", near));
   }
 
+  void daemon() {
+    const DaemonConfig& daemon = config_.daemon;
+    if (accounts_.group && !daemon.control_group.empty() && !accounts_.group(daemon.control_group))
+      report({"daemon", "control_group"}, fmt::format("this host has no group \"{}\"", daemon.control_group), "groupadd it, or name one of getent group");
+    // With "/control.sock" and the byte that ends it: sun_path of <sys/un.h>.
+    constexpr std::size_t longest = 108 - 14;
+    if (daemon.runtime_directory.size() > longest)
+      report({"daemon", "runtime_directory"}, fmt::format("it is too long for the path of a socket: {} bytes", daemon.runtime_directory.size()),
+             fmt::format("choose one of {} bytes at most", longest));
+  }
+
   void http() {
     if (!config_.http.issuer.empty() && !config_.issuers.contains(config_.http.issuer))
       unknown_issuer({"http", "issuer"}, config_.http.issuer);
@@ -70,6 +82,9 @@ class Checks {
   }
 
   void cluster(const ClusterConfig& cluster) {
+    if (accounts_.user && !cluster.server_user.empty() && !accounts_.user(cluster.server_user))
+      report({"cluster", cluster.name, "server_user"}, fmt::format("this host has no user \"{}\"", cluster.server_user),
+             "name the account that PostgreSQL runs as, or remove it: then it is the owner of the data directory");
     if (cluster.issuer.empty())
       report({"cluster", cluster.name, "issuer"}, "it is missing, and there are several issuers",
              fmt::format("name one of {}", fmt::join(issuer_names(), ", ")));
@@ -157,6 +172,7 @@ class Checks {
 
   const Config& config_;
   const Node& root_;
+  const HostAccounts& accounts_;
   std::vector<ConfigIssue>& issues_;
 };
 
@@ -186,6 +202,8 @@ void fill_defaults(Config& config) {
     if (cluster.issuer.empty()) cluster.issuer = config.issuers.begin()->first;
 }
 
-void cross_check(const Config& config, const Node& root, std::vector<ConfigIssue>& issues) { Checks(config, root, issues).run(); }
+void cross_check(const Config& config, const Node& root, const HostAccounts& accounts, std::vector<ConfigIssue>& issues) {
+  Checks(config, root, accounts, issues).run();
+}
 
 }  // namespace pgcertd::config

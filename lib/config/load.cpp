@@ -88,6 +88,23 @@ Config read_tree(const Node& root, std::vector<ConfigIssue>& issues) {
   return out;
 }
 
+// KEY = "/PATH" or 'PATH' in one line of a file that need not be TOML.
+std::optional<std::string> path_in(std::string_view line, std::string_view key) {
+  const auto skip = [&](std::string_view some) { line.remove_prefix(std::min(line.find_first_not_of(some), line.size())); };
+  skip(" \t");
+  if (line.starts_with("daemon.")) line.remove_prefix(7);
+  if (!line.starts_with(key)) return std::nullopt;
+  line.remove_prefix(key.size());
+  skip(" \t");
+  if (!line.starts_with('=')) return std::nullopt;
+  line.remove_prefix(1);
+  skip(" \t");
+  const std::size_t end = line.empty() ? std::string_view::npos : line.find(line.front(), 1);
+  if (end == std::string_view::npos || (line.front() != '"' && line.front() != '\'')) return std::nullopt;
+  auto path = absolute_path(std::string(line.substr(1, end - 1)));
+  return path ? std::optional{std::move(*path)} : std::nullopt;
+}
+
 // What follows from a value that was refused already is not said again.
 void add_new(std::vector<ConfigIssue> found, std::vector<ConfigIssue>& issues) {
   const auto said = issues.size();
@@ -112,7 +129,18 @@ std::string ConfigIssue::text() const {
   return remedy.empty() ? out : fmt::format("{} ({})", out, remedy);
 }
 
-LoadedConfig parse_config(const std::vector<ConfigFile>& files) {
+std::string written_runtime_directory(const std::vector<ConfigFile>& files) {
+  std::string out;
+  for (const ConfigFile& file : files)
+    for (std::string_view rest = file.bytes; !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+      if (auto path = config::path_in(line, "runtime_directory")) out = std::move(*path);
+    }
+  return out;
+}
+
+LoadedConfig parse_config(const std::vector<ConfigFile>& files, const HostAccounts& accounts) {
   LoadedConfig out;
   config::Node root;
   if (!files.empty()) root.place.file = files.front().name;
@@ -122,7 +150,7 @@ LoadedConfig parse_config(const std::vector<ConfigFile>& files) {
   Config parsed = config::read_tree(root, out.issues);
   config::fill_defaults(parsed);
   std::vector<ConfigIssue> crossed;
-  config::cross_check(parsed, root, crossed);
+  config::cross_check(parsed, root, accounts, crossed);
   config::add_new(std::move(crossed), out.issues);
   if (out.issues.empty()) out.config = std::move(parsed);
   return out;

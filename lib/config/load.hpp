@@ -2,6 +2,7 @@
 // parse_config() is pure and collects all issues; a Config exists only when there are none. Any thread.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,8 +34,16 @@ struct LoadedConfig {
   std::vector<ConfigIssue> issues;
 };
 
+// Whether this host has an account of that name. Empty: that is not asked, as for the configuration of another host.
+struct HostAccounts {
+  std::function<bool(const std::string&)> user = {}, group = {};
+};
+
 // Later files add or override: tables merge deep, arrays and scalars are replaced.
-LoadedConfig parse_config(const std::vector<ConfigFile>& files);
+LoadedConfig parse_config(const std::vector<ConfigFile>& files, const HostAccounts& accounts = {});
+
+// runtime_directory as it is written there, whatever else is wrong with the files; empty: nowhere.
+std::string written_runtime_directory(const std::vector<ConfigFile>& files);
 
 // The main file, then conf.d/*.toml beside it in name order (bytes, as LC_ALL=C sorts). A conf.d that is not there is empty.
 Result<std::vector<ConfigFile>> read_config_files(const std::string& main_path);

@@ -24,21 +24,30 @@ struct Account {
   gid_t gid = 0;
 };
 
-// getpw*_r with a buffer that grows. None: there is no such account.
-template <class Lookup>
+Account account_of(const passwd& entry) { return {entry.pw_name, entry.pw_uid, entry.pw_gid}; }
+Account account_of(const group& entry) { return {entry.gr_name, 0, entry.gr_gid}; }
+
+// getpw*_r and getgr*_r with a buffer that grows. None: there is no such account.
+template <class Entry = passwd, class Lookup>
 Result<std::optional<Account>> look_up(std::string_view call, std::string_view object, Lookup lookup) {
   constexpr std::size_t largest = std::size_t{1} << 20U;
   for (std::vector<char> buffer(1024);; buffer.resize(buffer.size() * 2)) {
-    passwd entry{};
-    passwd* found = nullptr;
+    Entry entry{};
+    Entry* found = nullptr;
     int failed = EINTR;
     while (failed == EINTR) failed = lookup(&entry, buffer, &found);
     if (failed == ERANGE && buffer.size() < largest) continue;
-    if (found != nullptr) return std::optional{Account{found->pw_name, found->pw_uid, found->pw_gid}};
+    if (found != nullptr) return std::optional{account_of(*found)};
     // getpwnam(3): these are said for "not found" by one module or another.
     if (failed == 0 || failed == ENOENT || failed == ESRCH || failed == EBADF || failed == EPERM) return std::optional<Account>{};
     return fail(errno_error(call, object, failed));
   }
+}
+
+Result<std::optional<Account>> user_named(const std::string& name) {
+  return look_up("getpwnam", name, [&](passwd* entry, std::vector<char>& buffer, passwd** found) {
+    return ::getpwnam_r(name.c_str(), entry, buffer.data(), buffer.size(), found);
+  });
 }
 
 std::vector<gid_t> groups_of(const Account& account) {
@@ -81,13 +90,23 @@ std::string canonical_name(const std::string& host) {
 }  // namespace
 
 Result<ServerIdentity> identity_of_user(const std::string& user) {
-  PGCERTD_TRY(const auto account, look_up("getpwnam", user, [&](passwd* entry, std::vector<char>& buffer, passwd** found) {
-    return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), found);
-  }));
+  PGCERTD_TRY(const auto account, user_named(user));
   if (!account)
     return fail(Errc::not_found, fmt::format("there is no user \"{}\" on this host", user),
                 "correct server_user, or create the user");
   return identity(*account);
+}
+
+bool may_be_user(const std::string& name) {
+  const auto known = user_named(name);
+  return !known || known->has_value();
+}
+
+bool may_be_group(const std::string& name) {
+  const auto known = look_up<group>("getgrnam", name, [&](group* entry, std::vector<char>& buffer, group** found) {
+    return ::getgrnam_r(name.c_str(), entry, buffer.data(), buffer.size(), found);
+  });
+  return !known || known->has_value();
 }
 
 Result<ServerIdentity> identity_of_owner(const std::string& directory) {

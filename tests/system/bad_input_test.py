@@ -1,9 +1,10 @@
 """Bad input gets an error that names the input, the reason and the remedy, and PostgreSQL goes on as before."""
+import re
 import socket
 import subprocess
 import threading
 
-from harness import PGCERTD, HostTest, poll, quiet_run
+from harness import PGCERTCTL, PGCERTD, HostTest, poll, quiet_run
 
 
 class Configuration(HostTest):
@@ -26,6 +27,8 @@ class Configuration(HostTest):
                 (good.replace("conninfo = \"", "conninfo = \"password=secret "), ("password", "credential")),
                 (good.replace("[cluster.main]", "[cluster.Main]"), ("Main",)),
                 (good + "[cluster.other]\nissuer = \"local\"\n", ("conninfo",)),
+                (good.replace("[cluster.main]", '[cluster.main]\nserver_user = "no-such-user"'), ("server_user", 'no user "no-such-user"')),
+                (good.replace("[daemon]", '[daemon]\ncontrol_group = "no-such-group"'), ("control_group", 'no group "no-such-group"')),
                 (good + "x = [", ())):
             host.config.write_text(bad)
             code, text = self.check(host)
@@ -42,10 +45,26 @@ class Configuration(HostTest):
 
     def test_a_daemon_does_not_start_with_it(self):
         host = self.host(server=False, ca=False)
-        host.config.write_text(host.config.read_text().replace("[cluster.main]", "[cluster.main]\nlifetme = \"90d\""))
+        good = host.config.read_text()
+        for place, line in (("[cluster.main]", 'lifetme = "90d"'), ("[cluster.main]", 'server_user = "no-such-user"'), ("[daemon]", 'control_group = "no-such-group"'),
+                            ("[daemon]", f'runtime_directory = "/{"r" * 100}"')):
+            bad = re.sub(r"^runtime_directory.*$", "", good, flags=re.M) if line.startswith("runtime") else good
+            host.config.write_text(bad.replace(place, f"{place}\n{line}"))
+            for more in ((), ("--once",)):
+                daemon = host.start(arguments=more)
+                self.assertEqual(daemon.wait_end(), 4, (line, more))
+                self.assertIn(line.split()[0], daemon.log())
+
+    def test_the_running_daemon_is_found_beside_a_bad_one(self):
+        host = self.host(server=False, ca=False)
         daemon = host.start()
-        self.assertEqual(daemon.wait_end(), 4)
-        self.assertIn("lifetme", daemon.log())
+        poll(lambda: host.http_answers(), "the daemon", context=daemon.log)
+        good = host.config.read_text()
+        for bad in (good.replace("[cluster.main]", "[cluster.main]\nlifetme = 1"), good + "x = ["):
+            host.config.write_text(bad)
+            done = subprocess.run([PGCERTCTL, "--config", host.config, "status"], capture_output=True, text=True, timeout=60)
+            self.assertIn("main", done.stdout, done.stderr)
+            self.assertIn(f"{host.run}/control.sock (--socket names another)", done.stderr)
 
 
 class CaDirectories(HostTest):

@@ -409,6 +409,33 @@ TEST(ParseConfig, UrlsOfCrls) {
     EXPECT_TRUE(load("[crl.p]\nurls = ['" + url + "']").config) << url;
 }
 
+TEST(ParseConfig, AccountsThatTheHostHasNot) {
+  const std::string toml = "[daemon]\ncontrol_group = 'dba'\n" + minimal + "server_user = 'pg'\n";
+  const auto only = [](const std::string& known) { return [known](const std::string& name) { return name == known; }; };
+  EXPECT_TRUE(load(toml).config);
+  EXPECT_TRUE(parse_config({{.name = "pgcertd.toml", .bytes = toml}}, {only("pg"), only("dba")}).config);
+  const auto loaded = parse_config({{.name = "pgcertd.toml", .bytes = toml}}, {only("postgres"), only("adm")});
+  EXPECT_FALSE(loaded.config);
+  EXPECT_THAT(all_text(loaded), testing::AllOf(HasSubstr("pgcertd.toml:2:1: daemon.control_group: this host has no group \"dba\""),
+                                               HasSubstr("pgcertd.toml:5:1: cluster.main.server_user: this host has no user \"pg\"")));
+}
+
+TEST(ParseConfig, ARuntimeDirectoryThatIsTooLongForASocket) {
+  const auto of = [](std::size_t length) { return load("[daemon]\nruntime_directory = '/" + std::string(length - 1, 'r') + "'\n"); };
+  EXPECT_TRUE(of(94).config);
+  EXPECT_THAT(all_text(of(95)), HasSubstr("too long for the path of a socket"));
+}
+
+TEST(WrittenRuntimeDirectory, IsFoundWhateverElseIsWrong) {
+  const auto written = [](const std::string& text) { return written_runtime_directory({{.name = "a", .bytes = text}}); };
+  EXPECT_EQ(written("[daemon\n  runtime_directory=\"/run/a/\" # here\n]["), "/run/a");
+  EXPECT_EQ(written("daemon.runtime_directory = '/run/a'"), "/run/a");
+  EXPECT_EQ(written("runtime_directory = '/run/a'\nruntime_directory = 'b'\n"), "/run/a");
+  EXPECT_EQ(written_runtime_directory({{.name = "a", .bytes = "runtime_directory = '/a'"}, {.name = "b", .bytes = "runtime_directory = '/b'"}}), "/b");
+  for (const char* nothing : {"", "runtime_directory", "runtime_directory =", "runtime_directory = '/a", "runtime_directory = 5", "#runtime_directory = '/a'", "runtime_directory_ = '/a'"})
+    EXPECT_EQ(written(nothing), "") << nothing;
+}
+
 TEST(ParseConfig, WhatTwoKeysTogetherMakeImpossible) {
   const std::string two = minimal + "[cluster.other]\nconninfo = 'port=5433'\n";
   struct Row {
