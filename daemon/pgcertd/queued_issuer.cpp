@@ -137,6 +137,7 @@ void QueuedIssuer::look() {
   if (look_at_clocks(clock_)) return;
   const TimePoint now = wall_clock();
   IssuerSeen seen = inner_->observe(now);
+  if (seen_) keep_last_known(seen, *seen_);   // written by this thread alone
   IssuerView view = engine::make_issuer_view(settings_.config, seen, settings_.longest_leaf, problems_, now);
   problems_.clear();
   for (const StandingProblem& p : view.problems) problems_.push_back({p.finding.code, p.finding.object, p.since});

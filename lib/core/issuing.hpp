@@ -108,4 +108,8 @@ struct IssuerSeen {
   std::map<std::string, std::uint64_t> issued_by_profile, revoked_by_reason;   // "server"; RFC 5280's names
 };
 
+// What an issuer that is not available does not show any more stands as it was seen last: a CA whose directory was unmounted ends
+// no later than before. Not its set of CRLs, which is for those who install it.
+void keep_last_known(IssuerSeen& seen, const IssuerSeen& before);
+
 }  // namespace pgcertd

@@ -3,6 +3,7 @@ import re
 import socket
 import subprocess
 import threading
+import urllib.request
 
 from harness import PGCERTCTL, PGCERTD, HostTest, poll, quiet_run
 
@@ -87,6 +88,33 @@ class CaDirectories(HostTest):
             if host.ca.exists():
                 quiet_run("chown", "-R", f"{host.daemon_user.pw_uid}:{host.daemon_user.pw_gid}", host.ca)
             self.refuses(host, str(host.ca))
+
+    def test_that_vanish_silence_nothing(self):
+        """Unmounted, say: what was known of the CA ends no later for that."""
+        host = self.host()
+        host.configure(issuer=f'type = "local"\ndirectory = "{host.ca}"\nrunway_warning = "3000d"\nrunway_critical = "3000d"')
+        daemon = host.start()
+        daemon.wait_proved()
+        daemon.wait_problem("runway-short")
+        series = lambda: {line.rsplit(" ", 1)[0] for line in host.http("/metrics")[1].splitlines() if re.match(r"pgcertd_(runway|ca_|crl_|issu|revo|client|root)", line)}
+        files = lambda: [urllib.request.urlopen(f"http://127.0.0.1:{host.http_port}/pki/{name}", timeout=20).status for name in ("root.crt", "root.crl", "local.crl")]
+        before, issuer = series(), daemon.status()["issuers"][0]
+        self.assertTrue(before)
+        self.assertEqual(files(), [200] * 3)
+        away = host.ca.with_name("away")
+        host.ca.rename(away)
+        daemon.wait_problem("issuer-failed")
+        problems = {p["code"]: p["severity"] for p in daemon.cluster()["problems"]}
+        self.assertEqual(problems.get("runway-short"), "critical", problems)
+        self.assertEqual(host.http("/health")[0], 503)
+        self.assertEqual(before - series(), set())
+        self.assertEqual(files(), [200] * 3)
+        for key in ("certificate", "root", "crl"):
+            self.assertEqual(daemon.status()["issuers"][0][key], issuer[key])
+        self.assertFalse(daemon.status()["issuers"][0]["key_available"])
+        away.rename(host.ca)
+        daemon.wait_no_problem("issuer-failed")
+        self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)
 
     def test_whose_key_is_of_another_ca(self):
         host = self.host()
