@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "core/audit.hpp"
 #include "core/client_certificates.hpp"
+#include "core/exposed_keys.hpp"
 #include "core/file_judge.hpp"
 #include "core/foreign_pair.hpp"
 #include "core/permissions.hpp"
@@ -394,6 +395,8 @@ std::vector<Finding> judge(const Desired& desired, const Observation& seen, cons
   judge_client_ca(j);
   auto weak = audit(desired, seen);
   j.out.insert(j.out.end(), std::make_move_iterator(weak.begin()), std::make_move_iterator(weak.end()));
+  const bool told = std::ranges::any_of(j.out, [](const Finding& f) { return f.code == P::key_exposed; });
+  if (auto exposed = judge_exposed_key(desired, seen); exposed && !told) j.out.push_back(std::move(*exposed));
   return std::move(j.out);
 }
 

@@ -89,6 +89,14 @@ struct Repair {
   bool operator==(const Repair&) const = default;
 };
 
+// A key that others could read.
+struct ExposedKey {
+  std::string spki_sha256;
+  std::string found;                  // its file's: "0644 26:26"
+  TimePoint at{};                     // when that was seen
+  bool operator==(const ExposedKey&) const = default;
+};
+
 // When a stage of the newest rotation was passed.
 struct StagePassed {
   std::string stage;                  // keygen sign stage install reload verify; "rolled-back" and "failed" end it too
@@ -142,6 +150,7 @@ struct ClusterMemory {
   std::string crl_proved;                          // the generation whose CRL a canary has shown to be loaded
   std::optional<TrustTrouble> trust_trouble;       // cleared when a set is installed
   std::vector<Repair> repairs;                     // of the last day
+  std::vector<ExposedKey> exposed_keys;            // in use, or in a generation that may be put back
   std::map<std::string, std::uint64_t> repairs_ever, foreign_changes;   // by file_name()
   bool operator==(const ClusterMemory&) const = default;
 

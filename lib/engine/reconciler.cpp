@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "core/audit.hpp"
+#include "core/exposed_keys.hpp"
 #include "engine/view.hpp"
 
 namespace pgcertd::engine {
@@ -225,6 +226,8 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   const ClusterMemory before = memory_;
   Observation seen = observer_.observe(desired, memory_, now);
   if (ports_.stopping && ports_.stopping()) return {.view = {}, .broken_off = true, .wake_at = now + desired.check_interval};
+  note_exposed_keys(memory_, seen, now);
+  seen.memory.exposed_keys = memory_.exposed_keys;
   Plan plan = pgcertd::plan(desired, seen, now);
   if (!loaded_) plan.action.reset(), plan.reasons.emplace_back("the state could not be read");   // without its memory nothing may be changed
   const bool held = held_back(plan, desired, now);

@@ -238,6 +238,12 @@ void visit(A& a, Repair& v) {
   field(a, "at", v.at);
 }
 template <class A>
+void visit(A& a, ExposedKey& v) {
+  field(a, "spki_sha256", v.spki_sha256);
+  field(a, "found", v.found);
+  field(a, "at", v.at);
+}
+template <class A>
 void visit(A& a, Privileges& v) {
   field(a, "read_all_settings", v.read_all_settings);
   field(a, "reload", v.reload);
@@ -301,6 +307,7 @@ void visit(A& a, ClusterMemory& v) {
   field(a, "rotations_by_duration", v.rotations_by_duration);
   field(a, "rotations_took", v.rotations_took);
   field(a, "repairs", v.repairs);
+  field(a, "exposed_keys", v.exposed_keys);
   field(a, "repairs_ever", v.repairs_ever);
   field(a, "foreign_changes", v.foreign_changes);
   field(a, "crl_proved", v.crl_proved);

@@ -74,6 +74,7 @@ ClusterMemory full_memory() {
   m.restarts = {{"systemd applied", 1}, {"pg_ctl not_applied", 2}};
   m.saved_at = from_unix(1'700'000'200);
   m.repairs = {{"server.key", "0644 26:26", second(120)}, {"server.crt", "0600 1:1", second(121)}};
+  m.exposed_keys = {{"dd", "0644 26:26", second(122)}};
   return m;
 }
 
