@@ -223,12 +223,39 @@ bool awaits_proof(const Judge& j) {
   return since >= 0ms && since < roll_back_after;
 }
 
+// Somebody who replaces a certificate by hand reloads after it, and is given the time that a reload of ours has.
+bool just_replaced(const Judge& j) {
+  const auto fresh = [&](const FileSeen& file) { return file.modified <= j.now && j.now - file.modified < roll_back_after; };
+  if (j.seen.live.ours)
+    return j.current != nullptr && j.current->changed && std::ranges::any_of(j.current->files, [&](const FileSeen& file) { return file.path.ends_with(file_name(FileRole::certificate)) && fresh(file); });
+  return std::ranges::any_of(j.seen.live_files, [&](const LiveFileSeen& live) { return live.role == FileRole::certificate && live.trouble.empty() && fresh(live.file); });
+}
+
+// From our issuer, or served with proof before: whatever shows it stands before this server.
+bool is_known(const Judge& j, const CertFacts& leaf) {
+  const auto& issuer = j.seen.issuer;
+  for (const auto& ca : {issuer.issuing, issuer.root})
+    if (ca && !leaf.authority_key_id.empty() && leaf.authority_key_id == ca->subject_key_id) return true;
+  const auto same = [&](const std::string& fingerprint) { return fingerprint == leaf.fingerprint_sha256; };
+  return std::ranges::any_of(j.seen.memory.proved, same, &Proved::fingerprint_sha256) ||
+         std::ranges::any_of(j.seen.generations.all, [&](const GenerationSeen& g) { return !g.chain.empty() && same(g.chain.front().fingerprint_sha256); });
+}
+
+void judge_other_leaf(Judge& j, const ProbeSeen& probe) {
+  const CertFacts& leaf = probe.chain.front();
+  if (!probe.own && !is_known(j, leaf))
+    return j.add(P::endpoint_unmanaged, fmt::format("{} serves a certificate that pgcertd does not manage: {}, serial {}, until {}", probe.endpoint, printable(leaf.subject, 128), leaf.serial, to_rfc3339(leaf.not_after)),
+                 fmt::format("pgcertctl probe {}; what has a certificate of its own there does not belong into endpoints", probe.endpoint), probe.endpoint);
+  if (awaits_proof(j) || just_replaced(j)) return;
+  j.add(P::served_stale, fmt::format("{} serves serial {}, the file holds another certificate", probe.endpoint, leaf.serial),
+        fmt::format("pgcertctl probe {}; pgcertd reloads the server", probe.endpoint), probe.endpoint);
+}
+
 void judge_probe(Judge& j, const ProbeSeen& probe, const std::string& fingerprint) {
   switch (probe.outcome) {
     case ProbeOutcome::served:
       if (!fingerprint.empty() && !probe.chain.empty() && probe.chain.front().fingerprint_sha256 != fingerprint) {
-        if (!awaits_proof(j)) j.add(P::served_stale, fmt::format("{} serves serial {}, the file holds another certificate", probe.endpoint, probe.chain.front().serial),
-              fmt::format("pgcertctl probe {}; pgcertd reloads the server", probe.endpoint), probe.endpoint);
+        judge_other_leaf(j, probe);
       } else if (j.seen.live.ours && !probe.verify.empty() && probe.verify != "ok" && j.current != nullptr && j.current->origin == Origin::issued)
         j.add(P::served_unverifiable, fmt::format("what {} serves does not verify: {}", probe.endpoint, printable(probe.verify)), fmt::format("pgcertctl probe {}", probe.endpoint), probe.endpoint);
       return;

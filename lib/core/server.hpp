@@ -100,6 +100,7 @@ std::string_view to_string(ProbeOutcome outcome) noexcept;
 
 struct ProbeSeen {
   std::string endpoint;              // "127.0.0.1:5432", "[::1]:5432"
+  bool own = true;                   // the server listens there itself; else the configuration names it, and it may be anything
   TimePoint probed_at{};
   Duration took{};
   ProbeOutcome outcome = ProbeOutcome::unreachable;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "engine/file_audit.hpp"
 #include "engine/leaf_judge.hpp"
@@ -108,9 +110,13 @@ void Observer::observe_server(Observation& seen, const Desired& desired, TimePoi
   seen.server = *server_;
   if (!probes_) {
     probes_.emplace();
-    if (seen.server.known && seen.server.fault != ServerFault::wrong_cluster)
-      for (const std::string& endpoint : ports_.endpoints_of(seen.server, desired.cluster.endpoints))
+    if (seen.server.known && seen.server.fault != ServerFault::wrong_cluster) {
+      const std::vector<std::string> own = ports_.endpoints_of(seen.server, {});
+      for (const std::string& endpoint : ports_.endpoints_of(seen.server, desired.cluster.endpoints)) {
         judge_served_chain(probes_->emplace_back(ports_.probe.probe(endpoint, now)), seen.issuer.root_pem, now);
+        probes_->back().own = std::ranges::find(own, endpoint) != own.end();
+      }
+    }
   }
   seen.probes = *probes_;
 }

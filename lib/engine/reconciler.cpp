@@ -184,6 +184,7 @@ void Reconciler::note_result(const Desired& desired, const Action& action, const
     return;
   }
   step_problem_ = problem_of(action, result.error());
+  if (step_problem_ && step_problem_->code == ProblemCode::state_unwritable) ++state_write_failures_;
   log_.write({LogLevel::error, fmt::format("{}: {}", desired.cluster.name, printable(result.error().text())), "action-failed", {{"PGCERTD_CLUSTER", desired.cluster.name}}});
   // Whatever the plan says next, a step that failed is not tried again at once: never a hot loop.
   ++errors_in_a_row_;

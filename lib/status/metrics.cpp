@@ -120,6 +120,11 @@ const ServedView* last_known(const ClusterView& c, const std::string& endpoint) 
 
 bool shows_certificate(const ServedView& v) { return v.probe.outcome == ProbeOutcome::served && !v.probe.chain.empty(); }
 
+// Then no file of ours is meant to be served there.
+bool is_unmanaged(const ClusterView& c, const std::string& endpoint) {
+  return std::ranges::any_of(c.problems, [&](const StandingProblem& p) { return p.finding.code == ProblemCode::endpoint_unmanaged && p.finding.object == endpoint; });
+}
+
 void served(MetricSet& set, const Snapshot& s) {
   auto& success = set.gauge("served_probe_success", "1 when the last handshake with the endpoint showed a certificate.");
   auto& took = set.gauge("served_probe_duration_seconds", "How long the last handshake took.");
@@ -129,11 +134,11 @@ void served(MetricSet& set, const Snapshot& s) {
   auto& verify = set.gauge("served_verify_ok", "1 when the served chain verifies under the issuer's root.");
   auto& length = set.gauge("served_chain_length", "Certificates that the server sends.");
   auto& info = set.gauge("served_info", "What is served; always 1.");
-  const auto what = [&](const Labels& who, const ServedView& v) {
+  const auto what = [&](const ClusterView& c, const Labels& who, const ServedView& v) {
     const CertFacts& leaf = v.probe.chain.front();
     last.add_time(who, v.probe.probed_at);
     not_after.add_time(who, leaf.not_after);
-    matches.add(who, flag(v.matches_file));
+    if (!is_unmanaged(c, v.probe.endpoint)) matches.add(who, flag(v.matches_file));
     verify.add(who, flag(v.verify == "ok"));
     length.add(who, count(v.probe.chain.size()));
     info.add(who + Labels{{"serial", leaf.serial}, {"fingerprint_sha256", leaf.fingerprint_sha256},
@@ -145,12 +150,12 @@ void served(MetricSet& set, const Snapshot& s) {
       success.add(who, flag(shows_certificate(v)));
       took.add(who, seconds(v.probe.took));
       const ServedView* const shown = shows_certificate(v) ? &v : last_known(c, v.probe.endpoint);
-      if (shown) what(who, *shown);
+      if (shown) what(c, who, *shown);
     }
     for (const ServedView& v : c.last_served) {   // doubled ones are told once: what is seen now came first
       const Labels who = cluster_label(c) + Labels{{"endpoint", v.probe.endpoint}};
       success.add(who, 0);
-      what(who, v);
+      what(c, who, v);
     }
   }
 }
@@ -186,24 +191,26 @@ void issuers_crl(CrlFamilies& f, const std::string& name, const std::optional<Cr
   f.revoked.add(who, count(crl->revoked));
 }
 
-// As OpenSSL inside PostgreSQL takes them: one CA without a good CRL, and every client with a certificate is refused.
-void crl_checks(CrlFamilies& f, const Labels& who, const CrlSet& set) {
+bool is_of_one(const InstalledCrl& crl, const std::vector<CertFacts>& authorities) {
+  return std::ranges::find(authorities, crl.facts.issuer, &CertFacts::subject) != authorities.end();
+}
+
+// As OpenSSL inside PostgreSQL takes them: one CA without a good CRL, and every client with a certificate is refused. `issuers`: CAs of this
+// host, of which the issuing ones do not stand in ssl_ca_file, as clients send them along.
+void crl_checks(CrlFamilies& f, const Labels& who, const CrlSet& set, const std::vector<CertFacts>& issuers) {
   const bool parsed = set.trouble.empty();
-  const auto of_known_issuer = [&](const InstalledCrl& crl) {
-    return std::ranges::any_of(set.authorities, [&](const CertFacts& ca) { return ca.subject == crl.facts.issuer; });
-  };
   const auto is_covered = [&](const CertFacts& ca) { return crl_of(set, ca) != nullptr; };
   const auto tell = [&](std::string_view name, bool ok) { f.check.add(who + Labels{{"check", name}}, flag(parsed && ok)); };
   tell("parse", true);
-  tell("signature", std::ranges::none_of(set.crls, [&](const InstalledCrl& crl) { return of_known_issuer(crl) && crl.signers.empty(); }));
-  tell("issuer_known", std::ranges::all_of(set.crls, of_known_issuer));
+  tell("signature", std::ranges::none_of(set.crls, [&](const InstalledCrl& crl) { return is_of_one(crl, set.authorities) && crl.signers.empty(); }));
+  tell("issuer_known", std::ranges::all_of(set.crls, [&](const InstalledCrl& crl) { return is_of_one(crl, set.authorities) || is_of_one(crl, issuers); }));
   tell("covers_chain", std::ranges::all_of(set.authorities, is_covered));
 }
 
-void installed_crls(CrlFamilies& f, const std::string& cluster, const CrlSet& set) {
+void installed_crls(CrlFamilies& f, const std::string& cluster, const CrlSet& set, const std::vector<CertFacts>& issuers) {
   const Labels who{{"cluster", cluster}, {"crl", "ssl_crl_file"}};
   f.readable.add(who, flag(set.trouble.empty()));
-  crl_checks(f, who, set);
+  crl_checks(f, who, set, issuers);
   if (const auto first = first_to_end(set)) {
     f.this_update.add_time(who, first->this_update);
     f.next_update.add_time(who, first->next_update);
@@ -214,15 +221,24 @@ void installed_crls(CrlFamilies& f, const std::string& cluster, const CrlSet& se
   f.revoked.add(who, count(entries));
 }
 
+std::vector<CertFacts> authorities_of(const std::vector<IssuerView>& issuers) {
+  std::vector<CertFacts> out;
+  for (const IssuerView& i : issuers)
+    for (const auto& ca : {i.seen.issuing, i.seen.root})
+      if (ca) out.push_back(*ca);
+  return out;
+}
+
 // The issuer's own CRLs: {crl="local"} and {crl="local/root"}. A slash stands in no issuer's name. Of what a server has
 // installed, {cluster="main",crl="ssl_crl_file"}: the whole file, with the end that comes first.
 void crls(MetricSet& set, const Snapshot& s) {
   CrlFamilies families{set.gauge("crl_readable", "1 when the CRL could be read."), set.gauge("crl_this_update_timestamp_seconds", "thisUpdate of the CRL."),
                        set.gauge("crl_next_update_timestamp_seconds", "nextUpdate of the CRL."), set.gauge("crl_number", "Its CRL number."),
-                       set.gauge("crl_revoked_certificates", "Entries in the CRL."),
+                       set.gauge("crl_revoked_certificates", "Entries in the CRL, with those of the canaries that show whether a server has loaded it."),
                        set.gauge("crl_check_ok", "1 when the CRL passes the check.")};
+  const std::vector<CertFacts> known = authorities_of(s.issuers);
   for (const ClusterView& c : s.clusters)
-    if (c.crl_set) installed_crls(families, c.name, *c.crl_set);
+    if (c.crl_set) installed_crls(families, c.name, *c.crl_set, known);
   for (const IssuerView& i : s.issuers) {
     if (i.type == IssuerType::self_signed) continue;
     issuers_crl(families, i.seen.name, i.seen.crl);

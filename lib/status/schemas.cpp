@@ -45,7 +45,7 @@ constexpr std::string_view shapes = R"json({
     "number": {"type": ["string", "null"]},
     "this_update": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]},
     "next_update": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]},
-    "revoked": {"type": "integer", "minimum": 0}}},
+    "revoked": {"type": "integer", "minimum": 0, "description": "entries, with those of the canaries that show whether a server has loaded it"}}},
   "Rotation": {"type": "object", "required": ["stage", "need", "paused_until", "generation", "last_success_at", "last_error", "next_at"], "additionalProperties": false, "properties": {
     "stage": {"type": "string", "enum": ["nothing", "requested", "issued", "staged", "published", "proved", "refused"]},
     "need": {"type": "string"},
@@ -88,7 +88,7 @@ constexpr std::string_view shapes = R"json({
   "IssuersCrl": {"type": "object", "required": ["number", "next_update", "revoked"], "additionalProperties": false, "properties": {
     "number": {"type": ["string", "null"]},
     "next_update": {"anyOf": [{"$ref": "#/components/schemas/Time"}, {"type": "null"}]},
-    "revoked": {"type": "integer", "minimum": 0}}},
+    "revoked": {"type": "integer", "minimum": 0, "description": "entries, with those of the canaries that show whether a server has loaded it"}}},
   "Issuer": {"type": "object", "required": ["name", "type", "key_available", "certificate", "root", "crl", "root_crl", "pending_requests", "client_certificates"], "additionalProperties": false, "properties": {
     "name": {"type": "string"},
     "type": {"type": "string", "enum": ["local", "offline", "self-signed"]},

@@ -4,6 +4,7 @@
 Most codes are reached where the behaviour that they belong to is tested; the table says where. What is left is reached here.
 """
 import contextlib
+import os
 import pathlib
 import re
 import shutil
@@ -23,7 +24,7 @@ REACHED = {
     "cert-renewal-overdue": "system/problems_test.py", "cert-revoked": "system/problems_test.py", "cert-unreadable": "system/problems_test.py", "cert-untrusted": "system/problems_test.py",
     "cert-weak": "system/cases_test.py", "client-cert-expiring": "system/problems_test.py", "clock-jump": "system/clock_test.py", "config-invalid": "system/daemon_test.py",
     "crl-expired": "system/crl_test.py", "crl-expiring": "system/crl_test.py", "crl-missing": "system/crl_test.py", "crl-not-loaded": "system/crl_test.py", "crl-oversize": "system/large_crl_test.py",
-    "crl-untrusted": "system/crl_test.py", "endpoint-unmanaged": "unit/core/audit_test.cpp", "file-changed": "system/audit_test.py", "file-contended": "system/audit_test.py",
+    "crl-untrusted": "system/crl_test.py", "endpoint-unmanaged": "system/problems_test.py", "file-changed": "system/audit_test.py", "file-contended": "system/audit_test.py",
     "file-missing": "system/problems_test.py", "file-owner": "system/audit_test.py", "file-permissions": "system/cases_test.py", "hba-auth-weak": "system/audit_test.py",
     "hba-clientcert-without-ca": "system/audit_test.py", "hba-plaintext": "system/audit_test.py", "hba-rejected": "system/audit_test.py", "issuer-failed": "system/bad_input_test.py",
     "issuing-ca-expiring": "system/problems_test.py", "key-encrypted": "system/versions_test.py", "key-exposed": "system/audit_test.py", "log-broken": "system/problems_test.py",
@@ -206,6 +207,21 @@ class Authority(Told):
 
 
 class Around(Told):
+    def test_an_endpoint_with_a_certificate_of_somebody_else(self):
+        host, other = self.host(), self.host()
+        theirs = other.start()
+        theirs.wait_proved()
+        host.configure(cluster=f'endpoints = ["127.0.0.1:{other.postgres.port}"]')
+        daemon = host.start()
+        daemon.wait_proved()
+        problem = self.assertTold(host, daemon, "endpoint-unmanaged")
+        self.assertEqual({p["code"] for p in daemon.cluster()["problems"]}, {"endpoint-unmanaged"})
+        self.assertNotIn(f'pgcertd_served_matches_file{{cluster="main",endpoint="127.0.0.1:{other.postgres.port}"}}', host.http("/metrics")[1])
+        self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)
+        host.configure()
+        daemon.hangup()
+        self.assertGoes(host, daemon, "endpoint-unmanaged")
+
     def test_an_endpoint_that_nobody_answers_at(self):
         host = self.host()
         host.configure(cluster='endpoints = ["127.0.0.1:1"]')
@@ -310,6 +326,7 @@ class Direct(HostTest):
         other = self.host(server=False)
         self.assertEqual(host.served_serial(), host.served_serial())
         (generation / "server.crt").write_bytes(pathlib.Path(host.root_certificate).read_bytes())
+        os.utime(generation / "server.crt", (0, 0))   # not a moment ago
         code, line = self.check(host, "main", "--only", "served-stale")
         self.assertEqual((code, "served-stale" in line), (2, True), line)
         host.postgres.stop("fast")

@@ -130,6 +130,44 @@ TEST(Judge, TheNeedsProblemStandsUnlessSomethingWorks) {
   EXPECT_NE(told(P::cert_expired, [](Case& c) { c.now = c.current().chain.front().not_after; }), none);
 }
 
+TEST(Judge, AnEndpointOfTheConfigurationMayBeSomethingElses) {
+  const auto at = [](bool own, const Bend& bend) {
+    return [=](Case& c) {
+      c.seen.probes.push_back(served(leaf("f9")));
+      c.seen.probes.back().endpoint = "10.0.0.9:6432", c.seen.probes.back().own = own;
+      c.seen.probes.back().chain.front().authority_key_id = "bb";
+      bend(c);
+    };
+  };
+  EXPECT_EQ(object(P::endpoint_unmanaged, at(false, [](Case&) {})), "10.0.0.9:6432");
+  EXPECT_EQ(told(P::endpoint_unmanaged, at(false, [](Case&) {})), warning);
+  EXPECT_EQ(told(P::served_stale, at(false, [](Case&) {})), none);
+  EXPECT_EQ(told(P::served_stale, at(true, [](Case&) {})), critical);
+  for (const Bend& known : {Bend([](Case& c) { c.seen.probes.back().chain.front().authority_key_id = "aa"; }), Bend([](Case& c) { c.seen.memory.proved.push_back({"g0", "f9", t0}); })}) {
+    EXPECT_EQ(told(P::served_stale, at(false, known)), critical);
+    EXPECT_EQ(told(P::endpoint_unmanaged, at(false, known)), none);
+  }
+}
+
+TEST(Judge, WhoReplacesACertificateByHandReloadsAfterIt) {
+  const auto replaced = [](Duration ago, bool ours) {
+    return told(P::served_stale, [=](Case& c) {
+      if (ours) {
+        c.current().changed = true, c.current().files.front().modified = c.now - ago, c.current().chain = {leaf("f2")};
+      } else {
+        c.foreign();
+        c.seen.live_files = {{FileRole::certificate, {"/etc/pki/db.crt", FileSeen::Kind::regular, 26, 26, 0644, 100, 1, c.now - ago}, {}, {}}};
+        c.seen.probes = {served(leaf("fe"))};
+      }
+    });
+  };
+  for (const bool ours : {true, false}) {
+    EXPECT_EQ(replaced(roll_back_after - 1ms, ours), none) << ours;
+    EXPECT_EQ(replaced(roll_back_after, ours), critical) << ours;
+    EXPECT_EQ(replaced(-1ms, ours), critical) << "a time that lies ahead says nothing";
+  }
+}
+
 TEST(Judge, WithoutANameNothingIsIssuedAndThatIsTold) {
   const auto nameless = [](const Bend& bend) {
     return told(P::rotation_failing, [&](Case& c) {

@@ -183,6 +183,7 @@ TEST(State, WhereAStepCannotWriteIsToldUntilItCan) {
     Subject s;
     s.failing = call, s.error = Errc::no_space;
     EXPECT_TRUE(Subject::has(s.rest().view, ProblemCode::state_unwritable)) << call;
+    EXPECT_GT(s.reconciler.state_write_failures(), 0U) << call;
     s.failing.clear();
     s.world.now += 2h;
     const auto healed = s.rest();

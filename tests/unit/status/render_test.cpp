@@ -226,6 +226,31 @@ TEST(Metrics, SayWhatIsWrong) {
     EXPECT_THAT(text, HasSubstr(std::string(series) + "\n"));
 }
 
+// Clients send the issuing CA along: in ssl_ca_file stands the root alone.
+TEST(Metrics, TheCrlOfTheIssuingCaIsThatOfAKnownIssuer) {
+  const auto issuer_known = [](const std::string& issuer) {
+    Snapshot s = sample::healthy();
+    CrlSet& set = s.clusters.front().crl_set.emplace();
+    set.authorities = {*s.issuers.front().seen.root};
+    for (const std::string& name : {set.authorities.front().subject, issuer}) set.crls.emplace_back().facts.issuer = name;
+    const std::string text = metrics(s), series = "pgcertd_crl_check_ok{cluster=\"main\",crl=\"ssl_crl_file\",check=\"issuer_known\"} ";
+    const std::size_t at = text.find(series);
+    return at == std::string::npos ? '?' : text[at + series.size()];
+  };
+  EXPECT_EQ(issuer_known(sample::healthy().issuers.front().seen.issuing->subject), '1');
+  EXPECT_EQ(issuer_known("CN=Somebody"), '0');
+}
+
+TEST(Metrics, WhatAnUnmanagedEndpointServesIsComparedWithNoFile) {
+  Snapshot s = sample::healthy();
+  s.clusters.front().served.back().matches_file = false;
+  const std::string series = "pgcertd_served_matches_file{cluster=\"main\",endpoint=\"[::1]:5432\"}";
+  EXPECT_THAT(metrics(s), HasSubstr(series + " 0"));
+  s.clusters.front().problems.push_back({{ProblemCode::endpoint_unmanaged, Severity::warning, "[::1]:5432", "", ""}, sample::now});
+  EXPECT_THAT(metrics(s), Not(HasSubstr(series)));
+  EXPECT_THAT(metrics(s), HasSubstr("pgcertd_served_not_after_timestamp_seconds{cluster=\"main\",endpoint=\"[::1]:5432\"}"));
+}
+
 TEST(Metrics, SessionsAreCountedByTheirWay) {
   const std::string text = metrics(sample::critical());
   for (const char* series :
