@@ -111,9 +111,8 @@ Result<void> ControlListener::start() {
         return respond(head, request, peer, turn);
       },
       [this](const Reply& reply) { routes_->count(reply.handler, reply.status); });
-  PGCERTD_CHECK(loop_->start());
-  routes_->join(*loop_);
-  return {};
+  routes_->join(*loop_);   // before anybody waits there: no news are missed. stop() takes it back
+  return loop_->start();
 }
 
 void ControlListener::stop() {

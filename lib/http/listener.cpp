@@ -110,9 +110,8 @@ Result<void> PublicListener::start() {
         return respond(head, request, peer, turn);
       },
       [this](const Reply& reply) { routes_->count(reply.handler, reply.status); }, [this](const Head& head) { return routes_->is_ready(head.target); }, options_.tls);
-  PGCERTD_CHECK(loop_->start());
-  routes_->join(*loop_);
-  return {};
+  routes_->join(*loop_);   // before anybody waits there: no news are missed. stop() takes it back
+  return loop_->start();
 }
 
 void PublicListener::stop() {

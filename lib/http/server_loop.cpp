@@ -179,7 +179,7 @@ class ServerLoop::Impl {
     std::vector<Id> ids;
     while (!stopping_) {
       gather(polled, ids);
-      if (::poll(polled.data(), polled.size(), timeout()) < 0 && errno != EINTR) return;
+      if (::poll(polled.data(), polled.size(), timeout()) < 0 && errno != EINTR) relieve();
       now_ = Clock::now();
       if (polled[0].revents != 0) take_answers();
       if (holding_) tell_news();
@@ -189,6 +189,11 @@ class ServerLoop::Impl {
       close_late();
     }
     dismiss_held();
+  }
+
+  // The kernel lacks memory, or RLIMIT_NOFILE was lowered below what is polled for: fewer connections may do, and time.
+  void relieve() {
+    if (!close_oldest_idle()) (void)::poll(nullptr, 0, static_cast<int>(accept_pause.count()));
   }
 
   void gather(std::vector<pollfd>& polled, std::vector<Id>& ids) {

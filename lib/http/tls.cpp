@@ -16,6 +16,7 @@ struct ServerTls::Context {
 };
 struct TlsSession::State {
   SslPtr ssl;
+  std::size_t idle_records = 0;        // since the handshake: those that brought nothing to read
 };
 
 namespace {
@@ -76,10 +77,22 @@ Result<SslContextPtr> new_context(const std::string& chain_pem, const Secret& ke
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   (void)SSL_CTX_set_num_tickets(context.get(), 0);
   // Hundreds of idle connections must not hold two buffers each.
+  // A read ends with the record that it was for, whatever kind that was: else one who floods it with others would have the thread for itself.
+  (void)SSL_CTX_clear_mode(context.get(), SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   PGCERTD_CHECK(set_pair(context.get(), chain_pem, key_pem));
   if (!client_ca_pem.empty()) PGCERTD_CHECK(demand_clients(context.get(), client_ca_pem));
   return context;
+}
+
+// Changes of keys and wishes to negotiate again: no honest client sends as many in one of our short connections.
+constexpr std::size_t most_idle_records = 32;
+
+// Called for each record that is read or written. The library answers some by itself and goes on reading: only this ends that.
+void count_record(int written, int, int type, const void*, std::size_t, SSL* ssl, void* state) {
+  auto& idle = static_cast<TlsSession::State*>(state)->idle_records;
+  if (written != 0 || type != SSL3_RT_HEADER || SSL_is_init_finished(ssl) == 0) return;
+  if (++idle > most_idle_records) SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
 TlsStep step_of(SSL* ssl, int result) {
@@ -93,7 +106,10 @@ TlsStep step_of(SSL* ssl, int result) {
 
 }  // namespace
 
-TlsSession::TlsSession(std::unique_ptr<State> state) : state_(std::move(state)) {}
+TlsSession::TlsSession(std::unique_ptr<State> state) : state_(std::move(state)) {
+  SSL_set_msg_callback(state_->ssl.get(), count_record);
+  SSL_set_msg_callback_arg(state_->ssl.get(), state_.get());
+}
 TlsSession::~TlsSession() { ERR_clear_error(); }
 
 TlsStep TlsSession::handshake() {
@@ -103,7 +119,9 @@ TlsStep TlsSession::handshake() {
 
 TlsStep TlsSession::read(char* to, std::size_t size, std::size_t& got) {
   ERR_clear_error();
-  return step_of(state_->ssl.get(), SSL_read_ex(state_->ssl.get(), to, size, &got));
+  const TlsStep step = step_of(state_->ssl.get(), SSL_read_ex(state_->ssl.get(), to, size, &got));
+  if (step == TlsStep::done && state_->idle_records > 0) --state_->idle_records;   // its own record
+  return step;
 }
 
 TlsStep TlsSession::write(const char* from, std::size_t size, std::size_t& put) {
@@ -138,7 +156,7 @@ std::unique_ptr<TlsSession> ServerTls::accept(int fd) const {
   if (!context) return nullptr;
   SslPtr ssl(SSL_new(context->handle.get()));   // holds the context itself
   if (!ssl || SSL_set_fd(ssl.get(), fd) != 1) return nullptr;
-  return std::make_unique<TlsSession>(std::make_unique<TlsSession::State>(TlsSession::State{std::move(ssl)}));
+  return std::make_unique<TlsSession>(std::make_unique<TlsSession::State>(TlsSession::State{.ssl = std::move(ssl)}));
 }
 
 }  // namespace pgcertd::http

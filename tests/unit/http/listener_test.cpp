@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <deque>
@@ -148,6 +149,27 @@ TEST_F(Listener, BeyondTheCapTheOldestIdleGoes) {
 }
 
 // One by one or in one piece, fetched by the loop itself or through the pool.
+// poll() refuses more descriptors than there may be: the listener must not end with it.
+TEST_F(Listener, GoesOnWhenItsLimitIsLowered) {
+  start({.request_time = 60s, .keep_alive = 60s});
+  std::deque<Client> clients;
+  for (int i = 0; i < 20; ++i) {
+    Client& client = clients.emplace_back(listener_->port());
+    client.send(get("/livez"));
+    ASSERT_EQ(status_of(client.response()), 200);
+  }
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low{.rlim_cur = 10, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  for (int i = 0; i < 2; ++i) {
+    clients.back().send(get("/livez"));
+    EXPECT_EQ(status_of(clients.back().response()), 200) << i;
+  }
+  EXPECT_TRUE(clients.front().closed());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 TEST_F(Listener, WhatLiesReadyIsTheSameAnswer) {
   start({.threads = 1});
   for (const char* target : {"/", "/metrics", "/v1/status"}) {
