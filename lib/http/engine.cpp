@@ -42,6 +42,7 @@ struct Call {
   std::string_view body;
   bool patient = true;
   std::chrono::milliseconds hold{0};   // what the handler said
+  int status = 0;                      // likewise
 };
 // The library hands its handlers the request alone; what else belongs to the call is found through this.
 thread_local Call* current_call = nullptr;
@@ -66,6 +67,14 @@ void fill(Reply reply, httplib::Response& out) {
   out.body = std::move(reply.body);   // set_content() would copy it
 }
 
+// RFC 9110 8.6: in a 304 it would be the length of what is not sent; the library writes 0.
+std::string without_length(std::string response) {
+  constexpr std::string_view length = "\r\nContent-Length: 0";
+  const std::size_t at = response.find(length);
+  if (at != std::string::npos && at < response.find("\r\n\r\n")) response.erase(at, length.size());
+  return response;
+}
+
 }  // namespace
 
 class Engine::Impl final : public httplib::Server {
@@ -77,6 +86,7 @@ class Engine::Impl final : public httplib::Server {
     set_pre_routing_handler([](const httplib::Request& in, httplib::Response& out) {
       Reply reply = (*current_call->handler)(request_of(in, *current_call));
       current_call->hold = reply.hold;
+      current_call->status = reply.status;
       fill(std::move(reply), out);
       return HandlerResponse::Handled;
     });
@@ -94,7 +104,9 @@ Answer Engine::answer(std::string_view request, std::size_t head_size, Turn turn
   bool closed = turn.last;
   const bool ok = impl_->run(stream, turn.last, closed);
   current_call = nullptr;
-  return {stream.take(), closed || !ok, call.hold};
+  std::string response = stream.take();
+  if (call.status == 304) response = without_length(std::move(response));
+  return {std::move(response), closed || !ok, call.hold};
 }
 
 }  // namespace pgcertd::http

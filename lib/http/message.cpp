@@ -11,6 +11,8 @@
 namespace pgcertd::http {
 namespace {
 
+constexpr const char* no_body = "no body is taken here";
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -38,6 +40,21 @@ bool token(std::string_view text) {
   });
 }
 
+// RFC 9112 3.2.2: a server has to take a whole URL for a target, and then its host before that of the header.
+bool take_url(Head& head) {
+  const std::string_view target = head.target;
+  const std::size_t scheme = target.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string name = lower(target.substr(0, scheme));
+  const std::size_t from = scheme + 3, end = std::min(target.find_first_of("/?#", from), target.size());
+  const std::string_view authority = target.substr(from, end - from);
+  if ((name != "http" && name != "https") || authority.empty() || authority.find('@') != std::string_view::npos) return false;
+  head.host = authority;
+  head.url_prefix = end;
+  head.target = (target.substr(end).starts_with('/') ? "" : "/") + std::string(target.substr(end));
+  return true;
+}
+
 std::optional<Reply> request_line(std::string_view line, const Rules& rules, Head& head, bool& http11) {
   const std::size_t first = line.find(' '), last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) return problem_reply(400, "the first line is no HTTP request");
@@ -54,8 +71,8 @@ std::optional<Reply> request_line(std::string_view line, const Rules& rules, Hea
   if (head.target.size() > rules.max_target)
     return problem_reply(414, fmt::format("the target is longer than {} bytes", rules.max_target));
   const auto odd = [](char c) { return c <= ' ' || c >= 127; };
-  if (!head.target.starts_with('/') || std::any_of(head.target.begin(), head.target.end(), odd))
-    return problem_reply(400, "the target is no plain path");
+  if ((!head.target.starts_with('/') && !take_url(head)) || std::any_of(head.target.begin(), head.target.end(), odd))
+    return problem_reply(400, "the target is neither a plain path nor an http URL");
   return std::nullopt;
 }
 
@@ -69,12 +86,12 @@ std::optional<Reply> field(std::string_view line, const Rules& rules, Head& head
   const std::string name = lower(line.substr(0, colon));
   const std::string_view value = trim(line.substr(colon + 1));
   if (name == "host") {
-    head.host = value;
+    if (head.url_prefix == 0) head.host = value;
     if (++seen.hosts > 1) return problem_reply(400, "there is more than one Host header");
   } else if (name == "range" || name == "if-range") {
     return problem_reply(416, "ranges are not served");
   } else if (name == "transfer-encoding") {
-    return problem_reply(rules.max_body == 0 ? 413 : 411, "a body needs a Content-Length");
+    return rules.max_body == 0 ? problem_reply(413, no_body) : problem_reply(411, "a body needs a Content-Length");
   } else if (name == "expect") {
     return problem_reply(417, "expectations are not met here");
   } else if (name == "content-length") {
@@ -84,7 +101,7 @@ std::optional<Reply> field(std::string_view line, const Rules& rules, Head& head
       return problem_reply(400, "Content-Length is malformed");
     if (head.body_size > rules.max_body)
       return problem_reply(
-          413, rules.max_body == 0 ? "no body is taken here" : fmt::format("a body may have {} bytes at most", rules.max_body));
+          413, rules.max_body == 0 ? no_body : fmt::format("a body may have {} bytes at most", rules.max_body));
   }
   return std::nullopt;
 }
@@ -156,13 +173,22 @@ Scan scan(std::string_view bytes, const Rules& rules) {
   return whole_head(bytes.substr(0, size), rules);
 }
 
+void to_origin_form(Head& head, std::string& request) {
+  if (head.url_prefix == 0) return;
+  const std::size_t from = head.method.size() + 1, before = request.size();
+  const bool has_path = request[from + head.url_prefix] == '/';
+  request.replace(from, head.url_prefix, has_path ? "" : "/");
+  head.head_size -= before - request.size();
+  head.url_prefix = 0;
+}
+
 std::string refusal_bytes(const Reply& reply, bool with_body) {
   std::string out = fmt::format("HTTP/1.1 {} {}\r\n", reply.status, reason_phrase(reply.status));
   for (const auto& [name, value] : reply.headers) out += fmt::format("{}: {}\r\n", name, value);
   out += fmt::format(
-      "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: "
-      "{}\r\n\r\n",
-      reply.content_type, reply.body.size());
+      "Content-Security-Policy: {}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
+      "Connection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+      closed_policy, reply.content_type, reply.body.size());
   return with_body ? out + reply.body : out;
 }
 

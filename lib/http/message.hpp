@@ -37,6 +37,8 @@ struct Reply {
 // application/problem+json.
 Reply problem_reply(int status, std::string_view detail);
 std::string_view reason_phrase(int status) noexcept;
+// Of everything that is no page, also of what is refused before it is routed.
+inline constexpr const char* closed_policy = "default-src 'none'; frame-ancestors 'none'";
 
 struct Rules {
   std::string allow = "GET, HEAD";      // methods that are answered
@@ -49,14 +51,17 @@ struct Rules {
 struct Incomplete {};
 struct Head {
   std::string method;
-  std::string target;
-  std::string host;                     // as sent; empty when absent
+  std::string target;                   // a path, also where the request names it by a whole URL
+  std::string host;                     // as sent, of the URL where there is one; empty when absent
+  std::size_t url_prefix = 0;           // bytes of the URL before its path; 0: it is none
   std::size_t head_size = 0;            // up to and with the empty line
   std::size_t body_size = 0;
 };
 using Scan = std::variant<Incomplete, Head, Reply>;   // a Reply: refused; the connection ends after it
 
 Scan scan(std::string_view bytes, const Rules& rules);
+// The same request as one that names a path: what reads it after us knows no URL.
+void to_origin_form(Head& head, std::string& request);
 // A whole response by hand, for what is refused before the library sees it. The connection is closed after it.
 std::string refusal_bytes(const Reply& reply, bool with_body);
 // "example.org", "::1": a Host header or a configured name without port, brackets, case and last dot.

@@ -25,7 +25,6 @@ namespace {
 constexpr std::size_t events_at_once = 1000;
 constexpr const char* process_metrics = "/metrics of the process";
 constexpr Duration longest_wait = std::chrono::seconds{60};
-constexpr const char* closed_policy = "default-src 'none'; frame-ancestors 'none'";
 constexpr const char* page_policy =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -344,6 +344,7 @@ class ServerLoop::Impl {
     const std::size_t size = head->head_size + head->body_size;
     Asked asked{.connection = id, .head = std::move(*head), .bytes = c.in.substr(0, size), .peer = c.peer, .turn = {.last = ++c.requests >= options_.max_requests}};
     c.in.erase(0, size);
+    to_origin_form(asked.head, asked.bytes);
     if (ready_ && ready_(asked.head)) return answer_at_once(c, asked);
     if (asked.head.method == "POST") return take_order(id, c, std::move(asked));
     ask(c, std::move(asked));

@@ -66,6 +66,12 @@ TEST_F(Listener, NotModifiedOverTheWire) {
   const std::string reply = ask(get("/v1/status", "If-None-Match: W/\"b00t-42\"\r\n"), false);
   EXPECT_EQ(status_of(reply), 304);
   EXPECT_EQ(body_of(reply), "");
+  EXPECT_EQ(header_of(reply, "Content-Length"), "");
+  EXPECT_EQ(header_of(reply, "ETag"), "W/\"b00t-42\"");
+  Client client(listener_->port());
+  client.send(get("/v1/status", "If-None-Match: *\r\n") + get("/livez"));
+  EXPECT_EQ(status_of(client.response(false)), 304);
+  EXPECT_EQ(status_of(client.response()), 200);
 }
 
 TEST_F(Listener, RefusesWhatItDoesNotAnswer) {
@@ -83,6 +89,8 @@ TEST_F(Listener, RefusesWhatItDoesNotAnswer) {
     const std::string reply = ask(row.bytes);
     EXPECT_EQ(status_of(reply), row.status);
     EXPECT_EQ(header_of(reply, "Content-Type"), "application/problem+json") << row.status;
+    EXPECT_EQ(header_of(reply, "Content-Security-Policy"), "default-src 'none'; frame-ancestors 'none'") << row.status;
+    EXPECT_EQ(header_of(reply, "Referrer-Policy"), "no-referrer") << row.status;
     EXPECT_THAT(body_of(reply), HasSubstr("\"status\": " + std::to_string(row.status)));
   }
   EXPECT_EQ(header_of(ask(get("/", "", "POST")), "Allow"), "GET, HEAD");
@@ -109,6 +117,11 @@ TEST_F(Listener, HostHeaderGuardsAgainstRebinding) {
   for (const char* bad : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", ""})
     EXPECT_NE(with_host(bad) == 200, bad[0] != '\0') << bad;
   EXPECT_EQ(with_host("evil.example"), 421);
+  const auto by_url = [&](const std::string& url) { return status_of(ask(get(url))); };
+  EXPECT_EQ(by_url("http://localhost:9847/livez"), 200);
+  EXPECT_EQ(by_url("http://localhost/nothing"), 404);
+  EXPECT_EQ(by_url("http://evil.example/livez"), 421) << "the URL's host counts, not the header's";
+  EXPECT_EQ(by_url("http://crl.example/pki/local.crl"), 200);
   EXPECT_EQ(with_host("crl.example", "/pki/local.crl"), 200);
   EXPECT_EQ(with_host("crl.example", "/pki/../v1/status"), 404);
   EXPECT_EQ(status_of(ask("GET /livez HTTP/1.0\r\n\r\n")), 200);

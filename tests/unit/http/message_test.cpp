@@ -29,7 +29,13 @@ TEST(Scan, EveryKindOfHead) {
       {"GET  HTTP/1.1\r\n" + host + "\r\n", 400},
       {"\r\n\r\n", 400},
       {"G\x01T / HTTP/1.1\r\n" + host + "\r\n", 400},
-      {"GET http://h/ HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"GET http://h/ HTTP/1.1\r\n" + host + "\r\n", 200},
+      {"GET HTTPS://h?x HTTP/1.1\r\n" + host + "\r\n", 200},
+      {"GET http://h/ HTTP/1.1\r\n\r\n", 400},                               // the Host header is asked for all the same
+      {"GET http:/// HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"GET http://u@h/ HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"GET ftp://h/ HTTP/1.1\r\n" + host + "\r\n", 400},
+      {"GET h:80 HTTP/1.1\r\n" + host + "\r\n", 400},
       {"GET /\xff HTTP/1.1\r\n" + host + "\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n", 400},                      // bare LF: request smuggling
       {std::string("GET / HTTP/1.1\r\nX: a\0b\r\n\r\n", 26), 400},
@@ -51,6 +57,30 @@ TEST(Scan, EveryKindOfHead) {
       {"GET / HTTP/1.1\r\nX: " + std::string(8200, 'a'), 431},               // said before the head has ended
   };
   for (const auto& row : rows) EXPECT_EQ(verdict(row.bytes), row.expected) << row.bytes.substr(0, 80);
+}
+
+TEST(Scan, AWholeUrlIsTakenForItsPathAndHost) {
+  const struct { const char* target; const char* path; const char* host;
+  } rows[] = {{"http://db1.example.org:9847/v1/status?x=y", "/v1/status?x=y", "db1.example.org:9847"},
+              {"Http://a", "/", "a"},
+              {"https://[::1]:1?q", "/?q", "[::1]:1"},
+              {"/plain?http://b/", "/plain?http://b/", "h"}};
+  for (const auto& row : rows) {
+    std::string request = std::string("POST ") + row.target + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+    Head head = std::get<Head>(scan(request, {.allow = "POST", .max_body = 9}));
+    EXPECT_EQ(head.target, row.path);
+    EXPECT_EQ(head.host, row.host);
+    to_origin_form(head, request);
+    EXPECT_EQ(request, std::string("POST ") + row.path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}");
+    EXPECT_EQ(request.substr(head.head_size), "{}");
+  }
+}
+
+TEST(Scan, SaysOfABodyThatNoneIsTaken) {
+  for (const char* body : {"Transfer-Encoding: chunked", "Content-Length: 1"}) {
+    const Scan found = scan("GET / HTTP/1.1\r\nHost: h\r\n" + std::string(body) + "\r\n\r\n", {});
+    EXPECT_NE(std::get<Reply>(found).body.find("no body is taken here"), std::string::npos) << body;
+  }
 }
 
 TEST(Scan, ControlTakesBodiesUpToItsLimit) {
