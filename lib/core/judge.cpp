@@ -349,7 +349,7 @@ void judge_issuing(Judge& j) {
                                                         : fmt::format("pgcertctl status {}: the issuer's own problem says why it does not sign", j.cluster()), spki);
   std::optional<CertFacts> leaf;
   if (j.current != nullptr && !j.current->chain.empty()) leaf = j.current->chain.front();
-  const Runway way = runway(j.seen.issuer, j.desired.issuer_type, leaf);
+  const Runway way = runway(as_installed(j.seen.issuer, j.current), j.desired.issuer_type, leaf);
   if (!way.ends_at || *way.ends_at - j.now >= j.desired.runway_warning) return;
   j.add(P::runway_short, *way.ends_at - j.now < j.desired.runway_critical ? Severity::critical : Severity::warning,
         fmt::format("without the root's key this host survives until {} (limited by {})", to_rfc3339(*way.ends_at), to_string(way.limited_by)), "pgcertctl runway");

@@ -56,6 +56,18 @@ Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<Cer
   return result;
 }
 
+IssuerSeen as_installed(const IssuerSeen& issuer, const GenerationSeen* installed) {
+  IssuerSeen out;
+  out.issuing = issuer.issuing, out.root = issuer.root, out.root_crl = issuer.root_crl;
+  const bool unread = !issuer.available && !issuer.issuing && !issuer.root;
+  if (!unread || installed == nullptr || installed->origin == Origin::adopted) return out;
+  if (installed->chain.size() > 1) out.issuing = installed->chain[1];
+  if (!installed->roots.empty()) out.root = installed->roots.front();
+  for (const CrlFacts& crl : installed->crls)
+    if (out.root && crl.issuer == out.root->subject) out.root_crl = crl;
+  return out;
+}
+
 TimePoint half_life(const CertFacts& authority) { return part_of(authority.not_before, authority.not_after, 1, 2); }
 
 std::vector<RootWant> root_wants(const IssuerSeen& issuer) {

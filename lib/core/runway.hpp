@@ -9,6 +9,7 @@
 
 #include "base/time.hpp"
 #include "core/config.hpp"
+#include "core/generation.hpp"
 #include "core/issuing.hpp"
 
 namespace pgcertd {
@@ -25,6 +26,9 @@ struct Runway {
 
 // `leaf_wanted_at`: when the plan asks for the next leaf; it counts with an offline issuer, as `leaf` does.
 Runway runway(const IssuerSeen& issuer, IssuerType type, const std::optional<CertFacts>& leaf, std::optional<TimePoint> leaf_wanted_at = std::nullopt);
+
+// What the runway needs of an issuer; of one that could not be looked at since the daemon's start, by what `installed` holds of it.
+IssuerSeen as_installed(const IssuerSeen& issuer, const GenerationSeen* installed);
 
 // From when on a CA's certificate is wanted anew: a visit of the root then gives a full half to the next one.
 TimePoint half_life(const CertFacts& authority);

@@ -61,7 +61,7 @@ ClusterView make_view(const Desired& desired, const Observation& seen, const Pla
   }
   view.crl_set = seen.crl_set;
   view.pending = seen.pending;
-  view.runway = runway(seen.issuer, desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt, plan.renew_at);
+  view.runway = runway(as_installed(seen.issuer, seen.generations.live()), desired.issuer_type, view.certificate ? std::optional{view.certificate->leaf} : std::nullopt, plan.renew_at);
   view.memory = seen.memory;
   view.problems = standing(plan.findings, seen.memory.problems, now);
   view.status = Severity::ok;

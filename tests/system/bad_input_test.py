@@ -112,6 +112,11 @@ class CaDirectories(HostTest):
         for key in ("certificate", "root", "crl"):
             self.assertEqual(daemon.status()["issuers"][0][key], issuer[key])
         self.assertFalse(daemon.status()["issuers"][0]["key_available"])
+        daemon.stop()
+        daemon = host.start()
+        daemon.wait_problem("issuer-failed")
+        self.assertEqual(daemon.wait_problem("runway-short")["severity"], "critical", "what is installed tells it, too")
+        self.assertEqual(host.http("/health")[0], 503)
         away.rename(host.ca)
         daemon.wait_no_problem("issuer-failed")
         self.assertEqual(host.ctl("rotate", "main", "--force", "--wait").returncode, 0)

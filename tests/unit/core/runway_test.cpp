@@ -103,6 +103,26 @@ TEST(Runway, ACertificateWithoutAnEndLimitsNothing) {
   EXPECT_EQ(runway(issuer(cert(0, 10), endless, {}), IssuerType::local, {}).ends_at, day(10));
 }
 
+TEST(Runway, OfAnIssuerThatWasNeverSeenByWhatIsInstalled) {
+  GenerationSeen installed;
+  installed.chain = {cert(0, 90), cert(0, 365)};
+  installed.roots = {cert(0, 5000)};
+  installed.roots.front().subject = "CN=root";
+  installed.crls = {crl(0, 7), crl(0, 200)};
+  installed.crls.back().issuer = "CN=root";
+  const auto of = [&](const IssuerSeen& seen) { return runway(as_installed(seen, &installed), IssuerType::local, {}); };
+  EXPECT_EQ(of(IssuerSeen{}).ends_at, day(200));
+  installed.crls.clear();
+  EXPECT_EQ(of(IssuerSeen{}).ends_at, day(365));
+  EXPECT_EQ(of(issuer(cert(0, 30), {}, {})).ends_at, day(30)) << "what is seen comes first";
+  IssuerSeen available;
+  available.available = true;
+  EXPECT_FALSE(of(available).ends_at);
+  installed.origin = Origin::adopted;
+  EXPECT_FALSE(of(IssuerSeen{}).ends_at) << "somebody else's chain";
+  EXPECT_FALSE(runway(as_installed(IssuerSeen{}, nullptr), IssuerType::local, {}).ends_at);
+}
+
 TEST(Runway, LimitsHaveTheNamesOfTheContract) {
   EXPECT_EQ(to_string(RunwayLimit::issuing_ca), "issuing_ca");
   EXPECT_EQ(to_string(RunwayLimit::root_ca), "root_ca");
