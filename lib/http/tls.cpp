@@ -76,9 +76,9 @@ Result<SslContextPtr> new_context(const std::string& chain_pem, const Secret& ke
   SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   (void)SSL_CTX_set_num_tickets(context.get(), 0);
-  // Hundreds of idle connections must not hold two buffers each.
   // A read ends with the record that it was for, whatever kind that was: else one who floods it with others would have the thread for itself.
   (void)SSL_CTX_clear_mode(context.get(), SSL_MODE_AUTO_RETRY);
+  // Hundreds of idle connections must not hold two buffers each.
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   PGCERTD_CHECK(set_pair(context.get(), chain_pem, key_pem));
   if (!client_ca_pem.empty()) PGCERTD_CHECK(demand_clients(context.get(), client_ca_pem));
