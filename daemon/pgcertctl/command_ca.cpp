@@ -208,6 +208,7 @@ int run_issuing(const CaInit& command, const Session& session) {
   auto options = issuing_options(command);
   if (!options) return session.report(options.error());
   const std::string output = absolute(command.output.empty() ? "issuing.csr" : command.output);
+  if (const auto writable = ca::check_replaceable(output); !writable) return session.report(writable.error());
   const auto report = ca::begin_issuing_ca(*options, session.now());
   if (!report) return session.report(report.error());
   const auto written = ca::replace_file(output, report->request, 0644);

@@ -270,6 +270,59 @@ class CaInit(InDirectory):
         self.assertEqual(run("ca", "show", self.directory).returncode, 1)
 
 
+class OutputOfTheRoot(InDirectory):
+    """What cannot be written is not signed: no serial, no line of the log, no number of a CRL is used up."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("words", "correct horse\n")
+        self.root = ("--root-dir", self.path("root"), "--passphrase", f"file:{self.path('words')}")
+        done = run("ca", "init", *self.root)
+        self.assertEqual(done.returncode, 0, done.err)
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.path("k"), "-subj", "/CN=db", "-addext", "subjectAltName=DNS:db.example.org", "-out", self.path("r.csr"))
+        self.write("policy.toml", '[server]\nnames = ["*.example.org"]\nnew_keys = "allow"\n')
+        self.path("d").mkdir()
+
+    def log(self):
+        return json.loads(run("--json", "ca", "verify-log", "--root-dir", self.path("root")).out)["entries"]
+
+    def sign(self, *more):
+        return run("--yes", "ca", "sign", *self.root, self.path("r.csr"), "--policy", self.path("policy.toml"), *more)
+
+    def visit(self, *more):
+        return run("--yes", "ca", "session", *self.root, self.path("r.csr"), "--policy", self.path("policy.toml"), *more)
+
+    def test_it_is_looked_at_before_anything_is_signed(self):
+        before, crl = self.log(), self.path("root/root.crl").read_bytes()
+        device = self.path("device")
+        device.symlink_to("/dev/null")
+        good = self.path("good.pem")
+        for path, code, words in ((self.path("none/out.pem"), 3, "No such file"), (self.path("k/out.pem"), 3, "Not a directory"), (self.path("d"), 5, "no regular file"), (device, 5, "no regular file"), ("/proc/out.pem", 3, "No such file")):
+            for what, command in (("sign", lambda: self.sign("-o", path)), ("session", lambda: self.visit("-o", path)), ("record", lambda: self.visit("-o", good, "--record", path)),
+                                  ("crl", lambda: run("ca", "crl", *self.root, "-o", path))):
+                with self.subTest(f"{what} {path}"):
+                    done = command()
+                    self.assertEqual(done.returncode, code, done.err)
+                    self.assertIn(words, done.err)
+                    self.assertIn(f'"{path}"', done.err)
+                    self.assertNotIn(".new", done.err)
+        self.assertEqual(self.visit("-o", good, "--record", good).returncode, 1)
+        self.assertEqual((self.log(), self.path("root/root.crl").read_bytes(), good.exists(), os.readlink(device)), (before, crl, False, "/dev/null"))
+        self.assertEqual([p.name for p in self.directory.rglob("*.new")], [])
+        done = self.visit("-o", good, "--record", self.path("record.txt"))
+        self.assertEqual(done.returncode, 0, done.err)
+        self.assertEqual(len(self.log()), len(before) + 2)
+
+    def test_nor_is_the_passphrase_asked_for(self):
+        done = run("ca", "crl", "--root-dir", self.path("root"), "-o", self.path("none/crl.pem"))   # no terminal: it would be refused
+        self.assertEqual(done.returncode, 3, done.err)
+
+    def test_an_issuing_ca_is_not_begun_without_a_place_for_its_request(self):
+        done = run("ca", "init", "--issuing-dir", self.path("issuing"), "--root-cert", self.path("root/root.crt"), "-o", self.path("none/issuing.csr"))
+        self.assertEqual(done.returncode, 3, done.err)
+        self.assertFalse(self.path("issuing").exists())
+
+
 class OnATerminal(InDirectory):
     def talk(self, answers, *arguments, wrapper=()):
         """Runs on a terminal of its own; sends each answer when its prompt has come. Returns code and all that was shown."""

@@ -327,6 +327,28 @@ class Life(Clients):
             self.assertEqual(out.read_text(), done.stdout)
 
 
+    def test_a_refusal_issues_nothing_and_leaves_nothing(self):
+        host = self.with_clients()
+        host.start().wait_proved()
+        _, told = self.issue(host, "bob")
+        file, blocked, new = host.directory / "file", host.directory / "blocked", host.directory / "new"
+        file.write_text("x")
+        (blocked / "root.crt.new").mkdir(parents=True)
+        for words, code, text in ((["alice", "-o", file], 3, str(file)), (["alice", "-o", blocked], 1, "root.crt.new"), (["alice", "-o", host.directory / "none" / "d"], 3, "none/d"),
+                                  (["x" * 65, "-o", new], 1, "65 bytes"), (["alice", "-o", new, "--issuer", "other"], 3, "other"), (["alice", "-o", new, "--renew"], 3, "postgresql.crt")):
+            with self.subTest(words):
+                done = host.ctl("client", "issue", *words)
+                self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+                self.assertIn(text, done.stderr)
+                self.assertFalse(new.exists())
+        self.assertEqual([p.name for p in blocked.iterdir()], ["root.crt.new"])
+        shutil.copytree(host.directory / [p.name for p in host.directory.glob("client-bob-*")][0], new)
+        (new / "root.crt").write_text("garbage")
+        self.assertEqual(host.ctl("client", "issue", "bob", "-o", new, "--renew").returncode, 1)
+        issued = json.loads(host.http("/v1/status")[1])["issuers"][0]["client_certificates"]
+        self.assertEqual([c["serial"] for c in issued], [told["serial"]])
+
+
 class Crls(Clients):
     def ready(self):
         host = self.with_clients()
