@@ -34,10 +34,8 @@ int show(const Session& session, const Result<json>& reply, std::string (*view)(
 
 void print_events(const Session& session, const json& page) {
   for (const json& event : page.value("events", json::array())) {
-    if (session.json())
-      session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-    else
-      session.print(cli::event_line(event, session.now(), session.style()));
+    if (session.json()) session.print_json_line(event);
+    else session.print(cli::event_line(event, session.now(), session.style()));
   }
 }
 

@@ -59,6 +59,8 @@ void Session::print(std::string_view text) const { std::fwrite(text.data(), 1, t
 void Session::print_json(const nlohmann::json& value) const { print(dump(value)); }
 void Session::print_json(const nlohmann::ordered_json& value) const { print(dump(value)); }
 
+void Session::print_json_line(const nlohmann::json& record) const { print(record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"); }
+
 void Session::warn(std::string_view text) const { fmt::print(stderr, "pgcertctl: {}\n", text); }
 
 int Session::report(const Error& error) const {
