@@ -424,7 +424,7 @@ Ending usage_error(const CLI::App& app, const CLI::ParseError& error) {
   // A monitoring system reads the line and the code, and nothing else.
   if (here.get_name() == "check" && here.get_parent() == &app) {
     const cli::CheckResult unknown = cli::check_unknown(words);
-    return {unknown.exit_code, unknown.line + "\n", err};
+    return {unknown.exit_code, cli::check_text(unknown, app.count("--json") > 0), err};
   }
   return {static_cast<int>(cli::ExitCode::usage), {}, err};
 }

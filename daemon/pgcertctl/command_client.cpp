@@ -13,6 +13,7 @@
 #include "ca/durable_file.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
+#include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/named_secret.hpp"
 #include "x509/certificate.hpp"
 #include "x509/pkcs12.hpp"
@@ -297,17 +298,26 @@ int run(const ClientList&, const Session& session) {
   return code(cli::ExitCode::done);
 }
 
+namespace {
+
+nlohmann::ordered_json trust_json(const std::string& bundle, const std::vector<x509::Certificate>& roots, const std::string& output) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const x509::Certificate& root : roots) list.push_back(to_json(root.facts()));
+  return {{"roots", std::move(list)}, {"pem", bundle}, {"file", output.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(printable(output, 4096))}};
+}
+
+}  // namespace
+
 int run(const TrustExport& command, const Session& session) {
   const auto bundle = session.client().get_text("/pki/root.crt");
   if (!bundle) return session.report(bundle.error());
   const auto roots = x509::parse_certificates(*bundle, "the trust bundle");
   if (!roots) return session.report(roots.error());
   for (const x509::Certificate& root : *roots) session.warn(fmt::format("{}  SHA-256 {}", printable(root.facts().subject, 200), root.facts().fingerprint_sha256));
-  if (command.output.empty()) {
-    session.print(*bundle);
-    return code(cli::ExitCode::done);
-  }
-  if (const auto written = ca::replace_file(command.output, *bundle, 0644); !written) return session.report(written.error());
+  if (!command.output.empty())
+    if (const auto written = ca::replace_file(command.output, *bundle, 0644); !written) return session.report(written.error());
+  if (session.json()) session.print_json(trust_json(*bundle, *roots, command.output));
+  else if (command.output.empty()) session.print(*bundle);
   return code(cli::ExitCode::done);
 }
 

@@ -96,16 +96,37 @@ int run(const RequestShow& command, const Session& session) {
   return code(cli::ExitCode::done);
 }
 
+namespace {
+
+// The paths that were written, in the order of the requests.
+Result<std::vector<std::string>> export_all(const std::vector<Asked>& asked, const RequestExport& command) {
+  std::vector<std::string> paths;
+  for (const Asked& one : asked) {
+    PGCERTD_TRY(std::string path, path_for(one, command, asked.size()));
+    PGCERTD_CHECK(ca::replace_file(path, one.pem, 0644));
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+json exported_json(const std::vector<Asked>& asked, const std::vector<std::string>& paths) {
+  json list = json::array();
+  for (std::size_t i = 0; i < asked.size(); ++i)
+    list.push_back({{"issuer", asked[i].issuer}, {"cluster", asked[i].cluster}, {"subject", asked[i].subject}, {"spki_sha256", asked[i].spki_sha256}, {"file", printable(paths[i], 4096)}});
+  return {{"requests", std::move(list)}};
+}
+
+}  // namespace
+
 int run(const RequestExport& command, const Session& session) {
   const auto asked = ask_for_requests(command.issuer, session);
   if (!asked) return session.report(asked.error());
-  for (const Asked& one : *asked) {
-    const auto path = path_for(one, command, asked->size());
-    if (!path) return session.report(path.error());
-    if (const auto written = ca::replace_file(*path, one.pem, 0644); !written) return session.report(written.error());
-    session.print(fmt::format("{}\n", printable(*path, 4096)));
-    session.warn(fmt::format("read this to whoever signs {}: {}", one.cluster.empty() ? "it" : "cluster " + one.cluster, aloud(one.spki_sha256)));
-  }
+  const auto paths = export_all(*asked, command);
+  if (!paths) return session.report(paths.error());
+  if (session.json()) session.print_json(exported_json(*asked, *paths));
+  else
+    for (const std::string& path : *paths) session.print(printable(path, 4096) + "\n");
+  for (const Asked& one : *asked) session.warn(fmt::format("read this to whoever signs {}: {}", one.cluster.empty() ? "it" : "cluster " + one.cluster, aloud(one.spki_sha256)));
   return code(cli::ExitCode::done);
 }
 

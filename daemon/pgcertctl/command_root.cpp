@@ -295,7 +295,8 @@ int run(const CaPasswd& command, const Session& session) {
   }
   const auto changed = ca::change_passphrase(command.root.root_dir, *before ? &**before : nullptr, after ? &*after : nullptr, session.now());
   if (!changed) return session.report(changed.error());
-  session.print(after ? "the root's key has the new passphrase\n" : "the root's key is NOT encrypted any more\n");
+  if (session.json()) session.print_json(Json{{"root_directory", printable(command.root.root_dir, 4096)}, {"encrypted", after.has_value()}});
+  else session.print(after ? "the root's key has the new passphrase\n" : "the root's key is NOT encrypted any more\n");
   session.warn("copies on other media still have the former one");
   return code(cli::ExitCode::done);
 }

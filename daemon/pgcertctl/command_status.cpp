@@ -75,10 +75,7 @@ int run(const Check& command, const Session& session) {
                                   .only = command.only,
                                   .stale_after = stale_after};
   const cli::CheckResult result = status ? cli::check(*status, options, session.now()) : cli::check_unknown(status.error().text());
-  if (session.json())
-    session.print_json(json{{"exit_code", result.exit_code}, {"line", result.line}});
-  else
-    session.print(result.line + "\n");
+  session.print(cli::check_text(result, session.json()));
   return result.exit_code;
 }
 

@@ -137,6 +137,10 @@ Summary judge(const json& status, const CheckOptions& options, TimePoint now) {
 
 CheckResult check_unknown(std::string_view reason) { return {3, "PGCERTD UNKNOWN - " + one_line(reason)}; }
 
+std::string check_text(const CheckResult& result, bool as_json) {
+  return (as_json ? json{{"exit_code", result.exit_code}, {"line", result.line}}.dump(2, ' ', false, json::error_handler_t::replace) : result.line) + "\n";
+}
+
 CheckResult check(const json& status, const CheckOptions& options, TimePoint now) {
   const auto made = time_at(status, "generated_at");
   if (!made || number_at(status, "schema") != 1)
