@@ -223,7 +223,9 @@ void add_judging(CLI::App& app, Command& command) {
 
 void add_looking(CLI::App& app, Command& command) {
   CLI::App& inspect = *app.add_subcommand("inspect", "what a file is and what PostgreSQL would say of it");
-  add_text(inspect, "FILE", bind<Inspect>(inspect, command)->target, "", "file, directory, or - for standard input")->required();
+  const auto inspected = bind<Inspect>(inspect, command);
+  inspect.add_option("FILE", inspected->targets, "files, directories, or - for standard input")->required()->type_name("");
+  add_text(inspect, "--passphrase", inspected->passphrase, "SOURCE", "opens PKCS#12 and keys: file:PATH or credential:NAME");
 
   CLI::App& probe = *app.add_subcommand("probe", "what a server serves, and who would connect to it");
   const auto values = bind<Probe>(probe, command);

@@ -68,7 +68,8 @@ struct Events {
 };
 struct Runway {};
 struct Inspect {
-  std::string target;
+  std::vector<std::string> targets;
+  std::string passphrase;
 };
 struct Probe {
   std::string target, root, name;

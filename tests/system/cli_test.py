@@ -445,6 +445,42 @@ class Inspect(InDirectory):
             self.assertEqual(done.returncode, code, done.err)
             self.assertRegex(done.err, r"\Apgcertctl: ")
 
+    def findings(self, *targets):
+        done = run("inspect", "--json", *targets)
+        files = json.loads(done.out)["files"]
+        self.assertEqual(done.returncode, 1 if any(f["findings"] for f in files) else 0)
+        return {pathlib.Path(f["path"]).name: f["findings"] for f in files}
+
+    def test_the_mode_of_a_key(self):
+        both = self.write("both.pem", self.path("a.crt").read_bytes() + self.path("a.key").read_bytes(), 0o644)
+        for permissions, wrong in ((0o600, False), (0o400, False), (0o640, os.geteuid() != 0), (0o644, True), (0o660, True)):
+            self.path("a.key").chmod(permissions)
+            found = self.findings(self.path("a.key"))["a.key"]
+            self.assertEqual([f"its mode is {permissions:04o}" in f for f in found], [True] if wrong else [], oct(permissions))
+        self.assertIn("its mode is 0644", self.findings(both)["both.pem"][0])
+        self.path("a.crt").chmod(0o644)
+        self.assertEqual(self.findings(self.path("a.crt"))["a.crt"], [], "a certificate is public")
+
+    def test_a_key_beside_a_certificate(self):
+        self.assertEqual(self.findings(self.directory), {"a.crt": [], "a.key": []})
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.path("b.pem"))
+        self.path("b.pem").chmod(0o600)
+        self.assertEqual(self.findings(self.directory)["b.pem"], [], "which one it is for is not known")
+        self.assertIn("key values mismatch", self.findings(self.path("a.crt"), self.path("b.pem"))["b.pem"][0])
+        self.path("b.pem").rename(self.path("a.key"))
+        self.assertIn("key values mismatch", self.findings(self.directory)["a.key"][0])
+        self.assertEqual(self.findings(self.path("a.key"))["a.key"], [])
+
+    def test_what_is_in_a_pkcs12_file(self):
+        self.write("word", "word\n")
+        bundle = self.write("a.p12", openssl("pkcs12", "-export", "-in", self.path("a.crt"), "-inkey", self.path("a.key"), "-passout", "pass:word"))
+        self.assertIn("--passphrase", run("inspect", bundle).out)
+        shown = run("inspect", bundle, "--passphrase", f"file:{self.path('word')}").out
+        self.assertIn("CN=db1.example.org", shown)
+        self.assertIn("ecdsa-p256", shown)
+        self.write("word", "other\n")
+        self.assertIn("the passphrase is another one", run("inspect", bundle, "--passphrase", f"file:{self.path('word')}").out.replace("\n", " ").replace("  ", " "))
+
     def test_hostile_names_stay_on_the_page(self):
         evil = "evil\x1b[2J\u202e" + "X" * 40
         openssl("req", "-x509", "-key", self.path("a.key"), "-out", self.path("e.crt"), "-utf8", "-subj", "/CN=" + evil, "-days", 1)
