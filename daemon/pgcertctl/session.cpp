@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "cli/remedy.hpp"
 #include "cli/terminal.hpp"
 #include "config/load.hpp"
 
@@ -65,7 +66,7 @@ void Session::warn(std::string_view text) const { fmt::print(stderr, "pgcertctl:
 
 int Session::report(const Error& error) const {
   warn(error.text());
-  if (!error.remedy.empty()) fmt::print(stderr, "  remedy: {}\n", error.remedy);
+  if (const std::string remedy = cli::remedy_of(error); !remedy.empty()) fmt::print(stderr, "  remedy: {}\n", remedy);
   return code(cli::exit_code(error.code));
 }
 
