@@ -11,6 +11,7 @@
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_text.hpp"
 #include "pgcertctl/read_input.hpp"
+#include "pgcertctl/waiting_files.hpp"
 #include "x509/bundle.hpp"
 #include "x509/pem.hpp"
 
@@ -19,10 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-struct Asked {
-  std::string issuer, cluster, pem, spki_sha256, subject, since;
-};
-
 // Issuers that have a root elsewhere; or the one that is named.
 Result<std::vector<std::string>> issuers_with_a_root(const std::string& named, const Session& session) {
   if (!named.empty()) return std::vector{named};
@@ -30,12 +27,11 @@ Result<std::vector<std::string>> issuers_with_a_root(const std::string& named, c
   std::vector<std::string> out;
   for (const json& issuer : status.value("issuers", json::array()))
     if (issuer.value("type", "") != "self-signed") out.push_back(issuer.value("name", ""));
-  if (out.empty()) return fail(Errc::not_found, "no issuer of this host has a root elsewhere");
+  if (out.empty()) return fail(Errc::not_found, "no issuer of this host has a root elsewhere", "pgcertctl status shows the issuers");
   return out;
 }
 
-Result<std::vector<Asked>> ask_for_requests(const std::string& named, const Session& session) {
-  PGCERTD_TRY(const auto issuers, issuers_with_a_root(named, session));
+Result<std::vector<Asked>> ask_daemon(const std::vector<std::string>& issuers, const Session& session) {
   std::vector<Asked> out;
   for (const std::string& issuer : issuers) {
     PGCERTD_TRY(const json reply, session.client().post("/v1/requests/export", {{"issuer", issuer}}));
@@ -44,6 +40,13 @@ Result<std::vector<Asked>> ask_for_requests(const std::string& named, const Sess
   }
   if (out.empty()) return fail(Errc::not_found, "no request waits for a root", "pgcertctl runway tells when the next one will");
   return out;
+}
+
+Result<std::vector<Asked>> ask_for_requests(const std::string& named, const Session& session) {
+  const auto issuers = issuers_with_a_root(named, session);
+  auto asked = issuers ? ask_daemon(*issuers, session) : Result<std::vector<Asked>>(fail(issuers.error()));
+  if (!asked && asked.error().code == Errc::network) return waiting_in_files(named, asked.error(), session);
+  return asked;
 }
 
 std::string file_name(const Asked& one) {
@@ -75,7 +78,8 @@ std::string shown(const Asked& one) {
 }  // namespace
 
 int run(const RequestList&, const Session& session) {
-  const auto status = session.client().get("/v1/status");
+  auto status = session.client().get("/v1/status");
+  if (!status && status.error().code == Errc::network) status = issuers_in_files(status.error(), session);
   if (!status) return session.report(status.error());
   if (session.json()) session.print_json(cli::requests_of(*status));
   else session.print(cli::requests_view(*status, session.now(), session.style()));

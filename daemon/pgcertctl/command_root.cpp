@@ -271,7 +271,6 @@ int run(const CaCrl& command, const Session& session) {
 }
 
 int run(const CaSession& command, const Session& session) {
-  if (command.record == command.output) return session.report(make_error(Errc::invalid, "--record names the file of -o", "name another file with --record"));
   auto root = open_root(command.root, {command.output, command.record}, session);
   if (!root) return session.report(root.error());
   const auto done = visit(*root, command, session);
@@ -280,7 +279,7 @@ int run(const CaSession& command, const Session& session) {
   if (!command.record.empty())
     if (const auto written = write_out(command.record, record); !written) return session.report(written.error());
   if (session.json()) session.print_json(Json{{"signed", made_json(done->made)}, {"crl", to_json(done->crl.facts())}, {"output", printable(command.output, 4096)}, {"log_head", root->log().head()}});
-  else session.print(record);
+  else session.print(record + fmt::format("\nTo be carried back: {}\n", printable(command.output, 4096)));
   return code(cli::ExitCode::done);
 }
 

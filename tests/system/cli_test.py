@@ -78,7 +78,7 @@ class Usage(unittest.TestCase):
                                  (["pause", "main", "--for", "3x", "--reason", "r"], "no duration"), (["pause", "main", "--for", "2h"], "--reason"),
                                  (["pause", "main", "--reason", "r"], "--for"), (["status", "--color", "pink"], "--color"), (["status", "--timeout", "soon"], "no duration"),
                                  (["ca", "init"], "--root-dir"), (["ca", "init", "--root-dir", "x", "--days", "0"], "--days"),
-                                 (["ca", "init", "--root-dir", "x", "--key-type", "ed25519"], "no key type of a CA"),
+                                 (["ca", "init", "--root-dir", "x", "--key-type", "ed25519"], "no key type"),
                                  (["ca", "init", "--root-dir", "x", "--passphrase", "file:y", "--no-passphrase"], "--passphrase"),
                                  (["ca", "init", "--root-dir", "x", "--issuing-passphrase", "file:y"], "--issuing-dir"),
                                  (["probe", "host:99999"], "99999"), (["probe", ""], ""), (["\x1b[31mred"], "\\x1b[31mred")]:
@@ -88,6 +88,32 @@ class Usage(unittest.TestCase):
                 self.assertEqual(done.out, "")
                 self.assertIn(words, done.err)
                 self.assertNotIn("\x1b", done.err)
+
+    def test_a_value_that_cannot_be_meant_is_wrong_usage(self):
+        """Before a daemon, a file or a terminal is asked."""
+        issue, sign, init = ("client", "issue", "x", "-o", "d"), ("ca", "sign", "--root-dir", "r", "q.csr", "-o", "o"), ("ca", "init", "--root-dir", "r")
+        for words, said in ((("status", ""), "CLUSTER"), (("rotate", ""), "CLUSTER"), (("pause", "main", "--for", "0s", "--reason", "r"), "no time at all"), (("pause", "main", "--for", "2h", "--reason", ""), "--reason"),
+                            (("--timeout", "0s", "status"), "no time at all"), (("--socket", "", "status"), "--socket"), (("--config", "", "status"), "--config"), (("revoke", "", "--reason", "superseded"), "SERIAL"),
+                            (("revoke", "--role", "", "--reason", "superseded"), "--role"), (("client", "issue", "", "-o", "d"), "ROLE"), (("client", "issue", "x" * 65, "-o", "d"), "65 bytes"), ((*issue, "--lifetime", "0s"), "--lifetime"),
+                            ((*issue, "--format", "pkcs12"), "--passphrase"), ((*issue, "--passphrase", "file:word"), "--format pkcs12"), ((*issue, "--format", "pkcs12", "--passphrase", "hunter2"), "never as itself"),
+                            ((*issue, "--renew", "--key-type", "rsa-2048"), "--key-type"), (("trust", "export", "-o", ""), "--output"), (("crl", "import", ""), "FILE"), (("inspect", ""), "FILE"), (("inspect", "x", "--passphrase", "hunter2"), "never as itself"),
+                            (("setup", "--data-directory", "none"), "no absolute path"), (("setup", "sql", "--role", ""), "--role"), ((*init, "--common-name", "x" * 65), "65 bytes"), ((*init, "--passphrase", "file:"), "never as itself"),
+                            ((*init, "--passphrase", "file:w", "--root-key", "foo"), "pkcs11:"), (("ca", "show", ""), "DIR"), ((*sign, "--names", "a b"), "a b"), ((*sign, "--role", "x"), "--profile client"),
+                            ((*sign, "--profile", "client", "--names", "a"), "--profile server"), ((*sign, "--passphrase", "hunter2"), "never as itself"), (("ca", "crl", "--root-dir", ""), "--root-dir"),
+                            (("ca", "session", "--root-dir", "r", "-o", "o", "--record", "o"), "--record"), (("ca", "session", "--root-dir", "r", "--record", "back.pem"), "--record"),
+                            (("ca", "passwd", "--root-dir", "r", "--new-passphrase", "hunter2"), "never as itself"), (("events", "--verify", "--head", "zz"), "hexadecimal"), (("request", "export", "-o", ""), "--output")):
+            with self.subTest(words):
+                done = run(*words)
+                self.assertEqual((done.returncode, done.out), (2, ""), done.err)
+                self.assertIn(said, done.err)
+                self.assertRegex(done.err, r"\Apgcertctl: .+\n  see: pgcertctl .*--help\n\Z")
+                self.assertNotIn("hunter2", done.err)
+
+    def test_quickstart_refuses_what_is_no_port_before_it_does_anything(self):
+        for words in (("--port", "abc"), ("--port", "0"), ("--port", "65535"), ("--port",), ("--dir",), ("--build", "/nonexistent"), ("--nonsense",)):
+            done = subprocess.run([ROOT / "packaging" / "quickstart", *words], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+            self.assertIn("quickstart: ", done.stderr)
 
     def test_usage_of_check_is_unknown(self):
         for arguments in (["check", "--nonsense"], ["check", "-w", "soon"], ["check", "--only", "crl-expird"], ["check", "a", "b"]):
@@ -232,12 +258,12 @@ class CaInit(InDirectory):
                                 (["--root-dir", "", "--no-passphrase"], 2),
                                 (["--root-dir", self.path("r"), "--issuing-dir", self.path("r"), "--no-passphrase"], 1),
                                 (["--root-dir", self.path("r"), "--issuing-dir", self.path("r/i"), "--no-passphrase"], 1),
-                                (["--root-dir", self.path("r"), "--passphrase", "hunter2"], 1),
+                                (["--root-dir", self.path("r"), "--passphrase", "hunter2"], 2),
                                 (["--root-dir", self.path("r"), "--passphrase", f"file:{self.path('open')}"], 5),
                                 (["--root-dir", self.path("r"), "--passphrase", f"file:{self.path('empty')}"], 1),
                                 (["--root-dir", self.path("r"), "--passphrase", f"file:{self.path('gone')}"], 3),
                                 (["--root-dir", self.path("r"), "--passphrase", "credential:ca"], 3),
-                                (["--root-dir", self.path("r"), "--passphrase", "credential:../ca"], 1)]:
+                                (["--root-dir", self.path("r"), "--passphrase", "credential:../ca"], 2)]:
             with self.subTest(arguments):
                 done = run("ca", "init", *arguments)
                 self.assertEqual(done.returncode, code, done.err)
@@ -267,6 +293,13 @@ class CaInit(InDirectory):
         shown = json.loads(run("ca", "show", self.path("issuing"), "--json").out)
         self.assertEqual((shown["kind"], shown["revoked"]), ("issuing", 0))
         self.assertEqual(run("ca", "show", self.path("none")).returncode, 3)
+        config = self.write("pgcertd.toml", f'[issuer.local]\ntype = "local"\ndirectory = "{self.path("issuing")}"\n[issuer.gone]\ntype = "local"\ndirectory = "{self.path("none")}"\n')
+        done = run("ca", "show", "--config", config)
+        self.assertEqual(done.returncode, 3, done.err)
+        self.assertIn("issuer gone", done.err)
+        self.assertIn(f"issuer local in {self.path('issuing')}\nissuing CA\n", done.out)
+        self.assertEqual([i["ca"]["kind"] for i in json.loads(run("ca", "show", "--config", config, "--json").out)["issuers"]], ["issuing"])
+        self.assertIn("remedy: name a directory", run("ca", "show", "--config", self.path("none")).err)
         self.assertEqual(run("ca", "show", self.directory).returncode, 1)
 
 
@@ -306,21 +339,22 @@ class OutputOfTheRoot(InDirectory):
                     self.assertIn(words, done.err)
                     self.assertIn(f'"{path}"', done.err)
                     self.assertNotIn(".new", done.err)
-        self.assertEqual(self.visit("-o", good, "--record", good).returncode, 1)
+        self.assertEqual(self.visit("-o", good, "--record", good).returncode, 2)
         self.assertEqual((self.log(), self.path("root/root.crl").read_bytes(), good.exists(), os.readlink(device)), (before, crl, False, "/dev/null"))
         self.assertEqual([p.name for p in self.directory.rglob("*.new")], [])
         done = self.visit("-o", good, "--record", self.path("record.txt"))
         self.assertEqual(done.returncode, 0, done.err)
         self.assertEqual(len(self.log()), len(before) + 2)
 
+    def test_a_visit_without_a_named_output_writes_back_pem(self):
+        done = run("ca", "session", *self.root, cwd=self.path("d"))
+        self.assertEqual(done.returncode, 0, done.err)
+        self.assertIn("To be carried back: back.pem", done.out)
+        self.assertIn(b"BEGIN X509 CRL", self.path("d/back.pem").read_bytes())
+
     def test_nor_is_the_passphrase_asked_for(self):
         done = run("ca", "crl", "--root-dir", self.path("root"), "-o", self.path("none/crl.pem"))   # no terminal: it would be refused
         self.assertEqual(done.returncode, 3, done.err)
-
-    def test_an_issuing_ca_is_not_begun_without_a_place_for_its_request(self):
-        done = run("ca", "init", "--issuing-dir", self.path("issuing"), "--root-cert", self.path("root/root.crt"), "-o", self.path("none/issuing.csr"))
-        self.assertEqual(done.returncode, 3, done.err)
-        self.assertFalse(self.path("issuing").exists())
 
 
 class OnATerminal(InDirectory):
@@ -513,6 +547,10 @@ class Config(InDirectory):
         self.assertIn("check_interval", done.out)
         self.assertFalse(json.loads(run("config", "check", "--config", bad, "--json").out)["valid"])
         self.assertEqual(run("config", "check", "--config", self.path("none.toml")).returncode, 3)
+        for words in ((), ("--json",)):
+            shown = run("config", "show", "--config", bad, *words)
+            self.assertEqual((shown.returncode, shown.out), (1, ""))
+            self.assertIn(f"{bad}:2:", shown.err)
 
 
 class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -675,6 +713,47 @@ class WithoutDaemon(InDirectory):
         self.assertEqual(done.returncode, 3)
         self.assertRegex(done.out, r"\APGCERTD UNKNOWN - [^\n]*none\.sock[^\n]*\n\Z")
         self.assertIn("not reachable", run("version", "--socket", self.path("none.sock")).out)
+
+
+    def test_requests_are_shown_by_the_files_alone(self):
+        self.assertEqual(run("ca", "init", "--root-dir", self.path("root"), "--issuing-dir", self.path("issuing"), "--no-passphrase").returncode, 0)
+        self.assertEqual(run("ca", "init", "--issuing-dir", self.path("waiting"), "--root-cert", self.path("root/root.crt"), "-o", self.path("w.csr")).returncode, 0)
+        config = self.write("pgcertd.toml", f'[daemon]\nruntime_directory = "{self.path("run")}"\n[issuer.waits]\ntype = "local"\ndirectory = "{self.path("waiting")}"\n'
+                                            f'[issuer.works]\ntype = "local"\ndirectory = "{self.path("issuing")}"\n')
+        done = run("request", "list", "--config", config)
+        self.assertEqual(done.returncode, 0, done.err)
+        self.assertIn("the daemon is not reachable", done.err)
+        self.assertRegex(done.out, r"the issuing CA +waits ")
+        self.assertRegex(done.out, r"works +- +20")
+        self.assertEqual([len(i["pending_requests"]) for i in json.loads(run("request", "list", "--config", config, "--json").out)], [1, 0])
+        shown = json.loads(run("request", "show", "--config", config, "--json").out)
+        self.assertEqual([(one["issuer"], one["request"]) for one in shown], [("waits", self.path("w.csr").read_text())])
+        self.assertEqual(run("request", "export", "--config", config, "-o", self.path("out.csr")).returncode, 0)
+        self.assertEqual(self.path("out.csr").read_bytes(), self.path("w.csr").read_bytes())
+        for words in (("show", "--issuer", "works"), ("export", "--issuer", "other"), ("list", "--config", self.path("none"))):
+            done = run("request", *(words if "--config" in words else (*words, "--config", config)))
+            self.assertEqual((done.returncode, done.out), (4, ""), done.err)
+            self.assertIn("remedy: ", done.err)
+            self.assertIn("issuing.csr", done.err)
+
+    def test_every_error_has_a_remedy(self):
+        garbage, empty, none = self.write("garbage", "garbage\n"), self.path("empty"), self.path("none")
+        empty.mkdir()
+        self.assertEqual(run("ca", "init", "--root-dir", self.path("root"), "--issuing-dir", self.path("issuing"), "--no-passphrase").returncode, 0)
+        root, issuing, sign = self.path("root"), self.path("issuing"), ("ca", "sign", "--root-dir", self.path("root"), "-o", self.path("o"))
+        for words in (("status",), ("trust", "export"), ("client", "list"), ("crl", "show"), ("audit",), ("permissions", "check"), ("request", "list"), ("revoke", "zz", "--reason", "superseded"), ("revoke", garbage, "--reason", "superseded"),
+                      ("crl", "import", none), ("crl", "import", garbage), ("request", "import", none), ("request", "import", garbage), ("inspect", none), ("inspect", empty), ("probe", "localhost", "--root", none),
+                      ("probe", "localhost", "--root", garbage), ("ca", "show", none), ("ca", "show", empty), ("ca", "show", garbage), (*sign, none), (*sign, garbage), (*sign, empty), (*sign, "--policy", garbage, none),
+                      ("ca", "sign", "--root-dir", none, garbage, "-o", self.path("o")), ("ca", "sign", "--root-dir", issuing, garbage, "-o", self.path("o")), ("ca", "crl", "--root-dir", root, "-o", empty),
+                      ("ca", "crl", "--root-dir", root, "-o", none / "x"), ("ca", "verify-log", "--root-dir", none), ("ca", "verify-log", "--root-dir", issuing), ("ca", "passwd", "--root-dir", root),
+                      ("ca", "passwd", "--root-dir", root, "--new-passphrase", f"file:{none}"), ("ca", "init", "--root-dir", root, "--no-passphrase"), ("ca", "init", "--root-dir", none / "r", "--no-passphrase"),
+                      ("ca", "init", "--root-dir", none, "--issuing-dir", none, "--no-passphrase"), ("ca", "init", "--root-dir", none), ("ca", "init", "--root-cert", garbage, "--issuing-dir", none),
+                      ("client", "issue", "x", "-o", none / "d"), ("client", "issue", "x", "-o", garbage), ("client", "issue", "x", "-o", empty, "--renew"), ("config", "check", "--config", none), ("config", "show", "--config", empty),
+                      ("setup", "--dry-run", "--data-directory", none)):
+            with self.subTest(words):
+                done = run("--socket", self.path("none.sock"), *words)
+                self.assertNotIn(done.returncode, (0, 2), done.out + done.err)
+                self.assertRegex(done.err, r"(?m)^pgcertctl: .+\n(.+\n)*  remedy: .+$")
 
 
 @unittest.skipIf(POSTGRES is None, "PostgreSQL's server programs are not installed")
