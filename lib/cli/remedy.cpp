@@ -23,6 +23,7 @@ std::string_view by_system(int sys_errno) {
 
 std::string_view by_code(Errc code) {
   switch (code) {
+    case Errc::not_found: return "pgcertctl status lists what there is";
     case Errc::permission: return "run it as root, or as a user who may";
     case Errc::parse: return "give a file of the kind that is asked for: pgcertctl inspect FILE tells what one is";
     case Errc::database: return "restore the file from a backup";

@@ -247,6 +247,19 @@ class Operator(HostTest):
         self.assertEqual(host.ctl("status").returncode, 4)
         self.assertEqual(host.ctl("check").returncode, 3)
 
+    def test_a_name_or_time_that_the_daemon_refuses_comes_with_its_remedy(self):
+        host = self.host()
+        host.start().wait_proved()
+        for words in (("status", "other"), ("rotate", "other"), ("pause", "other", "--for", "2h", "--reason", "r"), ("resume", "other"), ("takeover", "other"), ("rollback", "other"), ("audit", "other"), ("permissions", "check", "other"),
+                      ("revoke", "00ff", "--reason", "superseded"), ("revoke", "--role", "nobody", "--reason", "superseded"), ("crl", "refresh", "--issuer", "other"), ("request", "export", "--issuer", "other"),
+                      ("client", "issue", "alice", "-o", host.directory / "x", "--issuer", "other")):
+            done = host.ctl(*words)
+            self.assertEqual((done.returncode, done.stdout), (3, ""), done.stderr)
+            self.assertIn("\n  remedy: ", done.stderr, words)
+        done = host.ctl("pause", "main", "--for", "100000d", "--reason", "r")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("\n  remedy: ", done.stderr)
+
     def test_a_pass_that_is_waited_for_ends_when_nothing_is_left_to_do(self):
         host = self.host()
         host.configure(daemon='check_interval = "1h"')
