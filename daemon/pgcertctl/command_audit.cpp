@@ -38,7 +38,7 @@ struct Which {
 
 struct Asking {
   json (*pick)(const json& reply);
-  std::string (*show)(const std::string& cluster, const json& items, const cli::Style& style);
+  std::string (*show)(const std::string& cluster, const json& items, TimePoint now, const cli::Style& style);
   bool (*objects)(const json& items);
 };
 
@@ -57,7 +57,7 @@ int for_each_cluster(const Session& session, const Which& which, const Asking& a
     }
     json items = asking.pick(*reply);
     if (asking.objects(items)) worst = std::max(worst, code(cli::ExitCode::failed));
-    if (!session.json()) session.print(asking.show(name, items, session.style()));
+    if (!session.json()) session.print(asking.show(name, items, session.now(), session.style()));
     all[name] = std::move(items);
   }
   if (session.json()) session.print_json(json{{"clusters", std::move(all)}});

@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "ca/durable_file.hpp"
+#include "cli/moments.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
@@ -286,7 +287,7 @@ int run(const ClientIssue& command, const Session& session) {
     session.print_json(json{{"role", command.role}, {"serial", text_of(written->reply, "serial")}, {"not_after", text_of(written->reply, "not_after")},
                             {"root_sha256", text_of(written->reply, "root_sha256")}, {"files", written->paths}});
   else
-    session.print(issued_text(*written, command));
+    session.print(cli::with_relative_times(issued_text(*written, command), session.now()));
   return code(cli::ExitCode::done);
 }
 

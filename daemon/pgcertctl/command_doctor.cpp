@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/moments.hpp"
 #include "cli/remedy.hpp"
 #include "cli/table.hpp"
 #include "config/load.hpp"
@@ -50,7 +51,7 @@ class Doctor {
   void directories() {
     if (!config_) return;
     for (const auto& [name, issuer] : config_->issuers)
-      if (issuer.type == IssuerType::local) out_.push_back(examine_issuer(issuer, config_->daemon.state_directory, session_.now()));
+      if (issuer.type == IssuerType::local) out_.push_back(examine_issuer(issuer, config_->daemon.state_directory));
   }
 
   void daemon() {
@@ -126,7 +127,7 @@ json checked_json(const std::vector<Checked>& all) {
 
 std::string checked_text(const std::vector<Checked>& all, const Session& session) {
   cli::Table table({"CHECK", "", "WHAT WAS FOUND"});
-  for (const Checked& one : all) table.add({one.what, {word(one.verdict), tone(one.verdict)}, one.remedy.empty() ? one.words : one.words + "; remedy: " + one.remedy});
+  for (const Checked& one : all) table.add({one.what, {word(one.verdict), tone(one.verdict)}, cli::with_relative_times(one.remedy.empty() ? one.words : one.words + "; remedy: " + one.remedy, session.now())});
   return table.render(session.style());
 }
 

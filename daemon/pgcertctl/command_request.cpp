@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "ca/durable_file.hpp"
+#include "cli/moments.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/asking.hpp"
 #include "pgcertctl/commands.hpp"
@@ -70,9 +71,9 @@ Result<std::string> path_for(const Asked& one, const RequestExport& command, std
   return fail(Errc::invalid, fmt::format("{} requests wait, and \"{}\" is no directory", count, printable(command.output, 4096)), "name a directory, or one issuer with --issuer");
 }
 
-std::string shown(const Asked& one) {
+std::string shown(const Asked& one, TimePoint now) {
   return fmt::format("issuer         {}\n{}subject        {}\nwaits since    {}\nkey's SHA-256  {}\n{}", printable(one.issuer, 63), one.cluster.empty() ? "" : fmt::format("cluster        {}\n", printable(one.cluster, 63)),
-                     printable(one.subject, 200), printable(one.since, 40), aloud(one.spki_sha256), one.pem);
+                     printable(one.subject, 200), cli::with_relative_times(printable(one.since, 40), now), aloud(one.spki_sha256), one.pem);
 }
 
 }  // namespace
@@ -93,7 +94,7 @@ int run(const RequestShow& command, const Session& session) {
   std::string text;
   for (const Asked& one : *asked) {
     list.push_back({{"issuer", one.issuer}, {"cluster", one.cluster}, {"subject", one.subject}, {"spki_sha256", one.spki_sha256}, {"request", one.pem}});
-    text += (text.empty() ? "" : "\n") + shown(one);
+    text += (text.empty() ? "" : "\n") + shown(one, session.now());
   }
   if (session.json()) session.print_json(list);
   else session.print(text);

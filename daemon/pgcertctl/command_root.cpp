@@ -10,6 +10,7 @@
 #include "ca/durable_file.hpp"
 #include "ca/root_ca.hpp"
 #include "cli/layout.hpp"
+#include "cli/moments.hpp"
 #include "cli/terminal.hpp"
 #include "config/policy.hpp"
 #include "pgcertctl/asking.hpp"
@@ -254,7 +255,7 @@ int run(const CaSign& command, const Session& session) {
   if (const auto written = write_bundle(command.output, *made, root->certificate(), *crl); !written) return session.report(written.error());
   if (session.json()) session.print_json(Json{{"signed", made_json(*made)}, {"output", printable(command.output, 4096)}, {"log_head", root->log().head()}});
   else
-    for (const x509::Certificate& one : *made) session.print(made_text(one));
+    for (const x509::Certificate& one : *made) session.print(cli::with_relative_times(made_text(one), session.now()));
   return code(cli::ExitCode::done);
 }
 
@@ -266,7 +267,7 @@ int run(const CaCrl& command, const Session& session) {
   if (!command.output.empty())
     if (const auto written = write_out(command.output, crl->pem()); !written) return session.report(written.error());
   if (session.json()) session.print_json(to_json(crl->facts()));
-  else session.print(crl_text(*crl));
+  else session.print(cli::with_relative_times(crl_text(*crl), session.now()));
   return code(cli::ExitCode::done);
 }
 
@@ -279,7 +280,7 @@ int run(const CaSession& command, const Session& session) {
   if (!command.record.empty())
     if (const auto written = write_out(command.record, record); !written) return session.report(written.error());
   if (session.json()) session.print_json(Json{{"signed", made_json(done->made)}, {"crl", to_json(done->crl.facts())}, {"output", printable(command.output, 4096)}, {"log_head", root->log().head()}});
-  else session.print(record + fmt::format("\nTo be carried back: {}\n", printable(command.output, 4096)));
+  else session.print(cli::with_relative_times(record, session.now()) + fmt::format("\nTo be carried back: {}\n", printable(command.output, 4096)));
   return code(cli::ExitCode::done);
 }
 
@@ -309,7 +310,7 @@ int run(const CaVerifyLog& command, const Session& session) {
     session.print_json(Json{{"entries", list}, {"head", log->head()}});
     return code(cli::ExitCode::done);
   }
-  for (const ca::LogEntry& entry : log->entries()) session.print(fmt::format("{} {} {}\n", entry.number, to_rfc3339(entry.at), entry.text));
+  for (const ca::LogEntry& entry : log->entries()) session.print(cli::with_relative_times(fmt::format("{} {} {}\n", entry.number, to_rfc3339(entry.at), entry.text), session.now()));
   session.print(log->entries().empty() ? std::string("the log is empty: the root was made by another version, and not used since\n")
                                        : fmt::format("\n{} lines fit; the last hash, to compare with the record on paper:\n  {}\n", log->entries().size(), aloud(log->head())));
   return code(cli::ExitCode::done);

@@ -133,13 +133,13 @@ int ask_and_watch(const Session& session, const std::string& cluster, const Wish
 
 int run(const Rotate& command, const Session& session) {
   const json body{{"force", command.force}, {"dry_run", command.dry_run}};
-  const auto shown = [&](const json& reply) { return command.dry_run ? cli::plan_view(reply, session.now(), session.style()) : words(reply) + "\n"; };
+  const auto shown = [&](const json& reply) { return command.dry_run ? cli::plan_view(reply, session.now(), session.style()) : words(reply, session.now()) + "\n"; };
   return ask_and_watch(session, command.cluster, {"rotate", body, command.wait && !command.dry_run, cli::Watched::rotation}, shown);
 }
 
 int run(const Rollback& command, const Session& session) {
   return ask_and_watch(session, command.cluster, {"rollback", json::object(), command.wait, cli::Watched::rollback},
-                       [](const json& reply) { return words(reply) + "\n"; });
+                       [&](const json& reply) { return words(reply, session.now()) + "\n"; });
 }
 
 int run(const Pause& command, const Session& session) {

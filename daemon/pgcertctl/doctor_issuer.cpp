@@ -11,7 +11,6 @@
 #include "cli/remedy.hpp"
 #include "core/permissions.hpp"
 #include "files/host.hpp"
-#include "pgcertctl/facts_text.hpp"
 #include "service/credentials.hpp"
 #include "x509/verify.hpp"
 
@@ -63,7 +62,7 @@ std::string_view key_words(const IssuerConfig& issuer, const ca::CaDirectorySeen
 
 }  // namespace
 
-Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon, TimePoint now) {
+Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon) {
   const std::string what = "issuer " + issuer.name;
   const auto bad = [&](const Error& error) { return Checked{what, Verdict::bad, error.text(), cli::remedy_of(error)}; };
   const auto not_ours = [&] { return Checked{what, Verdict::unknown, "its directory may not be looked at by this user", "run it as root"}; };
@@ -75,7 +74,7 @@ Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon, Ti
   const auto key = check_key(issuer, *seen, daemon);
   if (!key && key.error().code == Errc::permission) return not_ours();
   if (!key) return bad(key.error());
-  return {what, Verdict::good, fmt::format("issuing CA until {}, {} certificates, {}", moment_text(seen->certificate.not_after, now), seen->issued, key_words(issuer, *seen)), {}};
+  return {what, Verdict::good, fmt::format("issuing CA until {}, {} certificates, {}", to_rfc3339(seen->certificate.not_after), seen->issued, key_words(issuer, *seen)), {}};
 }
 
 }  // namespace pgcertd::ctl

@@ -17,6 +17,6 @@ struct Checked {
 };
 
 // `daemon` is a directory that belongs to whom the daemon runs as, who must be able to read the key.
-Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon, TimePoint now);
+Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon);
 
 }  // namespace pgcertd::ctl

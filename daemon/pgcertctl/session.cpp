@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "cli/moments.hpp"
 #include "cli/remedy.hpp"
 #include "cli/terminal.hpp"
 #include "config/load.hpp"
@@ -65,7 +66,7 @@ void Session::print_json_line(const nlohmann::json& record) const { print(record
 void Session::warn(std::string_view text) const { fmt::print(stderr, "pgcertctl: {}\n", text); }
 
 int Session::report(const Error& error) const {
-  warn(error.text());
+  warn(cli::with_relative_times(error.text(), now()));
   if (const std::string remedy = cli::remedy_of(error); !remedy.empty()) fmt::print(stderr, "  remedy: {}\n", remedy);
   return code(cli::exit_code(error.code));
 }

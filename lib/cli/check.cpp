@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/moments.hpp"
 #include "core/finding.hpp"
 
 namespace pgcertd::cli {
@@ -152,7 +153,7 @@ CheckResult check(const json& status, const CheckOptions& options, TimePoint now
     return check_unknown(options.cluster.empty() ? "no cluster is configured" : "there is no cluster \"" + options.cluster + "\"");
   const Judgement& judgement = summary.judgement;
   std::string words = judgement.said == 0 ? summary.fine : judgement.worst_words;
-  words = one_line(words);
+  words = with_relative_times(one_line(words), now);
   if (judgement.said > 1) words += fmt::format(" (and {} more)", judgement.said - 1);
   return {plugin_code(judgement.severity),
           fmt::format("PGCERTD {} - {} |{}", plugin_word(judgement.severity), words, summary.numbers)};

@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/layout.hpp"
+#include "cli/moments.hpp"
 #include "cli/table.hpp"
 #include "cli/views.hpp"
 #include "core/audit.hpp"
@@ -19,11 +20,11 @@ constexpr std::size_t indent = 2;
 
 std::string named(std::string_view what, const std::string& text) { return text.empty() ? "" : paragraph(fmt::format("{}: {}", what, printable(text, 1000)), 2 * indent); }
 
-std::string finding_text(const json& finding, const Style& style) {
+std::string finding_text(const json& finding, TimePoint now, const Style& style) {
   const std::string word = text_at(finding, "code"), severity = text_at(finding, "severity");
   const auto code = parse_problem_code(word);
   std::string out = fmt::format("{} {}\n", style.paint(severity_tone(severity), printable(severity, 16)), style.paint(Tone::strong, printable(word, 40)));
-  out += paragraph(printable(text_at(finding, "message"), 1000), indent);
+  out += paragraph(with_relative_times(printable(text_at(finding, "message"), 1000), now), indent);
   if (code) out += named("effect", std::string{row(*code).effect});
   return out + named("remedy", text_at(finding, "remedy"));
 }
@@ -58,18 +59,18 @@ json audit_findings(const json& reply) {
   return out;
 }
 
-std::string audit_view(const std::string& cluster, const json& findings, const Style& style) {
+std::string audit_view(const std::string& cluster, const json& findings, TimePoint now, const Style& style) {
   const std::string name = style.paint(Tone::strong, printable(cluster, 63));
   if (findings.empty()) return fmt::format("{}: nothing to object to\n", name);
   const bool blind = holds(findings, ProblemCode::server_unreachable);
   std::string out = blind ? fmt::format("{}: could not be looked at; settings, pg_hba.conf and sessions are not judged\n", name) : fmt::format("{}: {} finding(s)\n", name, findings.size());
-  for (const json& finding : findings) out += "\n" + finding_text(finding, style);
+  for (const json& finding : findings) out += "\n" + finding_text(finding, now, style);
   return out;
 }
 
 bool permissions_object(const json& files) { return files.empty() || std::any_of(files.begin(), files.end(), is_wrong); }
 
-std::string permissions_view(const std::string& cluster, const json& files, const Style& style) {
+std::string permissions_view(const std::string& cluster, const json& files, TimePoint, const Style& style) {
   std::string out = style.paint(Tone::strong, printable(cluster, 63)) + "\n";
   if (files.empty()) return out + paragraph("could not be looked at: which files and which user it is, only PostgreSQL can tell, and it was never seen", indent) + named("remedy", fmt::format("start it; pgcertctl status {} tells what stands in the way", cluster));
   Table table({"FILE", "EXPECTED", "ACTUAL", "VERDICT"}, indent);

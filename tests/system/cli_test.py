@@ -181,6 +181,14 @@ class Help(unittest.TestCase):
         self.assertEqual(options, self.man_options)
         self.assertEqual(set(COMMANDS), {c if c in COMMANDS else c.split()[0] for c in self.man_commands})
 
+    def test_man_page_has_each_option_under_its_command(self):
+        sections = re.split(r"^\.S[SH] ", (ROOT / "docs/man/pgcertctl.1").read_text().replace("\\-", "-"), flags=re.M)
+        for command, done in self.help.items():
+            others = [c for c in COMMANDS if c.startswith(command + " ")]
+            own = " ".join(s for s in sections if re.match(re.escape(command) + r"\b", s) and not any(s.startswith(o) for o in others))
+            for option in self.options(done.out.split("Options:")[1].split("Subcommands:")[0]) - {"--help"}:
+                self.assertRegex(own, re.escape(option) + r"(?![a-z-])", command)
+
     @unittest.skipIf(shutil.which("man") is None, "man is not installed")
     def test_man_page_renders_without_a_warning(self):
         self.assertEqual(subprocess.run(["man", "-l", "--warnings", ROOT / "docs/man/pgcertctl.1"], capture_output=True, env={**os.environ, "MANPAGER": "cat"}).stderr, b"")
@@ -345,6 +353,9 @@ class OutputOfTheRoot(InDirectory):
         done = self.visit("-o", good, "--record", self.path("record.txt"))
         self.assertEqual(done.returncode, 0, done.err)
         self.assertEqual(len(self.log()), len(before) + 2)
+        self.assertRegex(done.out, r"CN=db.example.org: serial \S+, until \S+Z \(in \d+ days\)\n")
+        self.assertRegex(run("ca", "crl", *self.root).out, r"until \S+Z \(in \d+ days\)\n")
+        self.assertRegex(run("ca", "verify-log", "--root-dir", self.path("root")).out, r"(?m)^1 \S+Z \((now|\d+ seconds? ago)\) ")
 
     def test_a_visit_without_a_named_output_writes_back_pem(self):
         done = run("ca", "session", *self.root, cwd=self.path("d"))

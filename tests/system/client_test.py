@@ -317,6 +317,12 @@ class Life(Clients):
             done = host.ctl(*words)
             self.assertEqual(done.returncode, code, done.stdout + done.stderr)
             self.assertIn(text, done.stderr)
+        with self.subTest("times have their distance"):
+            shown = host.ctl("client", "issue", "alice", "-o", host.directory / "shown").stdout
+            self.assertRegex(shown, r"valid until \S+Z \(in (89|90) days\)\n")
+            self.assertRegex(host.ctl("pause", "main", "--for", "10h", "--reason", "r").stdout, r"until \S+Z \(in (9 hours|10 hours)\): r\n")
+            self.assertRegex(host.ctl("events").stdout, r"until \S+Z \(in (9 hours|10 hours)\): r\n")
+            self.assertEqual(host.ctl("resume", "main").returncode, 0)
         with self.subTest("trust export"):
             done = host.ctl("trust", "export")
             self.assertEqual(done.stdout, host.root_certificate.read_text())
