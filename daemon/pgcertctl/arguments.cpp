@@ -5,17 +5,21 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/hex.hpp"
 #include "base/text.hpp"
 #include "ca/issuing_ca.hpp"
 #include "cli/check.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/secret_input.hpp"
 #include "cli/suggest.hpp"
 #include "core/finding.hpp"
+#include "x509/sign.hpp"
 
 namespace pgcertd::ctl {
 namespace {
 
 constexpr std::size_t help_column = 28;
+constexpr std::size_t longest_common_name = 64;   // ub-common-name of RFC 5280
 
 // CLI11 writes long lines; a terminal has 80 columns.
 class NarrowFormatter : public CLI::Formatter {
@@ -35,11 +39,42 @@ const CLI::Validator duration(
     },
     "DURATION", "duration");
 
+// A variable of a shell that is not set.
+const CLI::Validator not_empty([](std::string& text) { return text.empty() ? std::string("it is empty") : std::string{}; }, "TEXT", "not empty");
+
+// For what would end before it began.
+const CLI::Validator some_duration(
+    [](std::string& text) {
+      const auto parsed = parse_duration(text);
+      return parsed && *parsed == Duration{0} ? "\"" + printable(text, 40) + "\" is no time at all; write it like 90d, 12h, 30m, 45s or 1d12h" : std::string{};
+    },
+    "DURATION", "longer than nothing");
+
+// What was given is not repeated: it may be the passphrase itself.
+const CLI::Validator secret_source(
+    [](std::string& text) {
+      const auto source = cli::parse_secret_source(text);
+      return source ? std::string{} : source.error().what;
+    },
+    "SOURCE", "secret source");
+
+const CLI::Validator common_name(
+    [](std::string& text) { return text.size() <= longest_common_name ? std::string{} : fmt::format("it has {} bytes, and a certificate's common name {} at most", text.size(), longest_common_name); }, "NAME",
+    "common name");
+
+const CLI::Validator token_uri(
+    [](std::string& text) { return text.starts_with("pkcs11:") ? std::string{} : "\"" + printable(text, 40) + "\" is no URI of a key in a token: it does not begin with pkcs11:"; }, "URI", "PKCS#11 URI");
+
+const CLI::Validator hexadecimal(
+    [](std::string& text) { return from_hex(text) ? std::string{} : "\"" + printable(text, 80) + "\" is no hash: it is not hexadecimal"; }, "HASH", "hexadecimal");
+
+const CLI::Validator absolute_path([](std::string& text) { return text.starts_with('/') ? std::string{} : "\"" + printable(text, 200) + "\" is no absolute path: begin it with /"; }, "DIR", "absolute path");
+
 const CLI::Validator key_type(
     [](std::string& text) {
       if (const auto type = parse_key_type(text); type && *type != KeyType::other && *type != KeyType::ed25519)
         return std::string{};
-      return "\"" + printable(text, 40) + "\" is no key type of a CA: ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096";
+      return "\"" + printable(text, 40) + "\" is no key type that is made here: ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096";
     },
     "TYPE", "key type");
 
@@ -52,6 +87,14 @@ const CLI::Validator problem_code(
       return "\"" + printable(text, 40) + "\" is no problem code" + (near ? "; did you mean \"" + *near + "\"?" : "");
     },
     "CODE", "problem code");
+
+const CLI::Validator certificate_name(
+    [](std::string& text) {
+      const auto names = x509::names_from({text});
+      const auto good = names ? x509::check_names(*names) : Result<void>(fail(names.error()));
+      return good ? std::string{} : good.error().what;
+    },
+    "NAME", "name of a certificate");
 
 // The command's values live as long as the callback that hands them over.
 template <class T>
@@ -66,6 +109,7 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name, std::optional<
       .add_option_function<std::string>(
           name, [&into](const std::string& text) { into = parse_duration(text).value_or(Duration{}); }, help)
       ->check(duration)
+      ->check(some_duration)
       ->type_name("DURATION");
 }
 
@@ -78,8 +122,10 @@ CLI::Option* add_key_type(CLI::App& app, const std::string& name, KeyType& into,
 }
 
 CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& into, const std::string& type, const std::string& help) {
-  return app.add_option(name, into, help)->type_name(type);
+  return app.add_option(name, into, help)->check(not_empty)->type_name(type);
 }
+
+CLI::Option* add_secret(CLI::App& app, const std::string& name, std::string& into, const std::string& help) { return add_text(app, name, into, "SOURCE", help)->check(secret_source); }
 
 void add_cluster(CLI::App& app, std::string& into, bool required) {
   add_text(app, "CLUSTER", into, "", "name of the cluster, as the configuration has it")->required(required);
@@ -89,6 +135,7 @@ void add_globals(CLI::App& app, Globals& globals) {
   app.add_option_function<std::string>(
          "--config", [&globals](const std::string& path) { globals.config = path, globals.config_named = true; },
          "default /etc/pgcertd/pgcertd.toml")
+      ->check(not_empty)
       ->type_name("FILE");
   add_text(app, "--socket", globals.socket, "PATH", "default control.sock in runtime_directory");
   app.add_flag("--json", globals.json, "print JSON, as the HTTP interface has it");
@@ -123,7 +170,7 @@ void add_watching(CLI::App& app, Command& command) {
   const auto history = bind<Events>(events, command);
   CLI::Option* follow = events.add_flag("--follow", history->follow, "go on with what happens from now on");
   CLI::Option* verify = events.add_flag("--verify", history->verify, "verify the chain of hashes over them")->excludes(follow);
-  add_text(events, "--head", history->head, "HASH", "from the journal: is it part of the chain?")->needs(verify);
+  add_text(events, "--head", history->head, "HASH", "from the journal: is it part of the chain?")->check(hexadecimal)->needs(verify);
   bind<Runway>(*app.add_subcommand("runway", "how long each cluster lasts without the root's key"), command);
 }
 
@@ -145,6 +192,7 @@ void add_acting(CLI::App& app, Command& command) {
   add_cluster(pause, pausing->cluster, true);
   add_text(pause, "--for", pausing->duration, "DURATION", "how long, as 2h or 1d12h")
       ->check(duration)
+      ->check(some_duration)
       ->required()
       ->type_name("DURATION");
   add_text(pause, "--reason", pausing->reason, "TEXT", "why; stands in status and events")->required();
@@ -178,15 +226,20 @@ void add_clients(CLI::App& app, Command& command) {
   client.require_subcommand(1);
   CLI::App& issue = *client.add_subcommand("issue", "a key and a certificate for a role");
   const auto values = bind<ClientIssue>(issue, command);
-  add_text(issue, "ROLE", values->role, "", "the role; it becomes the common name")->required();
+  add_text(issue, "ROLE", values->role, "", "the role; it becomes the common name")->check(common_name)->required();
   add_text(issue, "-o,--output", values->directory, "DIR", "where the files are put")->required();
   add_text(issue, "--format", values->format, "FORMAT", "libpq (default), pkcs12 or jdbc")->check(CLI::IsMember({"libpq", "pkcs12", "jdbc"}))->type_name("FORMAT");
-  add_text(issue, "--passphrase", values->passphrase, "SOURCE", "of a pkcs12 file: file:PATH or credential:NAME");
-  add_text(issue, "--lifetime", values->lifetime, "DURATION", "default 90d")->check(duration)->type_name("DURATION");
-  add_key_type(issue, "--key-type", values->key_type, "of the client's key, default ecdsa-p256");
-  issue.add_flag("--renew", values->renew, "replace the files of a former one in DIR");
+  add_secret(issue, "--passphrase", values->passphrase, "of a pkcs12 file: file:PATH or credential:NAME");
+  add_text(issue, "--lifetime", values->lifetime, "DURATION", "default 90d")->check(duration)->check(some_duration)->type_name("DURATION");
+  CLI::Option* type = add_key_type(issue, "--key-type", values->key_type, "of the client's key, default ecdsa-p256");
+  issue.add_flag("--renew", values->renew, "replace the files of a former one in DIR")->excludes(type);
   issue.add_flag("--with-crl", values->with_crl, "also root.crl, which must be renewed in time");
   add_text(issue, "--issuer", values->issuer, "NAME", "who issues it, where there are several");
+  issue.callback([values, &command] {
+    if (values->format == "pkcs12" && values->passphrase.empty()) throw CLI::RequiredError("--passphrase, of the PKCS#12 file,");
+    if (values->format != "pkcs12" && !values->passphrase.empty()) throw CLI::ValidationError("--passphrase", "only a PKCS#12 file has one: --format pkcs12");
+    command = *values;
+  });
   bind<ClientList>(*client.add_subcommand("list", "those in date, with serial and end"), command);
 
   CLI::App& trust = *app.add_subcommand("trust", "what clients need to trust");
@@ -223,7 +276,9 @@ void add_judging(CLI::App& app, Command& command) {
 
 void add_looking(CLI::App& app, Command& command) {
   CLI::App& inspect = *app.add_subcommand("inspect", "what a file is and what PostgreSQL would say of it");
-  add_text(inspect, "FILE", bind<Inspect>(inspect, command)->target, "", "file, directory, or - for standard input")->required();
+  const auto inspected = bind<Inspect>(inspect, command);
+  inspect.add_option("FILE", inspected->targets, "files, directories, or - for standard input")->required()->check(not_empty)->type_name("");
+  add_secret(inspect, "--passphrase", inspected->passphrase, "opens PKCS#12 and keys: file:PATH or credential:NAME");
 
   CLI::App& probe = *app.add_subcommand("probe", "what a server serves, and who would connect to it");
   const auto values = bind<Probe>(probe, command);
@@ -239,7 +294,7 @@ void add_looking(CLI::App& app, Command& command) {
 
 void add_root_use(CLI::App& app, RootUse& root) {
   add_text(app, "--root-dir", root.root_dir, "DIR", "the root's directory, on the medium that was brought")->required();
-  add_text(app, "--passphrase", root.passphrase, "SOURCE", "file:PATH or credential:NAME; else it is asked for");
+  add_secret(app, "--passphrase", root.passphrase, "file:PATH or credential:NAME; else it is asked for");
 }
 
 CLI::Option* add_days(CLI::App& app, const std::string& name, long& into, const std::string& help) { return app.add_option(name, into, help)->check(CLI::Range(1L, 36500L))->type_name("N"); }
@@ -250,13 +305,18 @@ void add_root_uses(CLI::App& ca, Command& command) {
   CLI::App& sign = *ca.add_subcommand("sign", "sign requests with the root's key");
   const auto signing = bind<CaSign>(sign, command);
   add_root_use(sign, signing->root);
-  sign.add_option("REQUEST", signing->requests, "files with a PKCS#10 request each, PEM or DER")->required()->type_name("");
+  sign.add_option("REQUEST", signing->requests, "files with a PKCS#10 request each, PEM or DER")->required()->check(not_empty)->type_name("");
   add_text(sign, "-o,--output", signing->output, "FILE", "certificates, root and its CRL")->required();
   add_text(sign, "--profile", signing->profile, "PROFILE", "server (default), client or issuing")->check(CLI::IsMember({"server", "client", "issuing"}))->type_name("PROFILE");
-  sign.add_option("--names", signing->names, "instead of the request's, comma-separated")->delimiter(',')->type_name("NAMES");
-  add_text(sign, "--role", signing->role, "ROLE", "a client's, instead of the request's common name");
+  sign.add_option("--names", signing->names, "instead of the request's, comma-separated")->delimiter(',')->check(certificate_name)->type_name("NAMES");
+  add_text(sign, "--role", signing->role, "ROLE", "a client's, instead of the request's common name")->check(common_name);
   add_days(sign, "--days", signing->days, "life; default as asked for, or by policy");
   add_policy(sign, signing->policy);
+  sign.callback([signing, &command] {
+    if (!signing->role.empty() && signing->profile != "client") throw CLI::ValidationError("--role", "only a client has one: --profile client");
+    if (!signing->names.empty() && signing->profile != "server") throw CLI::ValidationError("--names", "only a server has them: --profile server");
+    command = *signing;
+  });
   CLI::App& crl = *ca.add_subcommand("crl", "sign the root's next CRL");
   const auto listing = bind<CaCrl>(crl, command);
   add_root_use(crl, listing->root);
@@ -265,18 +325,22 @@ void add_root_uses(CLI::App& ca, Command& command) {
   CLI::App& visit = *ca.add_subcommand("session", "one visit: sign what waits, and the next CRL");
   const auto visiting = bind<CaSession>(visit, command);
   add_root_use(visit, visiting->root);
-  visit.add_option("REQUEST", visiting->requests, "what was carried here: files, or a directory")->type_name("");
-  add_text(visit, "-o,--output", visiting->output, "FILE", "what is carried back")->required();
+  visit.add_option("REQUEST", visiting->requests, "what was carried here: files, or a directory")->check(not_empty)->type_name("");
+  add_text(visit, "-o,--output", visiting->output, "FILE", "what is carried back, default back.pem");
   add_text(visit, "--record", visiting->record, "FILE", "what was done, to be printed and filed");
   add_days(visit, "--days", visiting->days, "life of a server's, default as asked for");
   add_days(visit, "--issuing-days", visiting->issuing_days, "life of an issuing CA, default by policy");
   add_policy(visit, visiting->policy);
   add_days(visit, "--crl-days", visiting->crl_days, "life of the root's CRL, default 396");
+  visit.callback([visiting, &command] {
+    if (visiting->record == visiting->output) throw CLI::ValidationError("--record", "it names the file that is carried back");
+    command = *visiting;
+  });
   CLI::App& passwd = *ca.add_subcommand("passwd", "change the passphrase of the root's key");
   const auto changing = bind<CaPasswd>(passwd, command);
   add_root_use(passwd, changing->root);
   CLI::Option* none = passwd.add_flag("--no-passphrase", changing->no_passphrase, "leave the root's key unencrypted");
-  add_text(passwd, "--new-passphrase", changing->new_passphrase, "SOURCE", "file:PATH or credential:NAME")->excludes(none);
+  add_secret(passwd, "--new-passphrase", changing->new_passphrase, "file:PATH or credential:NAME")->excludes(none);
   CLI::App& verify = *ca.add_subcommand("verify-log", "what the root's key was used for, verified");
   add_text(verify, "--root-dir", bind<CaVerifyLog>(verify, command)->root_dir, "DIR", "the root's directory")->required();
 }
@@ -289,15 +353,15 @@ void add_ca(CLI::App& app, Command& command) {
   CLI::Option* root = add_text(init, "--root-dir", values->root_dir, "DIR", "the root's new directory");
   CLI::Option* issuing = add_text(init, "--issuing-dir", values->issuing_dir, "DIR", "what issuer.NAME.directory names");
   CLI::Option* none = init.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted");
-  add_text(init, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none);
-  add_text(init, "--issuing-passphrase", values->issuing_passphrase, "SOURCE", "the issuing CA's; none: unencrypted")
+  add_secret(init, "--passphrase", values->passphrase, "the root's: file:PATH or credential:NAME")->excludes(none);
+  add_secret(init, "--issuing-passphrase", values->issuing_passphrase, "the issuing CA's; none: unencrypted")
       ->needs(issuing);
-  add_text(init, "--root-key", values->root_key, "URI", "pkcs11: of a key in a token; --passphrase is its PIN")->excludes(none);
-  add_text(init, "--issuing-key", values->issuing_key, "URI", "the same for the issuing CA's key")->needs(issuing);
+  add_text(init, "--root-key", values->root_key, "URI", "pkcs11: of a key in a token; --passphrase is its PIN")->check(token_uri)->excludes(none);
+  add_text(init, "--issuing-key", values->issuing_key, "URI", "the same for the issuing CA's key")->check(token_uri)->needs(issuing);
   CLI::Option* elsewhere = add_text(init, "--root-cert", values->root_cert, "FILE", "of a root elsewhere, which signs the issuing CA")->excludes(root)->needs(issuing);
   add_text(init, "-o,--output", values->output, "FILE", "the request to that root; default issuing.csr")->needs(elsewhere);
-  add_text(init, "--common-name", values->common_name, "NAME", "the root's common name");
-  add_text(init, "--issuing-common-name", values->issuing_common_name, "NAME", "the issuing CA's common name");
+  add_text(init, "--common-name", values->common_name, "NAME", "the root's common name")->check(common_name);
+  add_text(init, "--issuing-common-name", values->issuing_common_name, "NAME", "the issuing CA's common name")->check(common_name);
   add_key_type(init, "--key-type", values->key_type, "of the root, default ecdsa-p384");
   add_key_type(init, "--issuing-key-type", values->issuing_key_type, "of the issuing CA, default ecdsa-p256");
   init.add_option("--days", values->days, "life of the root, default 5475")->check(CLI::Range(1L, 36500L))->type_name("N");
@@ -306,7 +370,7 @@ void add_ca(CLI::App& app, Command& command) {
       ->type_name("N");
 
   CLI::App& show = *ca.add_subcommand("show", "what lies in a CA's directory");
-  add_text(show, "DIR", bind<CaShow>(show, command)->directory, "", "directory of a root or of an issuing CA")->required();
+  add_text(show, "DIR", bind<CaShow>(show, command)->directory, "", "a root's or issuing CA's; default those configured");
   add_root_uses(ca, command);
 }
 
@@ -336,6 +400,7 @@ void add_setup(CLI::App& setup, Command& command) {
   setup.add_flag("--dry-run", values->dry_run, "print the steps, change nothing");
   setup.add_flag("--undo", values->undo, "give PostgreSQL back what it had before");
   setup.add_option("--data-directory", values->data_directories, "this cluster, not those found; repeatable")
+      ->check(absolute_path)
       ->type_name("DIR")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -347,7 +412,7 @@ void add_setup(CLI::App& setup, Command& command) {
   CLI::Option* elsewhere = add_text(setup, "--root-cert", values->root_cert, "FILE", "of a root that is elsewhere; none is made here");
   add_text(setup, "--root-dir", values->root_dir, "DIR", "the root CA's, default /root/pgcertd-root")->excludes(elsewhere);
   CLI::Option* none = setup.add_flag("--no-passphrase", values->no_passphrase, "leave the root's key unencrypted")->excludes(elsewhere);
-  add_text(setup, "--passphrase", values->passphrase, "SOURCE", "the root's: file:PATH or credential:NAME")->excludes(none)->excludes(elsewhere);
+  add_secret(setup, "--passphrase", values->passphrase, "the root's: file:PATH or credential:NAME")->excludes(none)->excludes(elsewhere);
 }
 
 void add_setting_up(CLI::App& app, Command& command) {
@@ -424,7 +489,7 @@ Ending usage_error(const CLI::App& app, const CLI::ParseError& error) {
   // A monitoring system reads the line and the code, and nothing else.
   if (here.get_name() == "check" && here.get_parent() == &app) {
     const cli::CheckResult unknown = cli::check_unknown(words);
-    return {unknown.exit_code, unknown.line + "\n", err};
+    return {unknown.exit_code, cli::check_text(unknown, app.count("--json") > 0), err};
   }
   return {static_cast<int>(cli::ExitCode::usage), {}, err};
 }

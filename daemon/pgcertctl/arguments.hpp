@@ -68,7 +68,8 @@ struct Events {
 };
 struct Runway {};
 struct Inspect {
-  std::string target;
+  std::vector<std::string> targets;
+  std::string passphrase;
 };
 struct Probe {
   std::string target, root, name;
@@ -133,7 +134,7 @@ struct CaCrl {
 struct CaSession {
   RootUse root;
   std::vector<std::string> requests;
-  std::string output, record, policy;
+  std::string output = "back.pem", record, policy;
   long days = 0, issuing_days = 0, crl_days = 396;   // 0: as asked for, or by policy
 };
 struct CaPasswd {
@@ -155,7 +156,7 @@ struct RequestImport {
   std::string file, issuer;
 };
 struct CaShow {
-  std::string directory;
+  std::string directory;   // empty: those of the configuration's issuers
 };
 struct ConfigCheck {};
 struct ConfigShow {};

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "cli/moments.hpp"
 #include "cli/terminal.hpp"
 
 namespace pgcertd::ctl {
@@ -16,9 +17,9 @@ Result<void> confirm(const Session& session, const std::string& question) {
   return {};
 }
 
-std::string words(const json& reply) {
+std::string words(const json& reply, TimePoint now) {
   const auto found = reply.find("message");
-  return found != reply.end() && found->is_string() ? printable(found->get<std::string>(), 1000) : std::string("done");
+  return found != reply.end() && found->is_string() ? cli::with_relative_times(printable(found->get<std::string>(), 1000), now) : std::string("done");
 }
 
 int ask(const Session& session, const std::string& path, const json& body) {
@@ -27,7 +28,7 @@ int ask(const Session& session, const std::string& path, const json& body) {
   if (session.json())
     session.print_json(*reply);
   else
-    session.print(words(*reply) + "\n");
+    session.print(words(*reply, session.now()) + "\n");
   return code(cli::ExitCode::done);
 }
 

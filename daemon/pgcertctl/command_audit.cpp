@@ -1,8 +1,10 @@
 // What the daemon thinks of settings, pg_hba.conf, sessions and files: audit, permissions.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "cli/control_client.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
@@ -34,35 +36,44 @@ struct Which {
   bool look;
 };
 
-// Prints for each cluster what `pick` takes out of its record; the exit code says whether `wrong` said so of one of them.
-template <class Pick, class Show, class Wrong>
-int for_each_cluster(const Session& session, const Which& which, const Pick& pick, const Show& show, const Wrong& wrong) {
+struct Asking {
+  json (*pick)(const json& reply);
+  std::string (*show)(const std::string& cluster, const json& items, TimePoint now, const cli::Style& style);
+  bool (*objects)(const json& items);
+};
+
+// One cluster that cannot be told of hides no other one.
+int for_each_cluster(const Session& session, const Which& which, const Asking& asking) {
   const cli::ControlClient client = session.client();
   const auto names = clusters_of(client, which.cluster);
   if (!names) return session.report(names.error());
   json all = json::object();
-  bool found = false;
+  int worst = code(cli::ExitCode::done);
   for (const std::string& name : *names) {
     const Result<json> reply = record_of(client, name, which.look);
-    if (!reply) return session.report(reply.error());
-    json items = pick(*reply);
-    for (const json& item : items) found = found || wrong(item);
-    if (!session.json()) session.print(show(name, items, session.style()));
+    if (!reply) {
+      worst = std::max(worst, session.report(Error(reply.error()).within(printable(name, 63))));
+      continue;
+    }
+    json items = asking.pick(*reply);
+    if (asking.objects(items)) worst = std::max(worst, code(cli::ExitCode::failed));
+    if (!session.json()) session.print(asking.show(name, items, session.now(), session.style()));
     all[name] = std::move(items);
   }
   if (session.json()) session.print_json(json{{"clusters", std::move(all)}});
-  return code(found ? cli::ExitCode::failed : cli::ExitCode::done);
+  return worst;
 }
+
+json permissions_of(const json& reply) { return reply.value("cluster", json::object()).value("permissions", json::array()); }
 
 }  // namespace
 
 int run(const Audit& command, const Session& session) {
-  return for_each_cluster(session, {command.cluster, true}, cli::audit_findings, cli::audit_view, [](const json&) { return true; });
+  return for_each_cluster(session, {command.cluster, true}, {cli::audit_findings, cli::audit_view, [](const json& findings) { return !findings.empty(); }});
 }
 
 int run(const Permissions& command, const Session& session) {
-  const auto files = [](const json& reply) { return reply.value("cluster", json::object()).value("permissions", json::array()); };
-  return for_each_cluster(session, {command.cluster, command.fix}, files, cli::permissions_view, [](const json& file) { return file.value("verdict", "") != "ok"; });
+  return for_each_cluster(session, {command.cluster, command.fix}, {permissions_of, cli::permissions_view, cli::permissions_object});
 }
 
 }  // namespace pgcertd::ctl

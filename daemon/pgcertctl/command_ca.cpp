@@ -240,19 +240,65 @@ int run(const CaInit& command, const Session& session) {
   return code(cli::ExitCode::done);
 }
 
-int run(const CaShow& command, const Session& session) {
-  const auto waiting = ca::look_for_waiting(command.directory);
+namespace {
+
+struct Shown {
+  Json json;
+  std::string text;
+};
+
+Result<Shown> show_directory(const std::string& directory, const Session& session) {
+  const auto waiting = ca::look_for_waiting(directory);
   if (waiting && *waiting) {
-    if (session.json()) session.print_json(Json{{"kind", "waiting"}, {"subject", printable((*waiting)->subject)}, {"spki_sha256", (*waiting)->spki_sha256}, {"root", to_json((*waiting)->root)}});
-    else session.print("an issuing CA that waits for its first certificate\n" + waiting_text(printable((*waiting)->subject, 200), (*waiting)->spki_sha256, (*waiting)->root, session));
-    return code(cli::ExitCode::done);
+    const ca::WaitingCa& ca = **waiting;
+    return Shown{Json{{"kind", "waiting"}, {"subject", printable(ca.subject)}, {"spki_sha256", ca.spki_sha256}, {"root", to_json(ca.root)}},
+                 "an issuing CA that waits for its first certificate\n" + waiting_text(printable(ca.subject, 200), ca.spki_sha256, ca.root, session)};
   }
-  const auto seen = ca::look_at(command.directory);
-  if (!seen) return session.report(seen.error());
-  if (session.json())
-    session.print_json(seen_json(*seen));
-  else
-    session.print(directory_text(*seen, session));
+  PGCERTD_TRY(const auto seen, ca::look_at(directory));
+  return Shown{seen_json(seen), directory_text(seen, session)};
+}
+
+Result<std::vector<IssuerConfig>> configured_cas(const Session& session) {
+  auto config = session.config();
+  if (!config) {
+    Error error = Error(config.error()).within("which directories there are, the configuration tells");
+    error.remedy = "name a directory: pgcertctl ca show DIR";
+    return fail(std::move(error));
+  }
+  std::vector<IssuerConfig> out;
+  for (const auto& [name, issuer] : config->issuers)
+    if (issuer.type == IssuerType::local) out.push_back(issuer);
+  if (out.empty()) return fail(Errc::not_found, "no issuer of the configuration has a CA on this host", "name a directory: pgcertctl ca show DIR");
+  return out;
+}
+
+// One that cannot be looked at hides no other.
+int show_configured(const Session& session) {
+  const auto issuers = configured_cas(session);
+  if (!issuers) return session.report(issuers.error());
+  int ended = code(cli::ExitCode::done);
+  Json all = Json::array();
+  for (const IssuerConfig& issuer : *issuers) {
+    const auto shown = show_directory(issuer.directory, session);
+    if (!shown) {
+      ended = session.report(Error(shown.error()).within("issuer " + issuer.name));
+      continue;
+    }
+    all.push_back({{"issuer", issuer.name}, {"directory", printable(issuer.directory, 4096)}, {"ca", shown->json}});
+    if (!session.json()) session.print(fmt::format("{}issuer {} in {}\n{}", all.size() > 1 ? "\n" : "", issuer.name, printable(issuer.directory, 4096), shown->text));
+  }
+  if (session.json()) session.print_json(Json{{"issuers", std::move(all)}});
+  return ended;
+}
+
+}  // namespace
+
+int run(const CaShow& command, const Session& session) {
+  if (command.directory.empty()) return show_configured(session);
+  const auto shown = show_directory(command.directory, session);
+  if (!shown) return session.report(shown.error());
+  if (session.json()) session.print_json(shown->json);
+  else session.print(shown->text);
   return code(cli::ExitCode::done);
 }
 

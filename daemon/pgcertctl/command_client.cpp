@@ -7,11 +7,14 @@
 #include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/text.hpp"
 #include "ca/durable_file.hpp"
+#include "cli/moments.hpp"
 #include "cli/views.hpp"
 #include "pgcertctl/commands.hpp"
+#include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/named_secret.hpp"
 #include "x509/certificate.hpp"
 #include "x509/pkcs12.hpp"
@@ -30,10 +33,24 @@ struct OutputFile {
   mode_t mode = 0644;
 };
 
-Result<void> make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return fail(errno_error("mkdir", printable(path, 4096), errno));
-}
+// Where the files go. One that was made for them and stays empty is taken away again.
+class Place {
+ public:
+  static Result<Place> make(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) == 0) return Place(path);
+    if (errno != EEXIST) return fail(errno_error("mkdir", printable(path, 4096), errno));
+    return Place({});
+  }
+  Place(Place&& other) noexcept : made_(std::exchange(other.made_, {})) {}
+  Place& operator=(Place&&) = delete;
+  ~Place() {
+    if (!made_.empty()) (void)::rmdir(made_.c_str());   // with a file in it, it stays
+  }
+
+ private:
+  explicit Place(std::string made) : made_(std::move(made)) {}
+  std::string made_;   // empty: it was there before
+};
 
 // Before anything is asked for: what is there already is somebody's.
 Result<void> check_free(const std::string& directory, const std::vector<std::string>& names) {
@@ -56,10 +73,24 @@ Result<void> replace_for_owner(const std::string& path, const OutputFile& file) 
   return ::lchown(path.c_str(), former.st_uid, former.st_gid) == 0 ? Result<void>{} : fail(errno_error("lchown", printable(path, 4096), errno));
 }
 
-Result<void> write_files(const std::string& directory, const std::vector<OutputFile>& files, bool replace) {
-  for (const OutputFile& file : files) {
-    const std::string path = directory + "/" + file.name;
-    PGCERTD_CHECK(replace ? replace_for_owner(path, file) : ca::write_new_file(path, file.bytes.view(), file.mode));
+// Also before: a certificate that nobody can be given is not issued.
+Result<void> check_writable(const std::string& directory, const std::vector<std::string>& names) {
+  for (const std::string& name : names) PGCERTD_CHECK(within(ca::check_replaceable(directory + "/" + name), "nothing was issued"));
+  return {};
+}
+
+Result<void> replace_files(const std::string& directory, const std::vector<OutputFile>& files) {
+  for (const OutputFile& file : files) PGCERTD_CHECK(replace_for_owner(directory + "/" + file.name, file));
+  return {};
+}
+
+// All of them or none.
+Result<void> write_new_files(const std::string& directory, const std::vector<OutputFile>& files) {
+  for (auto at = files.begin(); at != files.end(); ++at) {
+    const auto written = ca::write_new_file(directory + "/" + at->name, at->bytes.view(), at->mode);
+    if (written) continue;
+    for (auto before = files.begin(); before != at; ++before) (void)::unlink((directory + "/" + before->name).c_str());   // the failure itself is what is told
+    return fail(written.error());
   }
   return {};
 }
@@ -165,14 +196,21 @@ Result<json> ask_for_certificate(const ClientIssue& command, const Former& forme
   return session.client().post("/v1/clients", {{"role", command.role}, {"request", request}, {"lifetime", command.lifetime}, {"issuer", command.issuer}, {"renews", former.serial}});
 }
 
-// What a client trusts already stays: a root that somebody added there is of another server.
-Result<std::string> anchors_for(const ClientIssue& command, const std::string& ours) {
+// What a client trusts already; read before anything is asked for.
+Result<std::string> anchors_before(const ClientIssue& command) {
   const std::string path = command.directory + "/root.crt";
-  auto bytes = command.renew ? ca::read_file(path) : Result<std::string>(ours);
-  if (!bytes) return bytes.error().code == Errc::not_found ? Result<std::string>(ours) : fail(std::move(bytes).error());
-  PGCERTD_TRY(const auto there, x509::parse_certificates(*bytes, path));
+  auto bytes = command.renew ? ca::read_file(path) : Result<std::string>(std::string{});
+  if (!bytes && bytes.error().code == Errc::not_found) return std::string{};
+  if (bytes && !bytes->empty()) PGCERTD_CHECK(x509::parse_certificates(*bytes, path));
+  return bytes;
+}
+
+// It stays: a root that somebody added there is of another server.
+Result<std::string> anchors_for(std::string before, const std::string& ours) {
+  if (before.empty()) return ours;
+  PGCERTD_TRY(const auto there, x509::parse_certificates(before, "root.crt"));
   PGCERTD_TRY(const auto wanted, x509::parse_certificates(ours, "the issuer's root"));
-  std::string out = std::move(*bytes);
+  std::string out = std::move(before);
   for (const x509::Certificate& root : wanted) {
     const auto same = [&](const x509::Certificate& one) { return one.facts().fingerprint_sha256 == root.facts().fingerprint_sha256; };
     if (std::ranges::any_of(there, same)) continue;
@@ -186,28 +224,46 @@ struct Written {
   std::vector<std::string> paths;
 };
 
-Result<Written> issue(const ClientIssue& command, const Session& session) {
-  const Format& format = format_of(command);
-  std::vector<std::string> names = format.names(command);
+std::vector<std::string> names_of(const ClientIssue& command) {
+  std::vector<std::string> names = format_of(command).names(command);
   names.emplace_back("root.crt");
   if (command.with_crl) names.emplace_back("root.crl");
-  if (command.format == "pkcs12") PGCERTD_CHECK(passphrase_of(command));
-  PGCERTD_CHECK(make_directory(command.directory));
-  if (!command.renew) PGCERTD_CHECK(check_free(command.directory, names));
-  PGCERTD_TRY(const Former former, key_for(command));
-  PGCERTD_TRY(json reply, ask_for_certificate(command, former, session));
-  PGCERTD_TRY(std::vector<OutputFile> files, format.files(command, former.key, reply));
-  PGCERTD_TRY(std::string anchors, anchors_for(command, text_of(reply, "root")));
-  files.push_back({"root.crt", Secret(anchors), 0644});
-  if (command.with_crl && text_of(reply, "crl").empty())
-    return fail(Errc::not_found, "the issuer has no complete set of CRLs now, and none is written", "pgcertctl crl show; the certificate itself was issued: revoke it, or leave --with-crl out");
+  return names;
+}
+
+Result<std::vector<OutputFile>> files_of(const ClientIssue& command, const Former& former, const std::string& anchors, const json& reply) {
+  PGCERTD_TRY(std::vector<OutputFile> files, format_of(command).files(command, former.key, reply));
+  PGCERTD_TRY(const std::string trusted, anchors_for(anchors, text_of(reply, "root")));
+  files.push_back({"root.crt", Secret(trusted), 0644});
+  if (command.with_crl && text_of(reply, "crl").empty()) return fail(Errc::not_found, "the issuer has no complete set of CRLs now (pgcertctl crl show)");
   if (command.with_crl) files.push_back({"root.crl", Secret(text_of(reply, "crl")), 0644});
   // A key that stays keeps its file, whose owner is the client and not whoever renews.
   if (!former.serial.empty()) std::erase_if(files, [](const OutputFile& file) { return file.name.ends_with(".key") || file.name.ends_with(".pk8"); });
-  PGCERTD_CHECK(write_files(command.directory, files, command.renew));
+  return files;
+}
+
+Result<Written> write_issued(const ClientIssue& command, const Former& former, const std::string& anchors, json reply) {
+  PGCERTD_TRY(const std::vector<OutputFile> files, files_of(command, former, anchors, reply));
+  PGCERTD_CHECK(command.renew ? replace_files(command.directory, files) : write_new_files(command.directory, files));
   Written out{std::move(reply), {}};
   for (const OutputFile& file : files) out.paths.push_back(command.directory + "/" + file.name);
   return out;
+}
+
+Result<Written> issue(const ClientIssue& command, const Session& session) {
+  if (command.format == "pkcs12") PGCERTD_CHECK(passphrase_of(command));
+  PGCERTD_TRY(const Place place, Place::make(command.directory));
+  if (!command.renew) PGCERTD_CHECK(check_free(command.directory, names_of(command)));
+  PGCERTD_CHECK(check_writable(command.directory, names_of(command)));
+  PGCERTD_TRY(const std::string anchors, anchors_before(command));
+  PGCERTD_TRY(const Former former, key_for(command));
+  PGCERTD_TRY(json reply, ask_for_certificate(command, former, session));
+  const std::string serial = text_of(reply, "serial");
+  auto written = write_issued(command, former, anchors, std::move(reply));
+  if (written) return written;
+  Error error = std::move(written).error().within(fmt::format("certificate {} was issued and is not written", printable(serial, 64)));
+  error.remedy = fmt::format("pgcertctl revoke {} --reason superseded, and issue it again", printable(serial, 64));
+  return fail(std::move(error));
 }
 
 std::string issued_text(const Written& written, const ClientIssue& command) {
@@ -231,7 +287,7 @@ int run(const ClientIssue& command, const Session& session) {
     session.print_json(json{{"role", command.role}, {"serial", text_of(written->reply, "serial")}, {"not_after", text_of(written->reply, "not_after")},
                             {"root_sha256", text_of(written->reply, "root_sha256")}, {"files", written->paths}});
   else
-    session.print(issued_text(*written, command));
+    session.print(cli::with_relative_times(issued_text(*written, command), session.now()));
   return code(cli::ExitCode::done);
 }
 
@@ -243,17 +299,26 @@ int run(const ClientList&, const Session& session) {
   return code(cli::ExitCode::done);
 }
 
+namespace {
+
+nlohmann::ordered_json trust_json(const std::string& bundle, const std::vector<x509::Certificate>& roots, const std::string& output) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const x509::Certificate& root : roots) list.push_back(to_json(root.facts()));
+  return {{"roots", std::move(list)}, {"pem", bundle}, {"file", output.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(printable(output, 4096))}};
+}
+
+}  // namespace
+
 int run(const TrustExport& command, const Session& session) {
   const auto bundle = session.client().get_text("/pki/root.crt");
   if (!bundle) return session.report(bundle.error());
   const auto roots = x509::parse_certificates(*bundle, "the trust bundle");
   if (!roots) return session.report(roots.error());
   for (const x509::Certificate& root : *roots) session.warn(fmt::format("{}  SHA-256 {}", printable(root.facts().subject, 200), root.facts().fingerprint_sha256));
-  if (command.output.empty()) {
-    session.print(*bundle);
-    return code(cli::ExitCode::done);
-  }
-  if (const auto written = ca::replace_file(command.output, *bundle, 0644); !written) return session.report(written.error());
+  if (!command.output.empty())
+    if (const auto written = ca::replace_file(command.output, *bundle, 0644); !written) return session.report(written.error());
+  if (session.json()) session.print_json(trust_json(*bundle, *roots, command.output));
+  else if (command.output.empty()) session.print(*bundle);
   return code(cli::ExitCode::done);
 }
 

@@ -65,7 +65,10 @@ int run(const ConfigCheck&, const Session& session) {
 int run(const ConfigShow&, const Session& session) {
   const Result<LoadedConfig> loaded = load(session);
   if (!loaded) return session.report(loaded.error());
-  if (!loaded->config) return print_issues(session, *loaded);
+  if (!loaded->config) {   // there is nothing to show, so nothing goes to standard output
+    for (const ConfigIssue& issue : loaded->issues) session.warn(issue.text());
+    return code(cli::ExitCode::failed);
+  }
   const std::string text = to_toml(*loaded->config);
   session.print(session.json() ? toml_as_json(text) : text);
   return code(cli::ExitCode::done);

@@ -7,12 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
-#include "ca/ca_directory.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/moments.hpp"
+#include "cli/remedy.hpp"
 #include "cli/table.hpp"
 #include "config/load.hpp"
 #include "files/host.hpp"
 #include "pgcertctl/commands.hpp"
+#include "pgcertctl/doctor_issuer.hpp"
 #include "postgres/probe.hpp"
 
 namespace pgcertd::ctl {
@@ -20,16 +22,8 @@ namespace {
 
 using nlohmann::json;
 
-enum class Verdict : std::uint8_t { good, bad, waits, unknown };   // waits: for a person, as it should
-
-struct Checked {
-  std::string what;
-  Verdict verdict = Verdict::good;
-  std::string words, remedy;
-};
-
 Checked good(std::string what, std::string words) { return {std::move(what), Verdict::good, std::move(words), {}}; }
-Checked bad(std::string what, const Error& error) { return {std::move(what), Verdict::bad, error.text(), error.remedy}; }
+Checked bad(std::string what, const Error& error) { return {std::move(what), Verdict::bad, error.text(), cli::remedy_of(error)}; }
 
 // One run of all checks; those that need what failed before are unknown.
 class Doctor {
@@ -55,19 +49,10 @@ class Doctor {
     out_.push_back(good("configuration", fmt::format("{} cluster(s), {} issuer(s)", config_->clusters.size(), config_->issuers.size())));
   }
 
-  // The root's key on this host is what an intruder would look for.
   void directories() {
     if (!config_) return;
-    for (const auto& [name, issuer] : config_->issuers) {
-      if (issuer.type != IssuerType::local) continue;
-      const auto seen = ca::look_at(issuer.directory);
-      const std::string what = "issuer " + name;
-      if (!seen && seen.error().code == Errc::permission) out_.push_back({what, Verdict::unknown, "its directory may not be looked at by this user", "run it as root"});
-      else if (!seen && ca::waits_for_root(issuer.directory)) out_.push_back({what, Verdict::waits, seen.error().text(), seen.error().remedy});
-      else if (!seen) out_.push_back(bad(what, seen.error()));
-      else if (!seen->registry_error.empty()) out_.push_back({what, Verdict::bad, seen->registry_error, "restore registry.db from the newest backup of the CA's directory"});
-      else out_.push_back(good(what, fmt::format("issuing CA until {}, {} certificates", to_rfc3339(seen->certificate.not_after), seen->issued)));
-    }
+    for (const auto& [name, issuer] : config_->issuers)
+      if (issuer.type == IssuerType::local) out_.push_back(examine_issuer(issuer, config_->daemon.state_directory));
   }
 
   void daemon() {
@@ -143,7 +128,7 @@ json checked_json(const std::vector<Checked>& all) {
 
 std::string checked_text(const std::vector<Checked>& all, const Session& session) {
   cli::Table table({"CHECK", "", "WHAT WAS FOUND"});
-  for (const Checked& one : all) table.add({one.what, {word(one.verdict), tone(one.verdict)}, one.remedy.empty() ? one.words : one.words + "; remedy: " + one.remedy});
+  for (const Checked& one : all) table.add({one.what, {word(one.verdict), tone(one.verdict)}, cli::with_relative_times(one.remedy.empty() ? one.words : one.words + "; remedy: " + one.remedy, session.now())});
   return table.render(session.style());
 }
 

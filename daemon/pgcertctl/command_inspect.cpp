@@ -1,28 +1,21 @@
-// inspect FILE|DIR|-: needs no daemon.
+// inspect FILE|DIR|-...: needs no daemon.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/text.hpp"
 #include "cli/layout.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/facts_text.hpp"
-#include "pgcertctl/read_input.hpp"
-#include "x509/inspect.hpp"
+#include "pgcertctl/inspect_files.hpp"
+#include "pgcertctl/named_secret.hpp"
 
 namespace pgcertd::ctl {
 namespace {
 
 using Json = nlohmann::ordered_json;
-namespace fs = std::filesystem;
-
-struct Inspected {
-  std::string path;
-  x509::Inspection what;
-};
 
 Json request_json(const x509::RequestFacts& request) {
   Json names = Json::array();
@@ -53,6 +46,8 @@ Json file_json(const Inspected& file) {
           {"key_type", what.key_name.empty() ? Json(nullptr) : Json(what.key_name)},
           {"key_spki_sha256", what.key_spki_sha256.empty() ? Json(nullptr) : Json(what.key_spki_sha256)},
           {"holds_private_key", what.holds_private_key},
+          {"sealed", what.sealed},
+          {"compared_with", file.certificate_path.empty() ? Json(nullptr) : Json(printable(file.certificate_path, 4096))},
           {"findings", list(what.findings, [](const std::string& words) { return printable(words, 1000); })}};
 }
 
@@ -85,6 +80,8 @@ std::string file_text(const Inspected& file, const Session& session) {
   block([&](cli::Table& table) {
     add_row(table, "private key", what.key_name);
     add_row(table, "key SHA-256", what.key_spki_sha256);
+    add_row(table, "content", what.sealed ? "sealed; --passphrase SOURCE opens it" : "");
+    add_row(table, "compared with", file.certificate_path);
   });
   for (const std::string& finding : what.findings)
     out +=
@@ -92,40 +89,16 @@ std::string file_text(const Inspected& file, const Session& session) {
   return out;
 }
 
-// In a directory, what is no TLS file is passed over: a data directory holds much else.
-Result<std::vector<Inspected>> inspect_directory(const std::string& path, TimePoint now) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (fs::directory_iterator it(path, error), last; !error && it != last; it.increment(error)) {
-    std::error_code ignored;  // a file that vanishes meanwhile is none
-    if (it->is_regular_file(ignored) && it->file_size(ignored) <= largest_input) files.push_back(it->path().string());
-  }
-  if (error) return fail(errno_error("readdir", printable(path), error.value()));
-  std::sort(files.begin(), files.end());
-  std::vector<Inspected> found;
-  for (const std::string& file : files) {
-    PGCERTD_TRY(const std::string bytes, read_input(file));
-    x509::Inspection what = x509::inspect(bytes, now);
-    if (what.kind != x509::Inspection::Kind::unknown) found.push_back({file, std::move(what)});
-  }
-  if (found.empty())
-    return fail(Errc::not_found, fmt::format("no certificate, key, request or CRL lies in \"{}\"", printable(path)));
-  return found;
-}
-
-Result<std::vector<Inspected>> inspect_target(const std::string& target, TimePoint now) {
-  std::error_code ignored;  // what cannot be looked at fails when it is opened, with its reason
-  if (target != "-" && fs::is_directory(target, ignored)) return inspect_directory(target, now);
-  PGCERTD_TRY(const std::string bytes, read_input(target));
-  std::vector<Inspected> one;
-  one.push_back({target == "-" ? "standard input" : target, x509::inspect(bytes, now)});
-  return one;
-}
-
 }  // namespace
 
 int run(const Inspect& command, const Session& session) {
-  const auto files = inspect_target(command.target, session.now());
+  std::optional<Secret> passphrase;
+  if (!command.passphrase.empty()) {
+    auto named = named_secret(command.passphrase);
+    if (!named) return session.report(named.error());
+    passphrase.emplace(std::move(*named));
+  }
+  const auto files = inspect_targets(command.targets, session.now(), passphrase ? &*passphrase : nullptr);
   if (!files) return session.report(files.error());
   bool findings = false;
   std::string text;

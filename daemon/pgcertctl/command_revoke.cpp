@@ -27,8 +27,11 @@ std::string normal_serial(std::string text) {
 
 Result<std::string> serial_of(const std::string& target) {
   if (std::string serial = normal_serial(target); !serial.empty()) return serial;
-  PGCERTD_TRY(const std::string bytes, read_input(target));
-  PGCERTD_TRY(const auto chain, x509::parse_certificates(bytes, printable(target)));
+  const auto bytes = read_input(target);
+  if (!bytes && bytes.error().code == Errc::not_found)
+    return fail(Errc::not_found, fmt::format("\"{}\" is neither a serial, in hexadecimal, nor a file", printable(target)), "pgcertctl client list and pgcertctl status show serials");
+  if (!bytes) return fail(bytes.error());
+  PGCERTD_TRY(const auto chain, x509::parse_certificates(*bytes, printable(target)));
   return chain.front().facts().serial;
 }
 

@@ -10,6 +10,7 @@
 #include "ca/durable_file.hpp"
 #include "ca/root_ca.hpp"
 #include "cli/layout.hpp"
+#include "cli/moments.hpp"
 #include "cli/terminal.hpp"
 #include "config/policy.hpp"
 #include "pgcertctl/asking.hpp"
@@ -41,7 +42,10 @@ Result<std::optional<Secret>> passphrase_of(const RootUse& use) {
   return std::optional(std::move(*typed));
 }
 
-Result<ca::RootCa> open_root(const RootUse& use, const Session& session) {
+// `outputs`: where what is signed goes; an empty one is not wanted. The key is not touched for what could not be carried away.
+Result<ca::RootCa> open_root(const RootUse& use, const std::vector<std::string>& outputs, const Session& session) {
+  for (const std::string& path : outputs)
+    if (!path.empty()) PGCERTD_CHECK(within(ca::check_replaceable(path), "nothing was signed"));
   PGCERTD_TRY(const auto passphrase, passphrase_of(use));
   return ca::RootCa::open(use.root_dir, passphrase ? &*passphrase : nullptr, session.now());
 }
@@ -187,12 +191,15 @@ Result<std::vector<x509::Certificate>> sign_what_waits(ca::RootCa& root, const R
   return root.sign_all(orders, session.now());
 }
 
+// What is signed stands in the registry and in the log by now.
+Result<void> write_out(const std::string& path, const std::string& text) { return within(ca::replace_file(path, text, 0644), "signed and recorded, but not written"); }
+
 // What is carried back: certificates, the root, its CRL. Whole or not there at all; the number of objects shows a file that was cut
 // between two of them on its way.
 Result<void> write_bundle(const std::string& path, const std::vector<x509::Certificate>& made, const x509::Certificate& root, const std::optional<x509::Crl>& crl) {
   std::string pem = x509::to_pem(made) + root.pem();
   if (crl) pem += crl->pem();
-  return ca::replace_file(path, x509::bundle_head(made.size() + 1 + (crl ? 1 : 0)) + pem, 0644);
+  return write_out(path, x509::bundle_head(made.size() + 1 + (crl ? 1 : 0)) + pem);
 }
 
 Json made_json(const std::vector<x509::Certificate>& made) {
@@ -216,6 +223,7 @@ struct Visit {
 };
 
 Result<Visit> visit(ca::RootCa& root, const CaSession& command, const Session& session) {
+  PGCERTD_CHECK(root.crl());   // one that cannot be followed is told of before anything is signed
   PGCERTD_TRY(auto made, sign_what_waits(root, command.root, command.policy, command.requests, {std::nullopt, {}, {}, command.days, command.issuing_days}, session));
   PGCERTD_TRY(auto crl, root.renew_crl(std::chrono::days{command.crl_days}, session.now()));
   PGCERTD_CHECK(write_bundle(command.output, made, root.certificate(), crl));
@@ -238,41 +246,41 @@ SigningProfile profile_named(const std::string& name) {
 }  // namespace
 
 int run(const CaSign& command, const Session& session) {
-  auto root = open_root(command.root, session);
+  auto root = open_root(command.root, {command.output}, session);
   if (!root) return session.report(root.error());
-  const auto made = sign_what_waits(*root, command.root, command.policy, command.requests, {profile_named(command.profile), command.role, command.names, command.days, command.days}, session);
-  if (!made) return session.report(made.error());
   const auto crl = root->crl();
   if (!crl) return session.report(crl.error());
+  const auto made = sign_what_waits(*root, command.root, command.policy, command.requests, {profile_named(command.profile), command.role, command.names, command.days, command.days}, session);
+  if (!made) return session.report(made.error());
   if (const auto written = write_bundle(command.output, *made, root->certificate(), *crl); !written) return session.report(written.error());
   if (session.json()) session.print_json(Json{{"signed", made_json(*made)}, {"output", printable(command.output, 4096)}, {"log_head", root->log().head()}});
   else
-    for (const x509::Certificate& one : *made) session.print(made_text(one));
+    for (const x509::Certificate& one : *made) session.print(cli::with_relative_times(made_text(one), session.now()));
   return code(cli::ExitCode::done);
 }
 
 int run(const CaCrl& command, const Session& session) {
-  auto root = open_root(command.root, session);
+  auto root = open_root(command.root, {command.output}, session);
   if (!root) return session.report(root.error());
   const auto crl = root->renew_crl(std::chrono::days{command.days}, session.now());
   if (!crl) return session.report(crl.error());
   if (!command.output.empty())
-    if (const auto written = ca::replace_file(command.output, crl->pem(), 0644); !written) return session.report(written.error());
+    if (const auto written = write_out(command.output, crl->pem()); !written) return session.report(written.error());
   if (session.json()) session.print_json(to_json(crl->facts()));
-  else session.print(crl_text(*crl));
+  else session.print(cli::with_relative_times(crl_text(*crl), session.now()));
   return code(cli::ExitCode::done);
 }
 
 int run(const CaSession& command, const Session& session) {
-  auto root = open_root(command.root, session);
+  auto root = open_root(command.root, {command.output, command.record}, session);
   if (!root) return session.report(root.error());
   const auto done = visit(*root, command, session);
   if (!done) return session.report(done.error());
   const std::string record = record_text(*root, *done, session);
   if (!command.record.empty())
-    if (const auto written = ca::replace_file(command.record, record, 0644); !written) return session.report(written.error());
+    if (const auto written = write_out(command.record, record); !written) return session.report(written.error());
   if (session.json()) session.print_json(Json{{"signed", made_json(done->made)}, {"crl", to_json(done->crl.facts())}, {"output", printable(command.output, 4096)}, {"log_head", root->log().head()}});
-  else session.print(record);
+  else session.print(cli::with_relative_times(record, session.now()) + fmt::format("\nTo be carried back: {}\n", printable(command.output, 4096)));
   return code(cli::ExitCode::done);
 }
 
@@ -287,7 +295,8 @@ int run(const CaPasswd& command, const Session& session) {
   }
   const auto changed = ca::change_passphrase(command.root.root_dir, *before ? &**before : nullptr, after ? &*after : nullptr, session.now());
   if (!changed) return session.report(changed.error());
-  session.print(after ? "the root's key has the new passphrase\n" : "the root's key is NOT encrypted any more\n");
+  if (session.json()) session.print_json(Json{{"root_directory", printable(command.root.root_dir, 4096)}, {"encrypted", after.has_value()}});
+  else session.print(after ? "the root's key has the new passphrase\n" : "the root's key is NOT encrypted any more\n");
   session.warn("copies on other media still have the former one");
   return code(cli::ExitCode::done);
 }
@@ -301,7 +310,7 @@ int run(const CaVerifyLog& command, const Session& session) {
     session.print_json(Json{{"entries", list}, {"head", log->head()}});
     return code(cli::ExitCode::done);
   }
-  for (const ca::LogEntry& entry : log->entries()) session.print(fmt::format("{} {} {}\n", entry.number, to_rfc3339(entry.at), entry.text));
+  for (const ca::LogEntry& entry : log->entries()) session.print(cli::with_relative_times(fmt::format("{} {} {}\n", entry.number, to_rfc3339(entry.at), entry.text), session.now()));
   session.print(log->entries().empty() ? std::string("the log is empty: the root was made by another version, and not used since\n")
                                        : fmt::format("\n{} lines fit; the last hash, to compare with the record on paper:\n  {}\n", log->entries().size(), aloud(log->head())));
   return code(cli::ExitCode::done);

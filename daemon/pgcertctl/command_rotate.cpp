@@ -36,23 +36,46 @@ Result<std::int64_t> newest_event(const cli::ControlClient& client) {
 }
 
 void print_stage(const Session& session, const json& event) {
-  if (session.json())
-    session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-  else
-    session.print(cli::event_line(event, session.now(), session.style()));
+  if (session.json()) session.print_json_line(event);
+  else session.print(cli::event_line(event, session.now(), session.style()));
   (void)std::fflush(stdout);  // a broken pipe is seen and judged when the program ends
+}
+
+Result<bool> print_news(const Session& session, const cli::ControlClient& client, cli::RotationWatch& watch, Duration longest) {
+  PGCERTD_TRY(const json events, client.events(watch.last_id(), longest));
+  const std::vector<json> news = watch.feed(events);
+  for (const json& event : news) print_stage(session, event);
+  return !news.empty();
+}
+
+// A worker that is busy, or a cluster that was just configured and not looked at yet, will answer later.
+bool later(const Error& error) { return error.code == Errc::busy || error.code == Errc::timeout; }
+
+// The daemon answers a look when nothing is left to do: what it did until then is told before the end.
+Result<void> look_at_rest(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch& watch) {
+  if (const auto rested = client.post(fmt::format("/v1/clusters/{}/look", cluster), json::object()); !rested) return later(rested.error()) ? Result<void>{} : fail(rested.error());
+  while (!watch.end()) {   // a page of events has an end
+    PGCERTD_TRY(const bool more, print_news(session, client, watch, Duration{0}));
+    if (!more) break;
+  }
+  PGCERTD_TRY(const json state, client.get("/v1/clusters/" + cluster));
+  watch.rest(state);
+  return {};
 }
 
 // What happens, for so long at most; then, if nothing did, a look at the cluster: an end that both show is told with its event.
 Result<void> look(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch& watch, Duration longest) {
-  PGCERTD_TRY(const json events, client.events(watch.last_id(), longest));
-  const std::vector<json> news = watch.feed(events);
-  for (const json& event : news) print_stage(session, event);
-  if (watch.end() || !news.empty()) return {};
+  PGCERTD_TRY(const bool news, print_news(session, client, watch, longest));
+  if (watch.end() || news) return {};
+  if (watch.ends_at_rest()) return look_at_rest(session, client, cluster, watch);
   const Result<json> state = client.get("/v1/clusters/" + cluster);
   if (state) watch.look(*state);
-  const bool later = state || state.error().code == Errc::busy;   // a cluster that was just configured was not looked at yet
-  return later ? Result<void>{} : fail(state.error());
+  return state || later(state.error()) ? Result<void>{} : fail(state.error());
+}
+
+void print_summary(const Session& session, const cli::RotationWatch& watch) {
+  if (session.json()) session.print_json_line(json{{"accepted", true}, {"message", watch.summary()}});
+  else session.print(watch.summary() + "\n");
 }
 
 int wait_for_end(const Session& session, const cli::ControlClient& client, const std::string& cluster, cli::RotationWatch watch) {
@@ -61,6 +84,7 @@ int wait_for_end(const Session& session, const cli::ControlClient& client, const
   for (Duration longest{0};;) {   // at first as things stand: it may be refused already
     if (const auto looked = look(session, client, cluster, watch, longest); !looked) return session.report(looked.error());
     if (watch.end() == cli::ExitCode::refused) session.warn(watch.refusal());
+    if (watch.end() == cli::ExitCode::done && watch.ends_at_rest()) print_summary(session, watch);
     if (watch.end()) return code(*watch.end());
     const auto left = std::chrono::ceil<Duration>(deadline - Clock::now());
     if (left <= Duration{0}) break;
@@ -69,6 +93,19 @@ int wait_for_end(const Session& session, const cli::ControlClient& client, const
   session.warn(fmt::format("{} of {} has not ended within {}: {}; it goes on, see pgcertctl status {}", watch.what(), cluster,
                            to_text(patience), watch.standing(), cluster));
   return code(cli::ExitCode::timed_out);
+}
+
+// Without --force, and where no certificate is due, an accepted pass does what else there is.
+cli::Watched watched_of(cli::Watched wished, const json& reply) {
+  const auto need = json::json_pointer("/plan/need");
+  const bool other = wished == cli::Watched::rotation && reply.contains(need) && reply.at(need) == "none";
+  return other ? cli::Watched::pass : wished;
+}
+
+void print_answer(const Session& session, const json& reply, bool waits, const std::string& text) {
+  if (!session.json()) return session.print(text);
+  if (waits) session.print_json_line(reply);   // the first of several records
+  else session.print_json(reply);
 }
 
 struct Wish {
@@ -86,26 +123,23 @@ int ask_and_watch(const Session& session, const std::string& cluster, const Wish
   if (!since) return session.report(since.error());
   const Result<json> reply = client.post(fmt::format("/v1/clusters/{}/{}", cluster, wish.verb), wish.body);
   if (!reply) return session.report(reply.error());
-  if (session.json())
-    session.print_json(*reply);
-  else
-    session.print(show(*reply));
+  print_answer(session, *reply, wish.waits, show(*reply));
   const auto accepted = reply->find("accepted");
   if (!wish.waits || accepted == reply->end() || *accepted != true) return code(cli::ExitCode::done);
-  return wait_for_end(session, client, cluster, cli::RotationWatch(cluster, *since, wish.watched));
+  return wait_for_end(session, client, cluster, cli::RotationWatch(cluster, *since, watched_of(wish.watched, *reply)));
 }
 
 }  // namespace
 
 int run(const Rotate& command, const Session& session) {
   const json body{{"force", command.force}, {"dry_run", command.dry_run}};
-  const auto shown = [&](const json& reply) { return command.dry_run ? cli::plan_view(reply, session.now(), session.style()) : words(reply) + "\n"; };
+  const auto shown = [&](const json& reply) { return command.dry_run ? cli::plan_view(reply, session.now(), session.style()) : words(reply, session.now()) + "\n"; };
   return ask_and_watch(session, command.cluster, {"rotate", body, command.wait && !command.dry_run, cli::Watched::rotation}, shown);
 }
 
 int run(const Rollback& command, const Session& session) {
   return ask_and_watch(session, command.cluster, {"rollback", json::object(), command.wait, cli::Watched::rollback},
-                       [](const json& reply) { return words(reply) + "\n"; });
+                       [&](const json& reply) { return words(reply, session.now()) + "\n"; });
 }
 
 int run(const Pause& command, const Session& session) {

@@ -144,7 +144,9 @@ int run(const Setup& command, const Session& session) {
 }
 
 int run(const SetupSql& command, const Session& session) {
-  session.print(postgres::setup_sql(command.role, static_cast<std::uint32_t>(command.postgresql) * 10000));
+  const std::string sql = postgres::setup_sql(command.role, static_cast<std::uint32_t>(command.postgresql) * 10000);
+  if (session.json()) session.print_json(Json{{"role", printable(command.role)}, {"postgresql", command.postgresql}, {"sql", sql}});
+  else session.print(sql);
   return code(cli::ExitCode::done);
 }
 

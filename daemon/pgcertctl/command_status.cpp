@@ -34,10 +34,8 @@ int show(const Session& session, const Result<json>& reply, std::string (*view)(
 
 void print_events(const Session& session, const json& page) {
   for (const json& event : page.value("events", json::array())) {
-    if (session.json())
-      session.print(event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-    else
-      session.print(cli::event_line(event, session.now(), session.style()));
+    if (session.json()) session.print_json_line(event);
+    else session.print(cli::event_line(event, session.now(), session.style()));
   }
 }
 
@@ -77,10 +75,7 @@ int run(const Check& command, const Session& session) {
                                   .only = command.only,
                                   .stale_after = stale_after};
   const cli::CheckResult result = status ? cli::check(*status, options, session.now()) : cli::check_unknown(status.error().text());
-  if (session.json())
-    session.print_json(json{{"exit_code", result.exit_code}, {"line", result.line}});
-  else
-    session.print(result.line + "\n");
+  session.print(cli::check_text(result, session.json()));
   return result.exit_code;
 }
 

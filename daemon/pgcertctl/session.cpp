@@ -10,6 +10,8 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "cli/moments.hpp"
+#include "cli/remedy.hpp"
 #include "cli/terminal.hpp"
 #include "config/load.hpp"
 
@@ -63,11 +65,13 @@ void Session::print(std::string_view text) const { std::fwrite(text.data(), 1, t
 void Session::print_json(const nlohmann::json& value) const { print(dump(value)); }
 void Session::print_json(const nlohmann::ordered_json& value) const { print(dump(value)); }
 
+void Session::print_json_line(const nlohmann::json& record) const { print(record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"); }
+
 void Session::warn(std::string_view text) const { fmt::print(stderr, "pgcertctl: {}\n", text); }
 
 int Session::report(const Error& error) const {
-  warn(error.text());
-  if (!error.remedy.empty()) fmt::print(stderr, "  remedy: {}\n", error.remedy);
+  warn(cli::with_relative_times(error.text(), now()));
+  if (const std::string remedy = cli::remedy_of(error); !remedy.empty()) fmt::print(stderr, "  remedy: {}\n", remedy);
   return code(cli::exit_code(error.code));
 }
 

@@ -34,6 +34,7 @@ class Session {
   void print(std::string_view text) const;
   void print_json(const nlohmann::json& value) const;
   void print_json(const nlohmann::ordered_json& value) const;
+  void print_json_line(const nlohmann::json& record) const;   // one of several
   void warn(std::string_view text) const;  // "pgcertctl: …" on stderr
   // Prints the error with its remedy and gives the exit code for it.
   int report(const Error& error) const;

@@ -19,7 +19,7 @@ std::variant<Order, http::ControlReply> pause(const json& body, uid_t uid) {
   const auto length = parse_duration(body.value("for", std::string{}));
   if (!length) return problem(400, "Bad duration", length.error().text(), length.error().remedy);
   if (*length <= 0ms || *length > days{3650})
-    return problem(400, "Bad duration", "a pause lasts more than nothing and at most ten years");
+    return problem(400, "Bad duration", "a pause lasts more than nothing and at most ten years", "write it like 2h or 7d");
   Command command;
   command.kind = Command::Kind::pause, command.pause_for = *length, command.uid = uid;
   command.reason = body.value("reason", std::string{}).substr(0, most_of_a_reason);

@@ -26,6 +26,8 @@ bool waits_for_root(const std::string& path) {
   return !is_there(IssuingDirectory{path}.certificate()) && is_there(IssuingDirectory{path}.request());
 }
 
+bool has_issuing_key(const std::string& path) { return is_there(IssuingDirectory{path}.key()); }
+
 namespace {
 
 Result<CaDirectorySeen::Kind> kind_of(const std::string& path) {

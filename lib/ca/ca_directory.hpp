@@ -71,6 +71,8 @@ Result<RootKeySeen> look_at_root_key(const std::string& path);
 
 // An issuing CA's directory whose first request the root has not signed yet.
 bool waits_for_root(const std::string& path);
+// Whether it opens is another question.
+bool has_issuing_key(const std::string& path);
 
 // For `ca show`. Errc::not_found when there is no such directory, Errc::invalid when it is no CA directory.
 Result<CaDirectorySeen> look_at(const std::string& path);

@@ -36,12 +36,42 @@ Result<void> fill(int fd, std::string_view bytes, mode_t mode, const std::string
   return {};
 }
 
-Result<void> write_exclusive(const std::string& path, std::string_view bytes, mode_t mode) {
-  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return fail(errno_error("open", path, errno));
-  Result<void> filled = fill(fd.get(), bytes, mode, path);
+// `name`: what errors say, which is the file that is meant in the end.
+Result<UniqueFd> make_exclusive(const std::string& path, const std::string& name) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  return fd ? Result<UniqueFd>(std::move(fd)) : fail(errno_error("open", name, errno));
+}
+
+Result<void> write_exclusive(const std::string& path, const std::string& name, std::string_view bytes, mode_t mode) {
+  PGCERTD_TRY(const UniqueFd fd, make_exclusive(path, name));
+  Result<void> filled = fill(fd.get(), bytes, mode, name);
   if (!filled) (void)::unlink(path.c_str());           // the failure itself is what is told
   return filled;
+}
+
+// One fixed name, so that crashes leave one file at most.
+std::string fresh_name(const std::string& path) { return path + ".new"; }
+
+// What a rename would take away and nobody means to lose: /dev/stdout, a directory, somebody's link.
+Result<void> check_place(const std::string& path) {
+  struct stat seen {};
+  if (::lstat(path.c_str(), &seen) != 0 || S_ISREG(seen.st_mode)) return {};   // what else is wrong is told by who opens
+  return fail(Errc::refused, fmt::format("\"{}\" is no regular file, and is not replaced", path), "name a file, or one that is not there yet");
+}
+
+Result<void> clear_place(const std::string& path) {
+  PGCERTD_CHECK(check_place(path));
+  const std::string fresh = fresh_name(path);
+  if (::unlink(fresh.c_str()) == 0 || errno == ENOENT) return {};
+  const bool in_the_way = errno == EISDIR || errno == EPERM;   // else nothing could be made there under any name
+  return fail(in_the_way ? errno_error("unlink", fresh, errno) : errno_error("open", path, errno));
+}
+
+// A full disk would take the name of a file and nothing more.
+Result<void> reserve(int fd, const std::string& path) {
+  constexpr off_t enough = 256L << 10U;   // some hundred certificates
+  const int error = ::posix_fallocate(fd, 0, enough);
+  return error == ENOSPC || error == EDQUOT ? fail(errno_error("write", path, error)) : Result<void>{};
 }
 
 // Room for a large CRL in huge pages where the kernel has them: to be given it in small ones takes longer than to read the file.
@@ -90,15 +120,24 @@ Result<void> sync_directory(const std::string& path) {
 }
 
 Result<void> write_new_file(const std::string& path, std::string_view bytes, mode_t mode) {
-  PGCERTD_CHECK(write_exclusive(path, bytes, mode));
+  PGCERTD_CHECK(write_exclusive(path, path, bytes, mode));
   return sync_directory(parent_of(path));
 }
 
+Result<void> check_replaceable(const std::string& path) {
+  PGCERTD_CHECK(clear_place(path));
+  const std::string fresh = fresh_name(path);
+  PGCERTD_TRY(const UniqueFd fd, make_exclusive(fresh, path));
+  Result<void> roomy = reserve(fd.get(), path);
+  if (::unlink(fresh.c_str()) != 0 && roomy) return fail(errno_error("unlink", fresh, errno));
+  return roomy;
+}
+
 Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode) {
-  // One fixed name, so that crashes leave one file at most. A failed fsync is never repeated on the same file.
-  const std::string fresh = path + ".new";
-  if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return fail(errno_error("unlink", fresh, errno));
-  PGCERTD_CHECK(write_exclusive(fresh, bytes, mode));
+  PGCERTD_CHECK(clear_place(path));
+  const std::string fresh = fresh_name(path);
+  // A failed fsync is never repeated on the same file.
+  PGCERTD_CHECK(write_exclusive(fresh, path, bytes, mode));
   if (::rename(fresh.c_str(), path.c_str()) != 0) {
     const int saved_errno = errno;
     (void)::unlink(fresh.c_str());                     // the failure itself is what is told

@@ -17,7 +17,9 @@ Result<std::string> read_file(const std::string& path);
 Result<Secret> read_secret_file(const std::string& path);
 // Made with O_EXCL and `mode` before the first byte; Errc::exists when it is there already. Removed again on failure.
 Result<void> write_new_file(const std::string& path, std::string_view bytes, mode_t mode);
-// Through a new file beside it and one rename.
+// Would replace_file() find a place and room for a small file? Asked before something is done that cannot be taken back. Leaves nothing.
+Result<void> check_replaceable(const std::string& path);
+// Through a new file beside it and one rename. What is there and is no regular file is refused and stays.
 Result<void> replace_file(const std::string& path, std::string_view bytes, mode_t mode);
 Result<void> sync_directory(const std::string& path);
 // The directory that holds `path`.

@@ -114,6 +114,7 @@ Result<bool> RootCa::has_signed(const std::string& spki_sha256) {
 }
 
 Result<x509::Crl> RootCa::renew_crl(Duration lifetime, TimePoint now) {
+  PGCERTD_CHECK(check_replaceable(directory_.crl()));   // before a number is used up
   PGCERTD_TRY(const auto before, crl());
   x509::RevokedList revoked;
   PGCERTD_CHECK(registry_.for_each_revoked([&revoked](const store::Revocation& one) { return revoked.add({.serial = one.serial, .revoked_at = one.revoked_at, .reason = one.reason}); }));

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/moments.hpp"
 #include "core/finding.hpp"
 
 namespace pgcertd::cli {
@@ -137,6 +138,10 @@ Summary judge(const json& status, const CheckOptions& options, TimePoint now) {
 
 CheckResult check_unknown(std::string_view reason) { return {3, "PGCERTD UNKNOWN - " + one_line(reason)}; }
 
+std::string check_text(const CheckResult& result, bool as_json) {
+  return (as_json ? json{{"exit_code", result.exit_code}, {"line", result.line}}.dump(2, ' ', false, json::error_handler_t::replace) : result.line) + "\n";
+}
+
 CheckResult check(const json& status, const CheckOptions& options, TimePoint now) {
   const auto made = time_at(status, "generated_at");
   if (!made || number_at(status, "schema") != 1)
@@ -148,7 +153,7 @@ CheckResult check(const json& status, const CheckOptions& options, TimePoint now
     return check_unknown(options.cluster.empty() ? "no cluster is configured" : "there is no cluster \"" + options.cluster + "\"");
   const Judgement& judgement = summary.judgement;
   std::string words = judgement.said == 0 ? summary.fine : judgement.worst_words;
-  words = one_line(words);
+  words = with_relative_times(one_line(words), now);
   if (judgement.said > 1) words += fmt::format(" (and {} more)", judgement.said - 1);
   return {plugin_code(judgement.severity),
           fmt::format("PGCERTD {} - {} |{}", plugin_word(judgement.severity), words, summary.numbers)};

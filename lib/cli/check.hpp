@@ -27,5 +27,7 @@ struct CheckResult {
 CheckResult check(const nlohmann::json& status, const CheckOptions& options, TimePoint now);
 // UNKNOWN with a reason: the daemon cannot be reached, a wrong argument.
 CheckResult check_unknown(std::string_view reason);
+// What is printed: the line, or a JSON document with it.
+std::string check_text(const CheckResult& result, bool as_json);
 
 }  // namespace pgcertd::cli

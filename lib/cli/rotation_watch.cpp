@@ -14,10 +14,13 @@ namespace {
 using nlohmann::json;
 
 std::optional<ExitCode> end_of(const std::string& kind, Watched watched) {
-  if (kind == (watched == Watched::rotation ? "rotation-proved" : "rollback-proved")) return ExitCode::done;
+  if (kind == (watched == Watched::rollback ? "rollback-proved" : "rotation-proved")) return ExitCode::done;
   if (kind == "rolled-back" || kind == "rotation-failed" || kind == "rotation-rolled-back") return ExitCode::failed;
   return std::nullopt;
 }
+
+// What was done, and not what was asked or found.
+bool is_step(std::string_view kind) { return kind != "rotation-asked" && !kind.starts_with("problem-"); }
 
 }  // namespace
 
@@ -30,6 +33,7 @@ std::vector<json> RotationWatch::feed(const json& events) {
     last_id_ = std::max(last_id_, id);
     if (text_at(event, "cluster") != cluster_) continue;
     news.push_back(event);
+    if (is_step(text_at(event, "kind"))) ++steps_;
     if (!end_) end_ = end_of(text_at(event, "kind"), watched_);
   }
   return news;
@@ -42,11 +46,34 @@ void RotationWatch::look(const json& reply) {
   const json& error = at(rotation, "last_error");
   const std::string reason = error.is_object() ? text_at(error, "message") : text_of(error);
   standing_ = fmt::format("stage {}{}", printable(stage, 40), reason.empty() ? "" : ", last error: " + printable(reason));
-  if (end_ || watched_ == Watched::rollback) return;   // a rollback needs no leave, and pauses by itself
+  if (end_ || watched_ != Watched::rotation) return;   // a rollback and a pass need no leave, and the former pauses by itself
   if (!text_at(rotation, "paused_until").empty()) refuse(fmt::format("rotation of {} is paused; pgcertctl resume {}", cluster_, cluster_));
   for (const json& problem : array_at(cluster_of(reply), "problems"))
     if (text_at(problem, "code") == "takeover-needed")
       refuse(fmt::format("{} has a certificate of somebody else, which is not replaced without consent; pgcertctl takeover {}", cluster_, cluster_));
+}
+
+void RotationWatch::rest(const json& reply) {
+  look(reply);
+  const json& rotation = at(cluster_of(reply), "rotation");
+  const std::string stage = text_at(rotation, "stage");
+  if (end_ || text_at(rotation, "need") != "none" || (stage != "proved" && stage != "nothing")) return;
+  end_ = ExitCode::done;
+  problems_ = array_at(cluster_of(reply), "problems").size();
+}
+
+std::string_view RotationWatch::what() const noexcept {
+  switch (watched_) {
+    case Watched::rotation: return "rotation";
+    case Watched::rollback: return "rollback";
+    case Watched::pass: break;
+  }
+  return "pass";
+}
+
+std::string RotationWatch::summary() const {
+  const std::string done = steps_ == 0 ? "nothing else was left to do" : fmt::format("what else was to do is done: {} step(s)", steps_);
+  return fmt::format("{}: no certificate was due, and {}{}", cluster_, done, problems_ == 0 ? "" : fmt::format("; {} problem(s) stand: pgcertctl status {}", problems_, cluster_));
 }
 
 void RotationWatch::refuse(std::string why) {

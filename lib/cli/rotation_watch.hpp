@@ -13,7 +13,8 @@
 
 namespace pgcertd::cli {
 
-enum class Watched : std::uint8_t { rotation, rollback };
+// pass: no new certificate was due, and other steps are (a CRL, settings, files): it ends where nothing is left to do.
+enum class Watched : std::uint8_t { rotation, rollback, pass };
 
 class RotationWatch {
  public:
@@ -24,11 +25,16 @@ class RotationWatch {
   std::vector<nlohmann::json> feed(const nlohmann::json& events);
   // Takes /v1/clusters/NAME.
   void look(const nlohmann::json& reply);
-  [[nodiscard]] std::string_view what() const noexcept { return watched_ == Watched::rotation ? "rotation" : "rollback"; }
+  // The same, where the daemon has said that it is at rest.
+  void rest(const nlohmann::json& reply);
+  [[nodiscard]] bool ends_at_rest() const noexcept { return watched_ == Watched::pass; }
+  [[nodiscard]] std::string_view what() const noexcept;
   // The end, once it is known: done (proved), failed (or rolled back), refused (paused, or no consent to a takeover).
   [[nodiscard]] std::optional<ExitCode> end() const noexcept { return end_; }
   // Where it stands, for the message of a time-out.
   [[nodiscard]] const std::string& standing() const noexcept { return standing_; }
+  // What a pass came to.
+  [[nodiscard]] std::string summary() const;
   // Why it ended as refused, and what to do.
   [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
   [[nodiscard]] std::int64_t last_id() const noexcept { return last_id_; }
@@ -38,6 +44,7 @@ class RotationWatch {
   std::string cluster_, refusal_;
   Watched watched_;
   std::int64_t last_id_;
+  std::size_t steps_ = 0, problems_ = 0;
   std::optional<ExitCode> end_;
   std::string standing_ = "nothing has been seen of it yet";
 };

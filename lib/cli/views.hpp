@@ -16,11 +16,13 @@ std::string status_view(const nlohmann::json& status, TimePoint now, const Style
 std::string cluster_view(const nlohmann::json& reply, TimePoint now, const Style& style);
 // /v1/runway: how long each cluster survives without the root's key, the next visits of it, and every date.
 std::string runway_view(const nlohmann::json& runway, TimePoint now, const Style& style);
-// Problems of a cluster that an audit shows, each with place, effect on clients and remedy; JSON: the array of them.
-std::string audit_view(const std::string& cluster, const nlohmann::json& findings, const Style& style);
+// Problems of a cluster that an audit shows, each with place, effect on clients and remedy; JSON: the array of them. A server that
+// was not asked has one that says so: an audit never finds nothing where nothing was seen.
+std::string audit_view(const std::string& cluster, const nlohmann::json& findings, TimePoint now, const Style& style);
 nlohmann::json audit_findings(const nlohmann::json& reply);
-// `permissions` of /v1/clusters/NAME: expected and actual, and commands for what is wrong.
-std::string permissions_view(const std::string& cluster, const nlohmann::json& files, const Style& style);
+// `permissions` of /v1/clusters/NAME: expected and actual, and commands for what is wrong. Also wrong: no file is known.
+bool permissions_object(const nlohmann::json& files);
+std::string permissions_view(const std::string& cluster, const nlohmann::json& files, TimePoint now, const Style& style);
 // One of /v1/events, as one line and a line end.
 std::string chain_view(const nlohmann::json& reply);   // of events --verify
 std::string event_line(const nlohmann::json& event, TimePoint now, const Style& style);

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/layout.hpp"
+#include "cli/moments.hpp"
 #include "cli/views.hpp"
 
 namespace pgcertd::cli {
@@ -25,7 +26,7 @@ std::string event_line(const json& event, TimePoint now, const Style& style) {
   const std::string cluster = printable(text_at(event, "cluster"), 63);
   return fmt::format("{} {}{}{}\n", style.paint(Tone::faint, printable(moment_at(event, "at", now))),
                      cluster.empty() ? "" : cluster + ": ", style.paint(kind_tone(kind), kind),
-                     " " + printable(text_at(event, "message"), 1000));
+                     " " + with_relative_times(printable(text_at(event, "message"), 1000), now));
 }
 
 std::string chain_view(const json& reply) {
@@ -44,9 +45,9 @@ std::string chain_view(const json& reply) {
 
 std::string plan_view(const json& reply, TimePoint now, const Style& style) {
   const json& plan = at(reply, "plan");
-  std::string out = printable(text_at(reply, "message"), 1000) + "\n";
+  std::string out = with_relative_times(printable(text_at(reply, "message"), 1000), now) + "\n";
   const auto row = [&](std::string_view name, const std::string& value) {
-    if (!value.empty() && value != "-") out += style.paint(Tone::faint, name) + paragraph(printable(value, 1000), 2);
+    if (!value.empty() && value != "-") out += style.paint(Tone::faint, name) + paragraph(with_relative_times(printable(value, 1000), now), 2);
   };
   row("need:  ", text_at(plan, "need"));
   row("stage: ", text_at(plan, "stage"));

@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/layout.hpp"
+#include "cli/moments.hpp"
 #include "cli/table.hpp"
 #include "cli/views.hpp"
 
@@ -99,7 +100,7 @@ void add_rotation(Table& table, const json& cluster, TimePoint now) {
                        need.empty() || need == "none" ? "" : ", needed: " + need));
   add_fact(table, "last success", moment_at(rotation, "last_success_at", now));
   const json& error = at(rotation, "last_error");
-  add_fact(table, "last error", error.is_object() ? text_at(error, "message") : text_of(error), Tone::critical);
+  add_fact(table, "last error", with_relative_times(error.is_object() ? text_at(error, "message") : text_of(error), now), Tone::critical);
   add_fact(table, "paused until", moment_at(rotation, "paused_until", now), Tone::warning);
   add_fact(table, "next step", text_at(rotation, "next_step"));
   add_fact(table, "next look", moment_at(rotation, "next_at", now));
@@ -137,7 +138,7 @@ std::string problem_text(const json& problem, const std::string& cluster, TimePo
   std::string out = style.paint(severity_tone(severity), upper(severity)) + " " +
                     style.paint(Tone::strong, printable(text_at(problem, "code"), 40));
   if (!cluster.empty()) out += " " + printable(cluster, 63);
-  out += "\n" + paragraph(printable(text_at(problem, "message"), 1000), 4);
+  out += "\n" + paragraph(with_relative_times(printable(text_at(problem, "message"), 1000), now), 4);
   if (const auto since = time_at(problem, "since")) out += paragraph("since " + moment_text(since, now), 4);
   const std::string remedy = text_at(problem, "remedy");
   if (!remedy.empty()) out += paragraph("remedy: " + printable(remedy, 1000), 4);

@@ -188,7 +188,7 @@ std::vector<std::string> pending_changes(const ClusterMemory& memory, const Post
 }
 
 bool is_audit_code(ProblemCode code) noexcept {
-  constexpr std::array codes{P::ssl_off, P::tls_version_low, P::settings_shadowed, P::settings_weak, P::hba_plaintext, P::hba_clientcert_without_ca, P::hba_rejected, P::hba_auth_weak,
+  constexpr std::array codes{P::server_unreachable, P::ssl_off, P::tls_version_low, P::settings_shadowed, P::settings_weak, P::hba_plaintext, P::hba_clientcert_without_ca, P::hba_rejected, P::hba_auth_weak,
                              P::sessions_plaintext, P::session_revoked, P::key_encrypted, P::key_exposed, P::cert_chain_incomplete, P::cert_weak, P::endpoint_unmanaged,
                              P::reload_guarded, P::privilege_missing, P::file_permissions, P::file_owner};
   return std::find(codes.begin(), codes.end(), code) != codes.end();

@@ -7,13 +7,18 @@
 namespace pgcertd::issuer {
 namespace {
 
+std::string why_not(const std::string& directory, bool certificate) {
+  if (certificate) return ca::IssuingDirectory{directory}.key() + " is gone: nothing can be signed";
+  const auto looked = ca::look_at(directory);
+  return looked ? "no issuing CA is in " + directory : looked.error().text();
+}
+
 // A directory is missing, may not be read, or holds something else: the daemon's own word for it is issuer-failed.
 void describe_local(const std::string& directory, IssuerSeen& seen) {
   describe_files(directory, seen);
-  seen.available = seen.issuing.has_value();
+  seen.available = seen.issuing && ca::has_issuing_key(directory);
   if (!seen.available) {
-    const auto looked = ca::look_at(directory);
-    seen.why = looked ? "no issuing CA is in " + directory : looked.error().text();
+    seen.why = why_not(directory, seen.issuing.has_value());
     seen.remedy = "restore the CA directory from its backup; pgcertctl inspect shows what its files are";
   }
   if (!seen.crl || !seen.root_crl) {

@@ -13,6 +13,7 @@
 #include "x509/inspect_findings.hpp"
 #include "x509/openssl_error.hpp"
 #include "x509/pkcs11_key.hpp"
+#include "x509/pkcs12.hpp"
 #include "x509/private_key.hpp"
 #include "x509/request_object.hpp"
 
@@ -41,15 +42,32 @@ Labels labels_of(std::string_view bytes) {
   return out;
 }
 
-void note_key(Inspection& out, std::string_view bytes) {
+void note_key(Inspection& out, const PrivateKey& key) {
+  out.key_name = key.key_name();
+  out.key_spki_sha256 = key.spki_sha256();
+}
+
+void note_key(Inspection& out, std::string_view bytes, const Secret* passphrase) {
   out.holds_private_key = true;
-  const auto key = PrivateKey::parse(bytes, "key");
-  if (key) {
-    out.key_name = key->key_name();
-    out.key_spki_sha256 = key->spki_sha256();
-  } else if (!is_encrypted_key(bytes)) {
-    out.findings.push_back("the private key cannot be read: " + key.error().text());
-  }
+  out.sealed = is_encrypted_key(bytes) && passphrase == nullptr;
+  if (out.sealed) return;
+  const auto key = PrivateKey::parse(bytes, "key", passphrase);
+  if (key) note_key(out, *key);
+  else out.findings.push_back("the private key cannot be read: " + key.error().text());
+}
+
+// Its passphrase seals the certificates, too.
+void note_pkcs12(Inspection& out, std::string_view bytes, const Secret* passphrase) {
+  out.kind = Kind::pkcs12;
+  out.sealed = passphrase == nullptr;
+  if (out.sealed) return;
+  const auto content = read_pkcs12(bytes, "it", *passphrase);
+  if (!content) return out.findings.push_back(content.error().text());
+  for (const Certificate& certificate : content->certificates) out.certificates.push_back(certificate.facts());
+  out.holds_private_key = content->key.has_value();
+  if (content->key) note_key(out, *content->key);
+  else out.findings.push_back("it holds no private key: nobody can connect with it");
+  if (content->certificates.empty()) out.findings.push_back("it holds no certificate");
 }
 
 void note_certificates(Inspection& out, std::string_view bytes) {
@@ -77,10 +95,10 @@ Kind kind_of(const Labels& labels, const Inspection& seen, std::string_view byte
   return labels.request ? Kind::request : Kind::unknown;
 }
 
-void read_pem(Inspection& out, std::string_view bytes) {
+void read_pem(Inspection& out, std::string_view bytes, const Secret* passphrase) {
   const Labels labels = labels_of(bytes);
   if (labels.certificate) note_certificates(out, bytes);
-  if (labels.key) note_key(out, bytes);
+  if (labels.key) note_key(out, bytes, passphrase);
   if (labels.crl) note_crls(out, bytes);
   if (labels.request) note_request(out, bytes);
   if (labels.trusted) out.findings.push_back("a TRUSTED CERTIFICATE block is passed over after the first block: write it as CERTIFICATE (openssl x509 -in OLD -out NEW)");
@@ -92,7 +110,7 @@ bool is_pkcs12(std::string_view bytes) {
   return store != nullptr;
 }
 
-void read_der(Inspection& out, std::string_view bytes) {
+void read_der(Inspection& out, std::string_view bytes, const Secret* passphrase) {
   out.pem = false;
   if (const auto certificate = Certificate::from_der(bytes)) {
     out.kind = Kind::certificate;
@@ -104,13 +122,13 @@ void read_der(Inspection& out, std::string_view bytes) {
     out.kind = Kind::request;
     out.requests.push_back(std::move(*request));
   } else if (is_pkcs12(bytes)) {
-    out.kind = Kind::pkcs12;   // it may hold a key; that shows with its passphrase only
+    note_pkcs12(out, bytes, passphrase);
   } else if (is_encrypted_key(bytes)) {
     out.kind = Kind::encrypted_key;
-    out.holds_private_key = true;
+    note_key(out, bytes, passphrase);
   } else if (PrivateKey::parse(bytes, "key")) {
     out.kind = Kind::private_key;
-    note_key(out, bytes);
+    note_key(out, bytes, nullptr);
   }
 }
 
@@ -131,7 +149,7 @@ std::string_view to_string(Inspection::Kind kind) noexcept {
   return "unknown";
 }
 
-Inspection inspect(std::string_view bytes, TimePoint now) {
+Inspection inspect(std::string_view bytes, TimePoint now, const Secret* passphrase) {
   const CleanErrorQueue clean;
   Inspection out;
   if (const auto size = check_size(bytes, "input"); !size) {
@@ -143,8 +161,8 @@ Inspection inspect(std::string_view bytes, TimePoint now) {
     if (const auto uri = parse_pkcs11_uri(bytes, "input"); !uri) out.findings.push_back(uri.error().text());
     return out;
   }
-  if (looks_like_pem(bytes)) read_pem(out, bytes);
-  else read_der(out, bytes);
+  if (looks_like_pem(bytes)) read_pem(out, bytes, passphrase);
+  else read_der(out, bytes, passphrase);
   add_findings(out, now);
   return out;
 }

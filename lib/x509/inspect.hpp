@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/secret.hpp"
 #include "core/cert.hpp"
 #include "x509/request.hpp"
 
@@ -20,10 +21,12 @@ struct Inspection {
   std::vector<RequestFacts> requests;
   std::string key_name, key_spki_sha256;    // of a private key that could be read
   bool holds_private_key = false;           // also beside a certificate
+  bool sealed = false;                      // PKCS#12 or a key whose passphrase was not given
   std::vector<std::string> findings;        // what PostgreSQL or a client would object to; empty: fine
 };
 std::string_view to_string(Inspection::Kind kind) noexcept;
 
-Inspection inspect(std::string_view bytes, TimePoint now);
+// `passphrase` may be null: what it would open stays sealed.
+Inspection inspect(std::string_view bytes, TimePoint now, const Secret* passphrase = nullptr);
 
 }  // namespace pgcertd::x509

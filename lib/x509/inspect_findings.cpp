@@ -49,8 +49,8 @@ void judge_certificates(Inspection& seen, TimePoint now) {
   if (seen.certificates.empty()) return;
   for (const CertFacts& certificate : seen.certificates) judge_dates(seen.findings, certificate, now);
   if (const std::string weak = weakness(seen.certificates); !weak.empty()) seen.findings.push_back("too weak: " + weak);
-  if (!seen.certificates.front().is_ca) judge_server_leaf(seen.findings, seen.certificates.front());
-  judge_order(seen.findings, seen.certificates);
+  if (seen.kind != Kind::pkcs12 && !seen.certificates.front().is_ca) judge_server_leaf(seen.findings, seen.certificates.front());
+  if (seen.kind != Kind::pkcs12) judge_order(seen.findings, seen.certificates);   // a set: whoever reads it finds the order
   judge_pair(seen);
 }
 

@@ -10,6 +10,7 @@
 #include "x509/handles.hpp"
 #include "x509/openssl_error.hpp"
 #include "x509/private_key.hpp"
+#include "x509/verify.hpp"
 
 namespace pgcertd::x509 {
 namespace {
@@ -48,7 +49,7 @@ Result<Secret> to_pkcs12(const PrivateKey& key, const std::vector<Certificate>& 
   return Secret(der);   // of what is in it the key is sealed
 }
 
-Result<OpenedPkcs12> open_pkcs12(std::string_view bytes, std::string_view name, const Secret& passphrase) {
+Result<Pkcs12Content> read_pkcs12(std::string_view bytes, std::string_view name, const Secret& passphrase) {
   const CleanErrorQueue clean;
   PGCERTD_CHECK(check_size(bytes, name));
   const auto bundle = from_der_bytes<Pkcs12Ptr>(bytes, d2i_PKCS12);
@@ -56,14 +57,31 @@ Result<OpenedPkcs12> open_pkcs12(std::string_view bytes, std::string_view name, 
   const Secret word = with_end(passphrase);
   EVP_PKEY* key = nullptr;
   X509* leaf = nullptr;
-  if (PKCS12_parse(bundle.get(), word.view().data(), &key, &leaf, nullptr) != 1)
+  STACK_OF(X509)* above = nullptr;
+  if (PKCS12_parse(bundle.get(), word.view().data(), &key, &leaf, &above) != 1)
     return fail(Errc::crypto, fmt::format("\"{}\" does not open: the passphrase is another one, or the file is damaged", name), "give the passphrase that it was made with");
   KeyPtr held_key(key);
   X509Ptr held_leaf(leaf);
-  if (!held_key || !held_leaf) return fail(Errc::invalid, fmt::format("\"{}\" holds no private key with its certificate", name));
-  PGCERTD_TRY(PrivateKey opened, adopt(std::move(held_key)));
-  PGCERTD_TRY(Certificate certificate, adopt(std::move(held_leaf)));
-  return OpenedPkcs12{std::move(opened), std::move(certificate)};
+  const CertsPtr held_above(above);
+  Pkcs12Content out;
+  if (held_key) {
+    PGCERTD_TRY(out.key, adopt(std::move(held_key)));
+  }
+  const auto take = [&out](X509Ptr x509) -> Result<void> {
+    PGCERTD_TRY(Certificate one, adopt(std::move(x509)));
+    out.certificates.push_back(std::move(one));
+    return {};
+  };
+  if (held_leaf) PGCERTD_CHECK(take(std::move(held_leaf)));
+  while (sk_X509_num(held_above.get()) > 0) PGCERTD_CHECK(take(X509Ptr(sk_X509_shift(held_above.get()))));
+  return out;
+}
+
+Result<OpenedPkcs12> open_pkcs12(std::string_view bytes, std::string_view name, const Secret& passphrase) {
+  PGCERTD_TRY(Pkcs12Content content, read_pkcs12(bytes, name, passphrase));
+  if (!content.key || content.certificates.empty() || !key_matches(*content.key, content.certificates.front()))
+    return fail(Errc::invalid, fmt::format("\"{}\" holds no private key with its certificate", name), "issue it anew");
+  return OpenedPkcs12{std::move(*content.key), std::move(content.certificates.front())};
 }
 
 }  // namespace pgcertd::x509

@@ -46,6 +46,26 @@ class Audit(HostTest):
         self.assertEqual(done.stdout, "main: nothing to object to\n")
         self.assertEqual(host.daemons[-1].cluster()["problems"], [])
 
+    def test_a_server_that_cannot_be_asked_is_not_found_well(self):
+        host = self.managed()
+        host.postgres.stop()
+        done = host.ctl("audit")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("main: could not be looked at", done.stdout)
+        self.assertIn("remedy: start PostgreSQL", done.stdout)
+        self.assertIn("server-unreachable", {code for code, _ in self.codes(host)})
+        host.postgres.start()
+        self.assertEqual(self.findings(host), [])
+
+    def test_files_of_a_server_that_was_never_seen_are_not_found_well(self):
+        host = self.host(server=False)
+        host.start().wait_problem("server-unreachable")
+        for command in (("permissions", "check"), ("permissions", "fix", "main"), ("audit", "main")):
+            done = host.ctl(*command)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("could not be looked at", done.stdout)
+            self.assertIn("remedy: ", done.stdout)
+
     def test_rows_of_pg_hba(self):
         host = self.managed(cluster='client_ca = "off"')
         self.hba(host, "host all all 10.0.0.0/8 scram-sha-256\n"          # 3: plaintext

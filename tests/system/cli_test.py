@@ -78,7 +78,7 @@ class Usage(unittest.TestCase):
                                  (["pause", "main", "--for", "3x", "--reason", "r"], "no duration"), (["pause", "main", "--for", "2h"], "--reason"),
                                  (["pause", "main", "--reason", "r"], "--for"), (["status", "--color", "pink"], "--color"), (["status", "--timeout", "soon"], "no duration"),
                                  (["ca", "init"], "--root-dir"), (["ca", "init", "--root-dir", "x", "--days", "0"], "--days"),
-                                 (["ca", "init", "--root-dir", "x", "--key-type", "ed25519"], "no key type of a CA"),
+                                 (["ca", "init", "--root-dir", "x", "--key-type", "ed25519"], "no key type"),
                                  (["ca", "init", "--root-dir", "x", "--passphrase", "file:y", "--no-passphrase"], "--passphrase"),
                                  (["ca", "init", "--root-dir", "x", "--issuing-passphrase", "file:y"], "--issuing-dir"),
                                  (["probe", "host:99999"], "99999"), (["probe", ""], ""), (["\x1b[31mred"], "\\x1b[31mred")]:
@@ -88,6 +88,32 @@ class Usage(unittest.TestCase):
                 self.assertEqual(done.out, "")
                 self.assertIn(words, done.err)
                 self.assertNotIn("\x1b", done.err)
+
+    def test_a_value_that_cannot_be_meant_is_wrong_usage(self):
+        """Before a daemon, a file or a terminal is asked."""
+        issue, sign, init = ("client", "issue", "x", "-o", "d"), ("ca", "sign", "--root-dir", "r", "q.csr", "-o", "o"), ("ca", "init", "--root-dir", "r")
+        for words, said in ((("status", ""), "CLUSTER"), (("rotate", ""), "CLUSTER"), (("pause", "main", "--for", "0s", "--reason", "r"), "no time at all"), (("pause", "main", "--for", "2h", "--reason", ""), "--reason"),
+                            (("--timeout", "0s", "status"), "no time at all"), (("--socket", "", "status"), "--socket"), (("--config", "", "status"), "--config"), (("revoke", "", "--reason", "superseded"), "SERIAL"),
+                            (("revoke", "--role", "", "--reason", "superseded"), "--role"), (("client", "issue", "", "-o", "d"), "ROLE"), (("client", "issue", "x" * 65, "-o", "d"), "65 bytes"), ((*issue, "--lifetime", "0s"), "--lifetime"),
+                            ((*issue, "--format", "pkcs12"), "--passphrase"), ((*issue, "--passphrase", "file:word"), "--format pkcs12"), ((*issue, "--format", "pkcs12", "--passphrase", "hunter2"), "never as itself"),
+                            ((*issue, "--renew", "--key-type", "rsa-2048"), "--key-type"), (("trust", "export", "-o", ""), "--output"), (("crl", "import", ""), "FILE"), (("inspect", ""), "FILE"), (("inspect", "x", "--passphrase", "hunter2"), "never as itself"),
+                            (("setup", "--data-directory", "none"), "no absolute path"), (("setup", "sql", "--role", ""), "--role"), ((*init, "--common-name", "x" * 65), "65 bytes"), ((*init, "--passphrase", "file:"), "never as itself"),
+                            ((*init, "--passphrase", "file:w", "--root-key", "foo"), "pkcs11:"), (("ca", "show", ""), "DIR"), ((*sign, "--names", "a b"), "a b"), ((*sign, "--role", "x"), "--profile client"),
+                            ((*sign, "--profile", "client", "--names", "a"), "--profile server"), ((*sign, "--passphrase", "hunter2"), "never as itself"), (("ca", "crl", "--root-dir", ""), "--root-dir"),
+                            (("ca", "session", "--root-dir", "r", "-o", "o", "--record", "o"), "--record"), (("ca", "session", "--root-dir", "r", "--record", "back.pem"), "--record"),
+                            (("ca", "passwd", "--root-dir", "r", "--new-passphrase", "hunter2"), "never as itself"), (("events", "--verify", "--head", "zz"), "hexadecimal"), (("request", "export", "-o", ""), "--output")):
+            with self.subTest(words):
+                done = run(*words)
+                self.assertEqual((done.returncode, done.out), (2, ""), done.err)
+                self.assertIn(said, done.err)
+                self.assertRegex(done.err, r"\Apgcertctl: .+\n  see: pgcertctl .*--help\n\Z")
+                self.assertNotIn("hunter2", done.err)
+
+    def test_quickstart_refuses_what_is_no_port_before_it_does_anything(self):
+        for words in (("--port", "abc"), ("--port", "0"), ("--port", "65535"), ("--port",), ("--dir",), ("--build", "/nonexistent"), ("--nonsense",)):
+            done = subprocess.run([ROOT / "packaging" / "quickstart", *words], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+            self.assertIn("quickstart: ", done.stderr)
 
     def test_usage_of_check_is_unknown(self):
         for arguments in (["check", "--nonsense"], ["check", "-w", "soon"], ["check", "--only", "crl-expird"], ["check", "a", "b"]):
@@ -154,6 +180,14 @@ class Help(unittest.TestCase):
         options = self.options(self.general.out).union(*(self.options(done.out) for done in self.help.values()))
         self.assertEqual(options, self.man_options)
         self.assertEqual(set(COMMANDS), {c if c in COMMANDS else c.split()[0] for c in self.man_commands})
+
+    def test_man_page_has_each_option_under_its_command(self):
+        sections = re.split(r"^\.S[SH] ", (ROOT / "docs/man/pgcertctl.1").read_text().replace("\\-", "-"), flags=re.M)
+        for command, done in self.help.items():
+            others = [c for c in COMMANDS if c.startswith(command + " ")]
+            own = " ".join(s for s in sections if re.match(re.escape(command) + r"\b", s) and not any(s.startswith(o) for o in others))
+            for option in self.options(done.out.split("Options:")[1].split("Subcommands:")[0]) - {"--help"}:
+                self.assertRegex(own, re.escape(option) + r"(?![a-z-])", command)
 
     @unittest.skipIf(shutil.which("man") is None, "man is not installed")
     def test_man_page_renders_without_a_warning(self):
@@ -232,12 +266,12 @@ class CaInit(InDirectory):
                                 (["--root-dir", "", "--no-passphrase"], 2),
                                 (["--root-dir", self.path("r"), "--issuing-dir", self.path("r"), "--no-passphrase"], 1),
                                 (["--root-dir", self.path("r"), "--issuing-dir", self.path("r/i"), "--no-passphrase"], 1),
-                                (["--root-dir", self.path("r"), "--passphrase", "hunter2"], 1),
+                                (["--root-dir", self.path("r"), "--passphrase", "hunter2"], 2),
                                 (["--root-dir", self.path("r"), "--passphrase", f"file:{self.path('open')}"], 5),
                                 (["--root-dir", self.path("r"), "--passphrase", f"file:{self.path('empty')}"], 1),
                                 (["--root-dir", self.path("r"), "--passphrase", f"file:{self.path('gone')}"], 3),
                                 (["--root-dir", self.path("r"), "--passphrase", "credential:ca"], 3),
-                                (["--root-dir", self.path("r"), "--passphrase", "credential:../ca"], 1)]:
+                                (["--root-dir", self.path("r"), "--passphrase", "credential:../ca"], 2)]:
             with self.subTest(arguments):
                 done = run("ca", "init", *arguments)
                 self.assertEqual(done.returncode, code, done.err)
@@ -267,7 +301,71 @@ class CaInit(InDirectory):
         shown = json.loads(run("ca", "show", self.path("issuing"), "--json").out)
         self.assertEqual((shown["kind"], shown["revoked"]), ("issuing", 0))
         self.assertEqual(run("ca", "show", self.path("none")).returncode, 3)
+        config = self.write("pgcertd.toml", f'[issuer.local]\ntype = "local"\ndirectory = "{self.path("issuing")}"\n[issuer.gone]\ntype = "local"\ndirectory = "{self.path("none")}"\n')
+        done = run("ca", "show", "--config", config)
+        self.assertEqual(done.returncode, 3, done.err)
+        self.assertIn("issuer gone", done.err)
+        self.assertIn(f"issuer local in {self.path('issuing')}\nissuing CA\n", done.out)
+        self.assertEqual([i["ca"]["kind"] for i in json.loads(run("ca", "show", "--config", config, "--json").out)["issuers"]], ["issuing"])
+        self.assertIn("remedy: name a directory", run("ca", "show", "--config", self.path("none")).err)
         self.assertEqual(run("ca", "show", self.directory).returncode, 1)
+
+
+class OutputOfTheRoot(InDirectory):
+    """What cannot be written is not signed: no serial, no line of the log, no number of a CRL is used up."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("words", "correct horse\n")
+        self.root = ("--root-dir", self.path("root"), "--passphrase", f"file:{self.path('words')}")
+        done = run("ca", "init", *self.root)
+        self.assertEqual(done.returncode, 0, done.err)
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.path("k"), "-subj", "/CN=db", "-addext", "subjectAltName=DNS:db.example.org", "-out", self.path("r.csr"))
+        self.write("policy.toml", '[server]\nnames = ["*.example.org"]\nnew_keys = "allow"\n')
+        self.path("d").mkdir()
+
+    def log(self):
+        return json.loads(run("--json", "ca", "verify-log", "--root-dir", self.path("root")).out)["entries"]
+
+    def sign(self, *more):
+        return run("--yes", "ca", "sign", *self.root, self.path("r.csr"), "--policy", self.path("policy.toml"), *more)
+
+    def visit(self, *more):
+        return run("--yes", "ca", "session", *self.root, self.path("r.csr"), "--policy", self.path("policy.toml"), *more)
+
+    def test_it_is_looked_at_before_anything_is_signed(self):
+        before, crl = self.log(), self.path("root/root.crl").read_bytes()
+        device = self.path("device")
+        device.symlink_to("/dev/null")
+        good = self.path("good.pem")
+        for path, code, words in ((self.path("none/out.pem"), 3, "No such file"), (self.path("k/out.pem"), 3, "Not a directory"), (self.path("d"), 5, "no regular file"), (device, 5, "no regular file"), ("/proc/out.pem", 3, "No such file")):
+            for what, command in (("sign", lambda: self.sign("-o", path)), ("session", lambda: self.visit("-o", path)), ("record", lambda: self.visit("-o", good, "--record", path)),
+                                  ("crl", lambda: run("ca", "crl", *self.root, "-o", path))):
+                with self.subTest(f"{what} {path}"):
+                    done = command()
+                    self.assertEqual(done.returncode, code, done.err)
+                    self.assertIn(words, done.err)
+                    self.assertIn(f'"{path}"', done.err)
+                    self.assertNotIn(".new", done.err)
+        self.assertEqual(self.visit("-o", good, "--record", good).returncode, 2)
+        self.assertEqual((self.log(), self.path("root/root.crl").read_bytes(), good.exists(), os.readlink(device)), (before, crl, False, "/dev/null"))
+        self.assertEqual([p.name for p in self.directory.rglob("*.new")], [])
+        done = self.visit("-o", good, "--record", self.path("record.txt"))
+        self.assertEqual(done.returncode, 0, done.err)
+        self.assertEqual(len(self.log()), len(before) + 2)
+        self.assertRegex(done.out, r"CN=db.example.org: serial \S+, until \S+Z \(in \d+ days\)\n")
+        self.assertRegex(run("ca", "crl", *self.root).out, r"until \S+Z \(in \d+ days\)\n")
+        self.assertRegex(run("ca", "verify-log", "--root-dir", self.path("root")).out, r"(?m)^1 \S+Z \((now|\d+ seconds? ago)\) ")
+
+    def test_a_visit_without_a_named_output_writes_back_pem(self):
+        done = run("ca", "session", *self.root, cwd=self.path("d"))
+        self.assertEqual(done.returncode, 0, done.err)
+        self.assertIn("To be carried back: back.pem", done.out)
+        self.assertIn(b"BEGIN X509 CRL", self.path("d/back.pem").read_bytes())
+
+    def test_nor_is_the_passphrase_asked_for(self):
+        done = run("ca", "crl", "--root-dir", self.path("root"), "-o", self.path("none/crl.pem"))   # no terminal: it would be refused
+        self.assertEqual(done.returncode, 3, done.err)
 
 
 class OnATerminal(InDirectory):
@@ -392,6 +490,42 @@ class Inspect(InDirectory):
             self.assertEqual(done.returncode, code, done.err)
             self.assertRegex(done.err, r"\Apgcertctl: ")
 
+    def findings(self, *targets):
+        done = run("inspect", "--json", *targets)
+        files = json.loads(done.out)["files"]
+        self.assertEqual(done.returncode, 1 if any(f["findings"] for f in files) else 0)
+        return {pathlib.Path(f["path"]).name: f["findings"] for f in files}
+
+    def test_the_mode_of_a_key(self):
+        both = self.write("both.pem", self.path("a.crt").read_bytes() + self.path("a.key").read_bytes(), 0o644)
+        for permissions, wrong in ((0o600, False), (0o400, False), (0o640, os.geteuid() != 0), (0o644, True), (0o660, True)):
+            self.path("a.key").chmod(permissions)
+            found = self.findings(self.path("a.key"))["a.key"]
+            self.assertEqual([f"its mode is {permissions:04o}" in f for f in found], [True] if wrong else [], oct(permissions))
+        self.assertIn("its mode is 0644", self.findings(both)["both.pem"][0])
+        self.path("a.crt").chmod(0o644)
+        self.assertEqual(self.findings(self.path("a.crt"))["a.crt"], [], "a certificate is public")
+
+    def test_a_key_beside_a_certificate(self):
+        self.assertEqual(self.findings(self.directory), {"a.crt": [], "a.key": []})
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.path("b.pem"))
+        self.path("b.pem").chmod(0o600)
+        self.assertEqual(self.findings(self.directory)["b.pem"], [], "which one it is for is not known")
+        self.assertIn("key values mismatch", self.findings(self.path("a.crt"), self.path("b.pem"))["b.pem"][0])
+        self.path("b.pem").rename(self.path("a.key"))
+        self.assertIn("key values mismatch", self.findings(self.directory)["a.key"][0])
+        self.assertEqual(self.findings(self.path("a.key"))["a.key"], [])
+
+    def test_what_is_in_a_pkcs12_file(self):
+        self.write("word", "word\n")
+        bundle = self.write("a.p12", openssl("pkcs12", "-export", "-in", self.path("a.crt"), "-inkey", self.path("a.key"), "-passout", "pass:word"))
+        self.assertIn("--passphrase", run("inspect", bundle).out)
+        shown = run("inspect", bundle, "--passphrase", f"file:{self.path('word')}").out
+        self.assertIn("CN=db1.example.org", shown)
+        self.assertIn("ecdsa-p256", shown)
+        self.write("word", "other\n")
+        self.assertIn("the passphrase is another one", run("inspect", bundle, "--passphrase", f"file:{self.path('word')}").out.replace("\n", " ").replace("  ", " "))
+
     def test_hostile_names_stay_on_the_page(self):
         evil = "evil\x1b[2J\u202e" + "X" * 40
         openssl("req", "-x509", "-key", self.path("a.key"), "-out", self.path("e.crt"), "-utf8", "-subj", "/CN=" + evil, "-days", 1)
@@ -424,6 +558,10 @@ class Config(InDirectory):
         self.assertIn("check_interval", done.out)
         self.assertFalse(json.loads(run("config", "check", "--config", bad, "--json").out)["valid"])
         self.assertEqual(run("config", "check", "--config", self.path("none.toml")).returncode, 3)
+        for words in ((), ("--json",)):
+            shown = run("config", "show", "--config", bad, *words)
+            self.assertEqual((shown.returncode, shown.out), (1, ""))
+            self.assertIn(f"{bad}:2:", shown.err)
 
 
 class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -586,6 +724,47 @@ class WithoutDaemon(InDirectory):
         self.assertEqual(done.returncode, 3)
         self.assertRegex(done.out, r"\APGCERTD UNKNOWN - [^\n]*none\.sock[^\n]*\n\Z")
         self.assertIn("not reachable", run("version", "--socket", self.path("none.sock")).out)
+
+
+    def test_requests_are_shown_by_the_files_alone(self):
+        self.assertEqual(run("ca", "init", "--root-dir", self.path("root"), "--issuing-dir", self.path("issuing"), "--no-passphrase").returncode, 0)
+        self.assertEqual(run("ca", "init", "--issuing-dir", self.path("waiting"), "--root-cert", self.path("root/root.crt"), "-o", self.path("w.csr")).returncode, 0)
+        config = self.write("pgcertd.toml", f'[daemon]\nruntime_directory = "{self.path("run")}"\n[issuer.waits]\ntype = "local"\ndirectory = "{self.path("waiting")}"\n'
+                                            f'[issuer.works]\ntype = "local"\ndirectory = "{self.path("issuing")}"\n')
+        done = run("request", "list", "--config", config)
+        self.assertEqual(done.returncode, 0, done.err)
+        self.assertIn("the daemon is not reachable", done.err)
+        self.assertRegex(done.out, r"the issuing CA +waits ")
+        self.assertRegex(done.out, r"works +- +20")
+        self.assertEqual([len(i["pending_requests"]) for i in json.loads(run("request", "list", "--config", config, "--json").out)], [1, 0])
+        shown = json.loads(run("request", "show", "--config", config, "--json").out)
+        self.assertEqual([(one["issuer"], one["request"]) for one in shown], [("waits", self.path("w.csr").read_text())])
+        self.assertEqual(run("request", "export", "--config", config, "-o", self.path("out.csr")).returncode, 0)
+        self.assertEqual(self.path("out.csr").read_bytes(), self.path("w.csr").read_bytes())
+        for words in (("show", "--issuer", "works"), ("export", "--issuer", "other"), ("list", "--config", self.path("none"))):
+            done = run("request", *(words if "--config" in words else (*words, "--config", config)))
+            self.assertEqual((done.returncode, done.out), (4, ""), done.err)
+            self.assertIn("remedy: ", done.err)
+            self.assertIn("issuing.csr", done.err)
+
+    def test_every_error_has_a_remedy(self):
+        garbage, empty, none = self.write("garbage", "garbage\n"), self.path("empty"), self.path("none")
+        empty.mkdir()
+        self.assertEqual(run("ca", "init", "--root-dir", self.path("root"), "--issuing-dir", self.path("issuing"), "--no-passphrase").returncode, 0)
+        root, issuing, sign = self.path("root"), self.path("issuing"), ("ca", "sign", "--root-dir", self.path("root"), "-o", self.path("o"))
+        for words in (("status",), ("trust", "export"), ("client", "list"), ("crl", "show"), ("audit",), ("permissions", "check"), ("request", "list"), ("revoke", "zz", "--reason", "superseded"), ("revoke", garbage, "--reason", "superseded"),
+                      ("crl", "import", none), ("crl", "import", garbage), ("request", "import", none), ("request", "import", garbage), ("inspect", none), ("inspect", empty), ("probe", "localhost", "--root", none),
+                      ("probe", "localhost", "--root", garbage), ("ca", "show", none), ("ca", "show", empty), ("ca", "show", garbage), (*sign, none), (*sign, garbage), (*sign, empty), (*sign, "--policy", garbage, none),
+                      ("ca", "sign", "--root-dir", none, garbage, "-o", self.path("o")), ("ca", "sign", "--root-dir", issuing, garbage, "-o", self.path("o")), ("ca", "crl", "--root-dir", root, "-o", empty),
+                      ("ca", "crl", "--root-dir", root, "-o", none / "x"), ("ca", "verify-log", "--root-dir", none), ("ca", "verify-log", "--root-dir", issuing), ("ca", "passwd", "--root-dir", root),
+                      ("ca", "passwd", "--root-dir", root, "--new-passphrase", f"file:{none}"), ("ca", "init", "--root-dir", root, "--no-passphrase"), ("ca", "init", "--root-dir", none / "r", "--no-passphrase"),
+                      ("ca", "init", "--root-dir", none, "--issuing-dir", none, "--no-passphrase"), ("ca", "init", "--root-dir", none), ("ca", "init", "--root-cert", garbage, "--issuing-dir", none),
+                      ("client", "issue", "x", "-o", none / "d"), ("client", "issue", "x", "-o", garbage), ("client", "issue", "x", "-o", empty, "--renew"), ("config", "check", "--config", none), ("config", "show", "--config", empty),
+                      ("setup", "--dry-run", "--data-directory", none)):
+            with self.subTest(words):
+                done = run("--socket", self.path("none.sock"), *words)
+                self.assertNotIn(done.returncode, (0, 2), done.out + done.err)
+                self.assertRegex(done.err, r"(?m)^pgcertctl: .+\n(.+\n)*  remedy: .+$")
 
 
 @unittest.skipIf(POSTGRES is None, "PostgreSQL's server programs are not installed")

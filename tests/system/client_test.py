@@ -312,11 +312,17 @@ class Life(Clients):
         self.assertEqual(len(re.findall("BEGIN CERT", quiet_run("openssl", "pkcs12", "-in", bundle / "bob.p12", "-passin", "pass:sesame", "-nokeys"))), 2)
         crl, _ = self.issue(host, "alice", "--with-crl")
         self.assertTrue((crl / "root.crl").exists())
-        for words, code, text in ((["client", "issue", "alice", "-o", crl], 1, "is there already"), (["client", "issue", "x" * 65, "-o", host.directory / "n"], 1, "65 bytes"),
-                                  (["client", "issue", "bob", "-o", host.directory / "p", "--format", "pkcs12"], 1, "--passphrase")):
+        for words, code, text in ((["client", "issue", "alice", "-o", crl], 1, "is there already"), (["client", "issue", "x" * 65, "-o", host.directory / "n"], 2, "65 bytes"),
+                                  (["client", "issue", "bob", "-o", host.directory / "p", "--format", "pkcs12"], 2, "--passphrase")):
             done = host.ctl(*words)
             self.assertEqual(done.returncode, code, done.stdout + done.stderr)
             self.assertIn(text, done.stderr)
+        with self.subTest("times have their distance"):
+            shown = host.ctl("client", "issue", "alice", "-o", host.directory / "shown").stdout
+            self.assertRegex(shown, r"valid until \S+Z \(in (89|90) days\)\n")
+            self.assertRegex(host.ctl("pause", "main", "--for", "10h", "--reason", "r").stdout, r"until \S+Z \(in (9 hours|10 hours)\): r\n")
+            self.assertRegex(host.ctl("events").stdout, r"until \S+Z \(in (9 hours|10 hours)\): r\n")
+            self.assertEqual(host.ctl("resume", "main").returncode, 0)
         with self.subTest("trust export"):
             done = host.ctl("trust", "export")
             self.assertEqual(done.stdout, host.root_certificate.read_text())
@@ -325,6 +331,28 @@ class Life(Clients):
             out = host.directory / "exported.crt"
             self.assertEqual(host.ctl("trust", "export", "-o", out).returncode, 0)
             self.assertEqual(out.read_text(), done.stdout)
+
+
+    def test_a_refusal_issues_nothing_and_leaves_nothing(self):
+        host = self.with_clients()
+        host.start().wait_proved()
+        _, told = self.issue(host, "bob")
+        file, blocked, new = host.directory / "file", host.directory / "blocked", host.directory / "new"
+        file.write_text("x")
+        (blocked / "root.crt.new").mkdir(parents=True)
+        for words, code, text in ((["alice", "-o", file], 3, str(file)), (["alice", "-o", blocked], 1, "root.crt.new"), (["alice", "-o", host.directory / "none" / "d"], 3, "none/d"),
+                                  (["alice", "-o", new, "--issuer", "other"], 3, "other"), (["alice", "-o", new, "--renew"], 3, "postgresql.crt")):
+            with self.subTest(words):
+                done = host.ctl("client", "issue", *words)
+                self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+                self.assertIn(text, done.stderr)
+                self.assertFalse(new.exists())
+        self.assertEqual([p.name for p in blocked.iterdir()], ["root.crt.new"])
+        shutil.copytree(host.directory / [p.name for p in host.directory.glob("client-bob-*")][0], new)
+        (new / "root.crt").write_text("garbage")
+        self.assertEqual(host.ctl("client", "issue", "bob", "-o", new, "--renew").returncode, 1)
+        issued = json.loads(host.http("/v1/status")[1])["issuers"][0]["client_certificates"]
+        self.assertEqual([c["serial"] for c in issued], [told["serial"]])
 
 
 class Crls(Clients):

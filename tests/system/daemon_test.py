@@ -266,6 +266,37 @@ class Operator(HostTest):
         self.assertEqual(host.ctl("status").returncode, 4)
         self.assertEqual(host.ctl("check").returncode, 3)
 
+    def test_a_name_or_time_that_the_daemon_refuses_comes_with_its_remedy(self):
+        host = self.host()
+        host.start().wait_proved()
+        for words in (("status", "other"), ("rotate", "other"), ("pause", "other", "--for", "2h", "--reason", "r"), ("resume", "other"), ("takeover", "other"), ("rollback", "other"), ("audit", "other"), ("permissions", "check", "other"),
+                      ("revoke", "00ff", "--reason", "superseded"), ("revoke", "--role", "nobody", "--reason", "superseded"), ("crl", "refresh", "--issuer", "other"), ("request", "export", "--issuer", "other"),
+                      ("client", "issue", "alice", "-o", host.directory / "x", "--issuer", "other")):
+            done = host.ctl(*words)
+            self.assertEqual((done.returncode, done.stdout), (3, ""), done.stderr)
+            self.assertIn("\n  remedy: ", done.stderr, words)
+        done = host.ctl("pause", "main", "--for", "100000d", "--reason", "r")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("\n  remedy: ", done.stderr)
+
+    def test_a_pass_that_is_waited_for_ends_when_nothing_is_left_to_do(self):
+        host = self.host()
+        host.configure(daemon='check_interval = "1h"')
+        daemon = host.start()
+        serial = daemon.wait_proved()["certificate"]["serial"]
+        host.postgres.sql("ALTER SYSTEM SET ssl = off; SELECT pg_reload_conf()")
+        poll(lambda: host.served_serial() is None, "the server without TLS")
+        done = host.ctl("--json", "rotate", "main", "--wait")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual((records[0]["plan"]["need"], records[-1]["accepted"]), ("none", True))
+        self.assertIn("settings-changed", [r.get("kind") for r in records])
+        self.assertIn("no certificate was due, and what else was to do is done", records[-1]["message"])
+        self.assertEqual(host.served_serial(), serial)
+        forced = [json.loads(line) for line in host.ctl("--json", "rotate", "main", "--wait", "--force").stdout.splitlines()]
+        self.assertEqual((forced[0]["accepted"], forced[-1]["kind"]), (True, "rotation-proved"))
+        self.assertEqual(len(host.ctl("--json", "rotate", "main", "--wait").stdout.splitlines()), 1, "not due: one record")
+
     def test_a_rotation_asks_the_server_no_more_than_needed(self):
         """For the preview, before the reload and after it: what only the CA or the disk has changed is no reason to ask again."""
         host = self.host()

@@ -57,6 +57,14 @@ class Direct(HostTest):
             os.chown(current, host.daemon_user.pw_uid, host.daemon_user.pw_gid, follow_symlinks=False)
             self.assertEqual(self.check(host)[0], 0, self.check(host)[1])
 
+        with self.subTest("an issuer that cannot sign any more"):
+            (host.ca / "issuing.key").rename(host.ca / "away")
+            code, words = self.check(host)
+            self.assertNotEqual(code, 0, words)
+            self.assertIn("issuing.key is gone", words)
+            (host.ca / "away").rename(host.ca / "issuing.key")
+            self.assertEqual(self.check(host)[0], 0, self.check(host)[1])
+
         with self.subTest("a server that is down"):
             host.postgres.stop()
             code, words = self.check(host)

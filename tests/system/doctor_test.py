@@ -1,7 +1,8 @@
 """doctor: all is well, and each kind of thing that may not be."""
 import json
+import os
 
-from harness import HostTest
+from harness import AS_ROOT, HostTest, quiet_run
 
 
 class Doctor(HostTest):
@@ -38,3 +39,51 @@ class Doctor(HostTest):
         self.assertIn("configuration", self.wrong(host))
         _, checks = self.checks(host)
         self.assertTrue(all(c["remedy"] for c in checks if c["verdict"] == "wrong"), checks)
+
+    def issuer(self, host):
+        checks = [c for c in self.checks(host)[1] if c["check"] == "issuer local"]
+        self.assertEqual(len(checks), 1, checks)
+        return checks[0]
+
+    def test_an_issuer_whose_key_cannot_sign(self):
+        host = self.host()
+        host.start().wait_proved()
+        key = host.ca / "issuing.key"
+        content = key.read_bytes()   # the daemon has it in memory, and goes on for now
+        self.assertIn("its key can sign", self.issuer(host)["message"])
+
+        def wrong(words):
+            seen = self.issuer(host)
+            self.assertEqual(seen["verdict"], "wrong", seen)
+            self.assertIn(words, seen["message"])
+            self.assertTrue(seen["remedy"])
+        key.unlink()
+        wrong("is gone")
+        quiet_run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
+        key.chmod(0o600)
+        host.own(key)
+        wrong("does not belong")
+        key.write_bytes(content[:100])
+        wrong("issuing.key")
+        key.write_bytes(content)
+        self.assertEqual(self.issuer(host)["verdict"], "ok")
+        key.chmod(0o644)
+        wrong("others may read")
+        key.chmod(0o600)
+        if AS_ROOT:
+            os.chown(key, 1, 1)
+            wrong("may not read it")
+            host.own(key)
+        quiet_run("openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:sesame", "-out", host.directory / "sealed.key")
+        key.write_bytes((host.directory / "sealed.key").read_bytes())
+        host.daemons[-1].stop()
+        wrong("no passphrase is configured")
+        word = host.directory / "word"
+        word.write_text("sesame\n")
+        word.chmod(0o600)
+        host.configure(issuer=f'type = "local"\ndirectory = "{host.ca}"\npassphrase = "file:{word}"')
+        self.assertEqual(self.issuer(host)["verdict"], "ok")
+        word.write_text("other\n")
+        wrong("the passphrase is wrong")
+        host.configure(issuer=f'type = "local"\ndirectory = "{host.ca}"\npassphrase = "credential:issuing-ca"')
+        self.assertIn("opens for the daemon alone", self.issuer(host)["message"])

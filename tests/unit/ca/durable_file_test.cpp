@@ -60,6 +60,29 @@ TEST(DurableFile, AFailureLeavesTheOldFile) {
   EXPECT_FALSE(std::filesystem::exists(dir / "d.new"));
 }
 
+TEST(DurableFile, WhatIsNoRegularFileIsNotReplaced) {
+  ScratchDir dir;
+  std::filesystem::create_symlink("/dev/null", dir / "link");
+  std::filesystem::create_directory(dir / "d");
+  for (const char* name : {"link", "d"}) {
+    EXPECT_EQ(check_replaceable(dir / name).error().code, Errc::refused) << name;
+    EXPECT_EQ(replace_file(dir / name, "new", 0600).error().code, Errc::refused) << name;
+  }
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+}
+
+TEST(DurableFile, WhetherItCanBeReplacedIsKnownBeforeAndLeavesNothing) {
+  ScratchDir dir;
+  test::spit(dir / "f", "old");
+  EXPECT_TRUE(check_replaceable(dir / "f"));
+  EXPECT_TRUE(check_replaceable(dir / "g"));
+  EXPECT_EQ(test::slurp(dir / "f"), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
+  const Error error = check_replaceable(dir / "none/f").error();
+  EXPECT_EQ(error.code, Errc::not_found);
+  EXPECT_NE(error.what.find("none/f\""), std::string::npos) << "the file that is meant, not the one beside it: " << error.what;
+}
+
 // A write that fails half-way, as on a full disk: what was there stays, what is half-written goes.
 TEST(DurableFile, AWriteThatFailsHalfWayLeavesNothing) {
   ScratchDir dir;

@@ -55,6 +55,26 @@ TEST(RotationWatch, ATakeoverWithoutConsentEndsIt) {
   EXPECT_NE(watch.refusal().find("pgcertctl takeover main"), std::string::npos) << watch.refusal();
 }
 
+TEST(RotationWatch, APassEndsWhereNothingIsLeftToDo) {
+  RotationWatch watch("main", 0, Watched::pass);
+  json cluster = healthy_cluster();
+  cluster["rotation"]["stage"] = "proved", cluster["rotation"]["need"] = "none", cluster["rotation"]["paused_until"] = nullptr;
+  watch.look(cluster);
+  EXPECT_EQ(watch.end(), std::nullopt) << "this may be from before it began";
+  (void)watch.feed(events({event(1, "main", "rotation-asked"), event(2, "main", "crl-installed")}));
+  EXPECT_EQ(watch.end(), std::nullopt);
+  watch.rest(cluster);
+  EXPECT_EQ(watch.end(), ExitCode::done);
+  EXPECT_THAT(watch.summary(), HasSubstr("1 step(s)"));
+
+  RotationWatch waits("main", 0, Watched::pass);
+  cluster["rotation"]["stage"] = "published";
+  waits.rest(cluster);
+  EXPECT_EQ(waits.end(), std::nullopt) << "a restart may be wanted";
+  (void)waits.feed(events({event(1, "main", "rolled-back")}));
+  EXPECT_EQ(waits.end(), ExitCode::failed);
+}
+
 TEST(RotationWatch, KnowsWhereItStands) {
   RotationWatch watch("main", 0);
   json cluster = healthy_cluster();

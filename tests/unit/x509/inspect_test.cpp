@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "unit/x509/pki.hpp"
+#include "x509/pkcs12.hpp"
 
 namespace pgcertd::x509 {
 namespace {
@@ -68,6 +69,35 @@ TEST(Inspect, FindsWhatPostgresAndClientsObjectTo) {
                         Case{"CA request", work.get("ca.csr"), now, "become a CA"}, Case{"broken key", key_pem(p.key).substr(0, 70), now, "cannot be read"}})
     EXPECT_THAT(inspect(c.bytes, c.at).findings, Contains(HasSubstr(c.finding))) << c.what;
   EXPECT_THAT(inspect(to_pem(p.chain()), now).findings, IsEmpty());
+}
+
+TEST(Inspect, OpensWhatIsSealedWithItsPassphrase) {
+  const Workspace work;
+  const Pki& p = pki();
+  const Secret word("word"), other("other");
+  const std::vector<Certificate> chain = p.chain();
+  const Secret bundle = must(to_pkcs12(p.key, chain, "bob", word));
+  const Inspection closed = inspect(bundle.view(), now), opened = inspect(bundle.view(), now, &word);
+  EXPECT_TRUE(closed.sealed);
+  EXPECT_THAT(closed.certificates, IsEmpty());
+  EXPECT_FALSE(opened.sealed);
+  EXPECT_EQ(opened.certificates.size(), chain.size());
+  EXPECT_EQ(opened.certificates.front(), chain.front().facts());
+  EXPECT_EQ(opened.key_spki_sha256, p.key.spki_sha256());
+  EXPECT_EQ(opened.findings.size(), 1U) << "no more than that PostgreSQL does not load it: " << ::testing::PrintToString(opened.findings);
+  EXPECT_THAT(inspect(bundle.view(), now + 91 * day, &word).findings, Contains(HasSubstr("expired at")));
+  EXPECT_THAT(inspect(bundle.view(), now, &other).findings, Contains(HasSubstr("does not open")));
+
+  work.put("root.crt", p.root.certificate.pem());
+  work.openssl("pkcs12 -export -nokeys -in root.crt -passout pass:word -out trust.p12");
+  const Inspection trust = inspect(work.get("trust.p12"), now, &word);
+  EXPECT_EQ(trust.certificates.size(), 1U);
+  EXPECT_THAT(trust.findings, Contains(HasSubstr("no private key")));
+
+  const Secret sealed = must(p.key.to_encrypted_pem(word));
+  EXPECT_TRUE(inspect(sealed.view(), now).sealed);
+  EXPECT_EQ(inspect(sealed.view(), now, &word).key_spki_sha256, p.key.spki_sha256());
+  EXPECT_THAT(inspect(sealed.view(), now, &other).findings, Contains(HasSubstr("cannot be read")));
 }
 
 TEST(Inspect, RefusesMoreThanTheLimit) {
