@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "cli/layout.hpp"
+#include "cli/moments.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/facts_json.hpp"
 #include "pgcertctl/facts_text.hpp"
@@ -85,7 +86,7 @@ std::string file_text(const Inspected& file, const Session& session) {
   });
   for (const std::string& finding : what.findings)
     out +=
-        session.style().paint(cli::Tone::warning, "  finding:") + cli::paragraph(printable(finding, 1000), 1, cli::page_width - 10);
+        session.style().paint(cli::Tone::warning, "  finding:") + cli::paragraph(cli::with_relative_times(printable(finding, 1000), session.now()), 1, cli::page_width - 10);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "cli/moments.hpp"
 #include "core/client_auth.hpp"
 #include "core/sslmode.hpp"
 #include "pgcertctl/commands.hpp"
@@ -161,7 +162,7 @@ std::string modes_table(const Findings& found, const Session& session) {
   cli::Table table({"SSLMODE", "CONNECTS", "ENCRYPTED", "MITM-SAFE", "WHY"});
   for (const ModeVerdict& mode : found.modes)
     table.add({cli::Cell(to_string(mode.mode), cli::Tone::strong), yes_no(mode.connects), yes_no(mode.encrypted),
-               yes_no(mode.man_in_the_middle_safe), cli::Cell(mode.why)});
+               yes_no(mode.man_in_the_middle_safe), cli::Cell(cli::with_relative_times(mode.why, session.now()))});
   return table.render(session.style());
 }
 
@@ -177,7 +178,7 @@ std::string findings_text(const Findings& found, const Session& session) {
   add_row(head, "client certificates", client_cas_text(seen));
   add_row(head, "pg_hba.conf", admission_text(found));
   if (found.client_auth && !found.client_auth->why.empty()) {
-    add_row(head, "refused because", found.client_auth->why, cli::Tone::critical);
+    add_row(head, "refused because", cli::with_relative_times(found.client_auth->why, session.now()), cli::Tone::critical);
     add_row(head, "remedy", found.client_auth->remedy);
   }
   std::string out = head.render(session.style());
