@@ -263,6 +263,13 @@ const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now, b
   return nullptr;
 }
 
+bool settings_stand(const Desired& desired, const Observation& seen, TimePoint now) {
+  const auto& changed = seen.memory.settings_changed_at;
+  if (!changed || now - *changed < backoff(1, desired.check_interval)) return false;
+  const bool in_force = seen.server.reachable() && seen.server.ssl_on() && seen.live.ours;
+  return in_force && (trust_in_force(seen) || !trust_wish(desired, seen).wanted);
+}
+
 Duration backoff(std::uint32_t failures, Duration check_interval) {
   Duration delay = std::max<Duration>(check_interval, 1s);
   for (std::uint32_t i = 1; i < failures && delay < 1h; ++i) delay *= 2;

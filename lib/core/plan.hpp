@@ -96,6 +96,10 @@ bool expires_soon(Duration left, Duration life);
 // True when somebody else's working certificate is in place and nobody consented to replace it.
 bool needs_takeover(const Desired& desired, const Observation& seen);
 
+// The settings that pgcertd changed last are in force, and nobody took them back for as long as a try waits for the next: what comes
+// later is another matter, and not held back for their sake.
+bool settings_stand(const Desired& desired, const Observation& seen, TimePoint now);
+
 // The generation that a rollback leads to: the newest proved one that is whole, not the current one, and not over. `another`: of
 // another pair than the current one, as an operator wants it.
 const GenerationSeen* pair_to_put_back(const Observation& seen, TimePoint now, bool another);

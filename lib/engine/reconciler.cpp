@@ -169,6 +169,7 @@ std::vector<Event> Reconciler::remember(const Desired& desired, const Observatio
     memory_.server->fault_text.clear();
   }
   if (seen.detail && seen.detail->hba && !written_since_load(seen.server, *seen.detail)) memory_.hba_in_force = digest_of(*seen.detail->hba);
+  if (settings_stand(desired, seen, now)) memory_.settings_changed_at.reset(), memory_.settings_tries = 0;
   for (Finding& f : own_findings()) {
     const bool told = std::any_of(plan.findings.begin(), plan.findings.end(), [&](const Finding& other) { return other.code == f.code; });
     if (!told) plan.findings.push_back(std::move(f));

@@ -539,6 +539,21 @@ TEST(Settings, ThatDoNotTakeEffectAreTriedWithBackOff) {
   EXPECT_EQ(c.step(), "rest");
 }
 
+TEST(Settings, ThatStandInForceAreNoReasonToHoldBackTheNext) {
+  const auto stand = [](Duration ago, const Bend& bend = [](Case&) {}) {
+    Case c;
+    c.seen.memory.settings_changed_at = c.now - ago, c.seen.memory.settings_tries = 1;
+    bend(c);
+    return settings_stand(c.desired, c.seen, c.now);
+  };
+  EXPECT_TRUE(stand(60s));
+  EXPECT_FALSE(stand(60s - 1ms)) << "somebody may be about to take them back";
+  EXPECT_FALSE(stand(60s, [](Case& c) { c.seen.server.settings["ssl"].value = "off"; }));
+  EXPECT_FALSE(stand(60s, [](Case& c) { c.seen.server.fault = ServerFault::down; }));
+  EXPECT_FALSE(stand(60s, [](Case& c) { c.seen.live.ours = false; }));
+  EXPECT_FALSE(stand(60s, [](Case& c) { c.seen.memory.settings_changed_at.reset(); })) << "none are awaited";
+}
+
 TEST(Wake, ComesForTheNextDateOrTheNextPass) {
   Case c;
   c.now = *c.plan().renew_at - 10s;

@@ -272,6 +272,38 @@ TEST(Faults, HoldBackTheStepAndNotTheLook) {
   EXPECT_FALSE(Subject::has(healed.view, ProblemCode::privilege_missing));
 }
 
+// Months apart, two people switch TLS off: the second is no worse than the first.
+TEST(Settings, ThatCameIntoForceAreNoFailedTry) {
+  Subject s;
+  s.rest();
+  for (int i = 0; i < 5; ++i) {
+    s.world.auto_conf["ssl"] = "off";
+    s.world.reload();
+    const auto mended = s.rest();
+    EXPECT_EQ(s.world.served_fingerprint(), s.world.current_fingerprint()) << "time " << i;
+    EXPECT_FALSE(Subject::has(mended.view, ProblemCode::settings_shadowed)) << "time " << i;
+    s.world.now += s.desired.check_interval;
+    s.rest();
+    EXPECT_FALSE(s.reconciler.memory().settings_changed_at);
+    EXPECT_EQ(s.reconciler.memory().settings_tries, 0U);
+  }
+}
+
+// What something else takes back again and again is tried more and more rarely.
+TEST(Settings, ThatSomethingTakesBackEachTimeAreTriedWithBackOff) {
+  Subject s;
+  s.rest();
+  const auto changes = [&] { return s.count("postgres.change_settings"); };
+  const std::size_t before = changes();
+  for (const TimePoint end = s.world.now + 1h; s.world.now < end; s.world.now += 10s) {
+    s.world.auto_conf["ssl"] = "off";
+    s.world.reload();
+    s.rest();
+  }
+  EXPECT_GT(changes(), before);
+  EXPECT_LT(changes() - before, 10U);
+}
+
 TEST(End, InTheMiddleOfALookIsNoFact) {
   Subject s;
   s.rest();
