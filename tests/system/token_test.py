@@ -10,6 +10,7 @@ from harness import HostTest, PGCERTCTL, as_user, poll, quiet_run
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 SPY = "/usr/lib/x86_64-linux-gnu/pkcs11-spy.so"
+PIN = "swordfish"   # with letters that no serial has
 
 
 class TokenTools:
@@ -26,10 +27,10 @@ class TokenTools:
         self.logins.write_text("")
         host.own(self.logins)
         self.environment = {"SOFTHSM2_CONF": str(self.conf), "PKCS11SPY": MODULE, "PKCS11SPY_OUTPUT": str(self.logins)}
-        self.run_("softhsm2-util", "--init-token", "--free", "--label", "safe", "--so-pin", "87654321", "--pin", "1234")
+        self.run_("softhsm2-util", "--init-token", "--free", "--label", "safe", "--so-pin", "87654321", "--pin", PIN)
         for label, kind in (("root", "EC:secp384r1"), ("issuing", "EC:prime256v1"), ("rsa", "rsa:2048")):
-            self.run_("pkcs11-tool", "--module", MODULE, "--token-label", "safe", "--login", "--pin", "1234", "--keypairgen", "--key-type", kind, "--label", label, "--id", {"root": "01", "issuing": "02", "rsa": "03"}[label])
-        self.pin = self.secret("pin", "1234")
+            self.run_("pkcs11-tool", "--module", MODULE, "--token-label", "safe", "--login", "--pin", PIN, "--keypairgen", "--key-type", kind, "--label", label, "--id", {"root": "01", "issuing": "02", "rsa": "03"}[label])
+        self.pin = self.secret("pin", PIN)
         self.wrong = self.secret("wrong", "9999")
         self.root = host.directory / "offline" / "root"
         host.own(self.root.parent, directory=True)
@@ -79,7 +80,7 @@ class Token(TokenTools, HostTest):
         self.make()
         for path in (self.root / "root.key", host.ca / "issuing.key"):
             self.assertTrue(path.read_text().startswith("pkcs11:"))
-            self.assertNotIn("1234", path.read_text())
+            self.assertNotIn(PIN, path.read_text())
         self.assertIn("in a token", self.ctl("ca", "show", self.root).stdout)
         daemon = self.start(self.pin)
         daemon.wait_proved()
@@ -102,7 +103,7 @@ class Token(TokenTools, HostTest):
         self.ctl("ca", "crl", "--root-dir", self.root, "--passphrase", f"file:{self.pin}")
         refused = self.ctl("ca", "passwd", "--root-dir", self.root, "--passphrase", f"file:{self.pin}", "--no-passphrase", check=False)
         self.assertIn("change-pin", refused.stderr)
-        self.assertNotIn("1234", daemon.log())
+        self.assertNotIn(PIN, daemon.log())
 
     def test_a_wrong_pin_is_tried_once(self):
         self.environment["LSAN_OPTIONS"] = "detect_leaks=0"   # the spy has some, and is unloaded before they are looked at
@@ -122,7 +123,7 @@ class Token(TokenTools, HostTest):
             before = daemon.status()["generated_at"]
             poll(lambda: daemon.status()["generated_at"] > before, "another look", context=daemon.log)
         self.assertEqual(self.count_logins(), 1, seen)
-        pin.write_text("1234")
+        pin.write_text(PIN)
         daemon.wait_proved()
         self.assertEqual(self.count_logins(), 2)
 
@@ -130,7 +131,7 @@ class Token(TokenTools, HostTest):
         self.make()
         daemon = self.start(self.secret("now", "9999"))
         daemon.wait_problem("issuer-failed")
-        self.run_("pkcs11-tool", "--module", MODULE, "--token-label", "safe", "--login", "--pin", "1234", "--change-pin", "--new-pin", "9999")
+        self.run_("pkcs11-tool", "--module", MODULE, "--token-label", "safe", "--login", "--pin", PIN, "--change-pin", "--new-pin", "9999")
         before = daemon.status()["generated_at"]
         poll(lambda: daemon.status()["generated_at"] > before, "another look", context=daemon.log)
         daemon.wait_problem("issuer-failed")
@@ -145,14 +146,14 @@ class Token(TokenTools, HostTest):
 
     def test_what_is_refused(self):
         init = lambda uri, *more: self.ctl("ca", "init", "--root-dir", self.root, "--root-key", uri, "--passphrase", f"file:{self.pin}", *more, check=False)
-        for uri, words in ((f"pkcs11:token=safe;object=root?pin-value=1234&module-path={MODULE}", "secrets never stand"), ("pkcs11:token=safe", "names no key"), ("pkcs11:object=root", "names no token"), ("file:/root.key", "does not begin with"),
+        for uri, words in ((f"pkcs11:token=safe;object=root?pin-value={PIN}&module-path={MODULE}", "secrets never stand"), ("pkcs11:token=safe", "names no key"), ("pkcs11:object=root", "names no token"), ("file:/root.key", "does not begin with"),
                            (f"pkcs11:token=safe;object=nobody?module-path={MODULE}", "leads to no private key"), (f"pkcs11:token=other;object=root?module-path={MODULE}", "leads to no private key"), ("pkcs11:token=safe;object=root?module-path=/nowhere.so", "No such file"),
                            ("pkcs11:token=safe;object=root?module-path=" + self.brought_along(), "code from elsewhere is not loaded")):
             with self.subTest(uri):
                 done = init(uri)
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn(words, " ".join(done.stderr.split()))
-                self.assertNotIn("1234", done.stderr)
+                self.assertNotIn(PIN, done.stderr)
                 self.assertFalse(self.root.exists())
 
     def test_a_token_that_goes_and_comes_back(self):
