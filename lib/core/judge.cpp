@@ -374,6 +374,7 @@ bool consented(const Observation& seen) { return seen.memory.takeover && seen.me
 
 bool may_be_taken_over(const Desired& desired, const Observation& seen) {
   const GenerationSeen* current = seen.generations.live();
+  if (!seen.server.known) return false;
   if (seen.live.ours) return current != nullptr && current->changed;
   if (seen.memory.linked_at) return true;   // somebody put something in place of our links
   Desired asking = desired;

@@ -369,6 +369,7 @@ TEST(Takeover, IsGivenOnlyWhereThereIsSomethingToTake) {
   EXPECT_FALSE(may([](Case&) {})) << "our own pair";
   EXPECT_FALSE(may([](Case& c) { c.first_contact(); })) << "no TLS";
   EXPECT_FALSE(may([](Case& c) { c.foreign(), c.seen.server.known = false; }));
+  EXPECT_FALSE(may([](Case& c) { c.foreign(), c.seen.server.known = false, c.seen.memory.linked_at = t0; }));
   EXPECT_FALSE(may([](Case& c) { c.foreign(), c.seen.live.snakeoil = true; }));
   EXPECT_TRUE(may([](Case& c) { c.foreign(); }));
   EXPECT_TRUE(may([](Case& c) { c.foreign(), c.consent(); })) << "said twice";
