@@ -142,7 +142,7 @@ void Front::keep_what_is_open() {
   }
   std::vector<std::string> endpoints;
   for (const Listening& one : listeners_) endpoints.push_back(one.listener->endpoint());
-  keeper_->prove_at(std::move(endpoints));
+  if (keeper_) keeper_->prove_at(std::move(endpoints));   // one that could not begin was told of
 }
 
 void Front::stop_keeper() {

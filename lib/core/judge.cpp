@@ -64,6 +64,8 @@ std::vector<Finding> judge_held(Judge& j) {
   return std::move(j.out);
 }
 
+bool is_paused(const Judge& j) { return j.seen.memory.pause && j.seen.memory.pause->until > j.now; }
+
 void judge_server(Judge& j) {
   const PostgresSeen& server = j.seen.server;
   if (!server.reachable()) {
@@ -210,7 +212,7 @@ void judge_dates(Judge& j) {
   if (left <= 0ms || life <= 0ms) return;
   if (expires_soon(left, life))
     j.add(P::cert_expiring, fmt::format("the certificate ends {} ({})", relative_text(end, j.now), to_rfc3339(end)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
-  const bool paused = j.seen.memory.pause && j.seen.memory.pause->until > j.now;
+  const bool paused = is_paused(j);
   if (j.need.renew_at && !paused && j.now > *j.need.renew_at + std::min<Duration>(1h, life / 10))
     j.add(P::cert_renewal_overdue, fmt::format("its renewal was planned for {}", to_rfc3339(*j.need.renew_at)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
 }
@@ -277,7 +279,7 @@ void judge_served(Judge& j) {
   else if (!j.seen.live.chain.empty()) fingerprint = j.seen.live.chain.front().fingerprint_sha256;
   for (const ProbeSeen& probe : j.seen.probes) judge_probe(j, probe, fingerprint);
   if (j.seen.server.reachable() && !j.seen.server.ssl_on())
-    j.add(P::ssl_off, "the server's ssl setting is off", j.desired.cluster.enable_ssl ? fmt::format("pgcertctl status {}", j.cluster()) : "set enable_ssl = true");
+    j.add(P::ssl_off, "the server's ssl setting is off", !j.desired.cluster.enable_ssl ? "set enable_ssl = true" : fmt::format("pgcertctl {} {}", is_paused(j) ? "resume" : "status", j.cluster()));
 }
 
 void judge_settings(Judge& j) {

@@ -20,21 +20,17 @@ const Finding* found(const std::vector<Finding>& findings, P code) {
   return nullptr;
 }
 
-std::string message(P code, const Bend& bend) {
+std::string part(std::string Finding::*of, P code, const Bend& bend, const char* otherwise = "") {
   Case c;
   bend(c);
   const Plan p = c.plan();
   const Finding* f = found(p.findings, code);
-  return f == nullptr ? "" : f->message;
+  return f == nullptr ? otherwise : f->*of;
 }
 
-std::string object(P code, const Bend& bend) {
-  Case c;
-  bend(c);
-  const Plan p = c.plan();
-  const Finding* f = found(p.findings, code);
-  return f == nullptr ? "(none)" : f->object;
-}
+std::string message(P code, const Bend& bend) { return part(&Finding::message, code, bend); }
+std::string remedy(P code, const Bend& bend) { return part(&Finding::remedy, code, bend); }
+std::string object(P code, const Bend& bend) { return part(&Finding::object, code, bend, "(none)"); }
 
 constexpr std::optional<Severity> none, warning = Severity::warning, critical = Severity::critical;
 
@@ -261,6 +257,7 @@ TEST(Judge, RefusedTlsIsToldOnceAndNotWhileAProofIsAwaited) {
   EXPECT_EQ(told(P::ssl_off, [](Case& c) { c.publish_second(1, 1s), c.seen.probes = {refused_tls()}; }), none);
   EXPECT_EQ(object(P::ssl_off, [](Case& c) { c.tls_off(), c.seen.server.fault = ServerFault::too_many_connections; }), "127.0.0.1:5432");
   EXPECT_EQ(told(P::ssl_off, [](Case&) {}), none);
+  EXPECT_EQ(remedy(P::ssl_off, [](Case& c) { c.tls_off(), c.seen.memory.pause = Pause{c.now + 1h, "audit"}; }), "pgcertctl resume main") << "settings stay as they are in a pause";
   Case c;
   c.tls_off();
   EXPECT_NE(found(c.plan().findings, P::ssl_off)->remedy.find("pgcertctl"), std::string::npos);
