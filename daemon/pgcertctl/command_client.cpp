@@ -75,7 +75,7 @@ Result<void> replace_for_owner(const std::string& path, const OutputFile& file) 
 
 // Also before: a certificate that nobody can be given is not issued.
 Result<void> check_writable(const std::string& directory, const std::vector<std::string>& names) {
-  for (const std::string& name : names) PGCERTD_CHECK(within(ca::check_replaceable(directory + "/" + name), "nothing was issued"));
+  for (const std::string& name : names) PGCERTD_CHECK(within(ca::check_replaceable(fmt::format("{}/{}", directory, name)), "nothing was issued"));
   return {};
 }
 

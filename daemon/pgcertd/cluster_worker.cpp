@@ -94,7 +94,7 @@ bool ClusterWorker::wait(TimePoint until) {
 }
 
 // What is not begun when the worker ends is dropped, and breaks its promise. Each may take as long as a pass.
-void ClusterWorker::carry_out(std::deque<std::function<void()>> asked) {
+void ClusterWorker::carry_out(const std::deque<std::function<void()>>& asked) {
   for (const auto& one : asked) {
     {
       const std::lock_guard lock(mutex_);
@@ -118,7 +118,8 @@ void ClusterWorker::tick() {
     std::move(lookers_.begin(), lookers_.end(), std::back_inserter(waiting_));
     lookers_.clear();
   }
-  carry_out(std::move(asked));
+  carry_out(asked);
+  asked.clear();   // what was dropped is told so before the look
   if (full) next_full_ = started + desired().check_interval;
   const TimePoint now = wall_clock();
   engine::TickResult result = parts_->reconciler().tick(desired(), now, full);

@@ -57,7 +57,7 @@ class ClusterWorker {
   void run();
   bool wait(TimePoint until);        // false: stop
   void tick();
-  void carry_out(std::deque<std::function<void()>> asked);
+  void carry_out(const std::deque<std::function<void()>>& asked);
 
   const std::unique_ptr<ClusterParts> parts_;      // the thread's alone, but for cancel()
   const WorkerHooks hooks_;

@@ -81,15 +81,15 @@ Result<std::vector<Front::Listening>> Front::listen(const std::vector<std::strin
 // only where it stands in its way, and where that does not help it is opened again.
 Result<void> Front::open_listeners(const std::vector<std::string>& addresses, const Way& way) {
   const auto stays = [&](const Listening& one) { return way == way_ && std::ranges::find(addresses, one.address) != addresses.end(); };
-  const auto going = std::ranges::stable_partition(listeners_, stays);
+  const auto going = std::stable_partition(listeners_.begin(), listeners_.end(), stays);   // from here on they go
   std::vector<std::string> missing, closed;
   std::ranges::copy_if(addresses, std::back_inserter(missing), [&](const std::string& address) {
-    return std::none_of(listeners_.begin(), going.begin(), [&](const Listening& one) { return one.address == address; });
+    return std::none_of(listeners_.begin(), going, [&](const Listening& one) { return one.address == address; });
   });
   auto opened = listen(missing, way);
-  if (!opened && !going.empty()) {
-    std::ranges::transform(going, std::back_inserter(closed), &Listening::address);
-    listeners_.erase(going.begin(), going.end());
+  if (!opened && going != listeners_.end()) {
+    std::transform(going, listeners_.end(), std::back_inserter(closed), [](const Listening& one) { return one.address; });
+    listeners_.erase(going, listeners_.end());
     opened = listen(missing, way);
   }
   if (!opened) {
