@@ -38,7 +38,7 @@ struct Which {
 
 struct Asking {
   json (*pick)(const json& reply);
-  std::string (*show)(const std::string& cluster, const json& items, TimePoint now, const cli::Style& style);
+  std::string (*show)(const std::string& cluster, const json& items, const Session& session);
   bool (*objects)(const json& items);
 };
 
@@ -57,23 +57,25 @@ int for_each_cluster(const Session& session, const Which& which, const Asking& a
     }
     json items = asking.pick(*reply);
     if (asking.objects(items)) worst = std::max(worst, code(cli::ExitCode::failed));
-    if (!session.json()) session.print(asking.show(name, items, session.now(), session.style()));
+    if (!session.json()) session.print(asking.show(name, items, session));
     all[name] = std::move(items);
   }
   if (session.json()) session.print_json(json{{"clusters", std::move(all)}});
   return worst;
 }
 
+std::string shown_audit(const std::string& cluster, const json& findings, const Session& session) { return cli::audit_view(cluster, findings, session.now(), session.style()); }
+std::string shown_permissions(const std::string& cluster, const json& files, const Session& session) { return cli::permissions_view(cluster, files, session.style()); }
 json permissions_of(const json& reply) { return reply.value("cluster", json::object()).value("permissions", json::array()); }
 
 }  // namespace
 
 int run(const Audit& command, const Session& session) {
-  return for_each_cluster(session, {command.cluster, true}, {cli::audit_findings, cli::audit_view, [](const json& findings) { return !findings.empty(); }});
+  return for_each_cluster(session, {command.cluster, true}, {cli::audit_findings, shown_audit, [](const json& findings) { return !findings.empty(); }});
 }
 
 int run(const Permissions& command, const Session& session) {
-  return for_each_cluster(session, {command.cluster, command.fix}, {permissions_of, cli::permissions_view, cli::permissions_object});
+  return for_each_cluster(session, {command.cluster, command.fix}, {permissions_of, shown_permissions, cli::permissions_object});
 }
 
 }  // namespace pgcertd::ctl

@@ -9,10 +9,10 @@
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/moments.hpp"
-#include "cli/remedy.hpp"
 #include "cli/table.hpp"
 #include "config/load.hpp"
 #include "files/host.hpp"
+#include "pgcertctl/checked.hpp"
 #include "pgcertctl/commands.hpp"
 #include "pgcertctl/doctor_issuer.hpp"
 #include "postgres/probe.hpp"
@@ -21,9 +21,6 @@ namespace pgcertd::ctl {
 namespace {
 
 using nlohmann::json;
-
-Checked good(std::string what, std::string words) { return {std::move(what), Verdict::good, std::move(words), {}}; }
-Checked bad(std::string what, const Error& error) { return {std::move(what), Verdict::bad, error.text(), cli::remedy_of(error)}; }
 
 // One run of all checks; those that need what failed before are unknown.
 class Doctor {

@@ -8,8 +8,8 @@
 #include "base/text.hpp"
 #include "ca/ca_directory.hpp"
 #include "ca/read_key.hpp"
-#include "cli/remedy.hpp"
 #include "core/permissions.hpp"
+#include "files/directory.hpp"
 #include "files/host.hpp"
 #include "service/credentials.hpp"
 #include "x509/verify.hpp"
@@ -25,9 +25,7 @@ Result<void> check_file(const std::string& path, const std::string& daemon) {
   const std::string name = printable(path, 4096);
   if ((seen.st_mode & 077U) != 0) return fail(Errc::invalid, fmt::format("\"{}\" has mode {:04o}: others may read the key", name, seen.st_mode & 07777U), "chmod 0600 " + name);
   const auto owner = files::identity_of_owner(daemon);
-  FileSeen file;
-  file.uid = seen.st_uid, file.gid = seen.st_gid, file.mode = seen.st_mode & 0777U;
-  if (!owner || can_read(*owner, file)) return {};   // without a state directory there was no daemon yet
+  if (!owner || can_read(*owner, files::file_seen(path, seen))) return {};   // without a state directory there was no daemon yet
   return fail(Errc::invalid, fmt::format("\"{}\" belongs to uid {}: the daemon, uid {}, may not read it", name, seen.st_uid, owner->uid), fmt::format("chown {} {}", owner->uid, name));
 }
 
@@ -64,17 +62,16 @@ std::string_view key_words(const IssuerConfig& issuer, const ca::CaDirectorySeen
 
 Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon) {
   const std::string what = "issuer " + issuer.name;
-  const auto bad = [&](const Error& error) { return Checked{what, Verdict::bad, error.text(), cli::remedy_of(error)}; };
   const auto not_ours = [&] { return Checked{what, Verdict::unknown, "its directory may not be looked at by this user", "run it as root"}; };
   const auto seen = ca::look_at(issuer.directory);
   if (!seen && seen.error().code == Errc::permission) return not_ours();
   if (!seen && ca::waits_for_root(issuer.directory)) return {what, Verdict::waits, seen.error().text(), seen.error().remedy};
-  if (!seen) return bad(seen.error());
+  if (!seen) return bad(what, seen.error());
   if (!seen->registry_error.empty()) return {what, Verdict::bad, seen->registry_error, "restore registry.db from the newest backup of the CA's directory"};
   const auto key = check_key(issuer, *seen, daemon);
   if (!key && key.error().code == Errc::permission) return not_ours();
-  if (!key) return bad(key.error());
-  return {what, Verdict::good, fmt::format("issuing CA until {}, {} certificates, {}", to_rfc3339(seen->certificate.not_after), seen->issued, key_words(issuer, *seen)), {}};
+  if (!key) return bad(what, key.error());
+  return good(what, fmt::format("issuing CA until {}, {} certificates, {}", to_rfc3339(seen->certificate.not_after), seen->issued, key_words(issuer, *seen)));
 }
 
 }  // namespace pgcertd::ctl

@@ -5,16 +5,9 @@
 #include <string>
 
 #include "core/config.hpp"
+#include "pgcertctl/checked.hpp"
 
 namespace pgcertd::ctl {
-
-enum class Verdict : std::uint8_t { good, bad, waits, unknown };   // waits: for a person, as it should
-
-struct Checked {
-  std::string what;
-  Verdict verdict = Verdict::good;
-  std::string words, remedy;
-};
 
 // `daemon` is a directory that belongs to whom the daemon runs as, who must be able to read the key.
 Checked examine_issuer(const IssuerConfig& issuer, const std::string& daemon);

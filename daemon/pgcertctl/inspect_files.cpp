@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "core/permissions.hpp"
+#include "files/directory.hpp"
 #include "pgcertctl/read_input.hpp"
 
 namespace pgcertd::ctl {
@@ -37,9 +38,7 @@ ServerIdentity reader_of(const struct stat& key) {
 void judge_mode(Inspected& file) {
   struct stat seen {};
   if (!file.what.holds_private_key || file.what.kind == x509::Inspection::Kind::pkcs12 || ::stat(file.path.c_str(), &seen) != 0 || !S_ISREG(seen.st_mode)) return;
-  FileSeen key;
-  key.kind = FileSeen::Kind::regular;
-  key.uid = seen.st_uid, key.gid = seen.st_gid, key.mode = seen.st_mode & 07777U;
+  const FileSeen key = files::file_seen(file.path, seen);
   if (judge_key(reader_of(seen), key) != FileVerdict::group_or_world) return;
   file.what.findings.push_back(fmt::format("its mode is {:04o}: PostgreSQL and libpq refuse a key that is open to group or world (0600, or 0640 at most where root owns it)", key.mode));
 }

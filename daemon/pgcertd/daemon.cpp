@@ -30,12 +30,6 @@ constexpr Duration longest_pass = 180s;
 constexpr Duration housekeeping = 6h;
 constexpr std::uint64_t events_kept = 100'000;
 
-std::vector<std::string> names_of(const auto& map) {
-  std::vector<std::string> out;
-  for (const auto& [name, value] : map) out.push_back(name);
-  return out;
-}
-
 // What must be seen when it changes: the files that the server reads, and where `current` points.
 std::vector<std::string> paths_of(const ClusterView& view) {
   std::vector<std::string> paths;

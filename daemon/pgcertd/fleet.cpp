@@ -31,12 +31,6 @@ bool same_cluster(const Config& a, const Config& b, const std::string& name) {
   return one != a.clusters.end() && other != b.clusters.end() && one->second == other->second && same_issuer(a, b, one->second.issuer);
 }
 
-std::vector<std::string> names_of(const std::map<std::string, ClusterConfig>& clusters) {
-  std::vector<std::string> names;
-  for (const auto& [name, cluster] : clusters) names.push_back(name);
-  return names;
-}
-
 }  // namespace
 
 void Fleet::end_changed(const Config& next) {
@@ -147,9 +141,7 @@ std::shared_ptr<QueuedIssuer> Fleet::issuer_now(const std::string& name) const {
 
 std::vector<std::string> Fleet::issuer_names() const {
   const auto lock = settled();
-  std::vector<std::string> names;
-  for (const auto& [name, issuer] : issuers_) names.push_back(name);
-  return names;
+  return names_of(issuers_);
 }
 
 // What is fetched, and what each issuer of this host publishes: a cluster that has changed its issuer still needs the former one's.

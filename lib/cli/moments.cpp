@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace pgcertd::cli {
 namespace {
@@ -22,6 +23,13 @@ bool stands_alone(std::string_view text, std::size_t at) {
   return (at == 0 || !in_word(text[at - 1])) && (end == text.size() || !in_word(text[end]));
 }
 
+std::optional<TimePoint> time_in(std::string_view text, std::size_t at) {
+  const std::string_view word = text.substr(at, shape.size());
+  if (!has_shape(word) || !stands_alone(text, at)) return std::nullopt;
+  const auto time = parse_rfc3339(word);
+  return time ? std::optional{*time} : std::nullopt;
+}
+
 std::string_view after(std::string_view text, std::size_t at) { return text.substr(at + shape.size()); }
 
 }  // namespace
@@ -29,13 +37,12 @@ std::string_view after(std::string_view text, std::size_t at) { return text.subs
 std::string with_relative_times(std::string_view text, TimePoint now) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
-    const std::string_view word = text.substr(at, shape.size());
-    const auto time = has_shape(word) && stands_alone(text, at) ? parse_rfc3339(word) : Result<TimePoint>(fail(Errc::parse, ""));
+    const auto time = time_in(text, at);
     if (!time) {
       out += text[at++];
       continue;
     }
-    out += word;
+    out += text.substr(at, shape.size());
     if (!after(text, at).starts_with(" (")) out += fmt::format(" ({})", *time >= no_expiry ? "never" : relative_text(*time, now));
     at += shape.size();
   }

@@ -22,7 +22,7 @@ std::string audit_view(const std::string& cluster, const nlohmann::json& finding
 nlohmann::json audit_findings(const nlohmann::json& reply);
 // `permissions` of /v1/clusters/NAME: expected and actual, and commands for what is wrong. Also wrong: no file is known.
 bool permissions_object(const nlohmann::json& files);
-std::string permissions_view(const std::string& cluster, const nlohmann::json& files, TimePoint now, const Style& style);
+std::string permissions_view(const std::string& cluster, const nlohmann::json& files, const Style& style);
 // One of /v1/events, as one line and a line end.
 std::string chain_view(const nlohmann::json& reply);   // of events --verify
 std::string event_line(const nlohmann::json& event, TimePoint now, const Style& style);

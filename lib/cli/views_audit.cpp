@@ -70,7 +70,7 @@ std::string audit_view(const std::string& cluster, const json& findings, TimePoi
 
 bool permissions_object(const json& files) { return files.empty() || std::any_of(files.begin(), files.end(), is_wrong); }
 
-std::string permissions_view(const std::string& cluster, const json& files, TimePoint, const Style& style) {
+std::string permissions_view(const std::string& cluster, const json& files, const Style& style) {
   std::string out = style.paint(Tone::strong, printable(cluster, 63)) + "\n";
   if (files.empty()) return out + paragraph("could not be looked at: which files and which user it is, only PostgreSQL can tell, and it was never seen", indent) + named("remedy", fmt::format("start it; pgcertctl status {} tells what stands in the way", cluster));
   Table table({"FILE", "EXPECTED", "ACTUAL", "VERDICT"}, indent);

@@ -234,12 +234,6 @@ std::string one_spelling(std::string_view directory) {
   return fmt::format("/{}", fmt::join(parts, "/"));
 }
 
-std::string lower(std::string host) {
-  for (char& c : host)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return host;
-}
-
 }  // namespace
 
 Result<ConninfoValues> conninfo_values(const std::string& text) {
@@ -264,7 +258,7 @@ std::string server_address(const ConninfoValues& values) {
   std::string host = value("hostaddr").empty() ? value("host") : value("hostaddr");
   std::string port = value("port").empty() ? "5432" : value("port");
   if (host.empty()) host = "/run/postgresql";
-  host = host.starts_with('/') ? one_spelling(host) : lower(host);
+  host = host.starts_with('/') ? one_spelling(host) : lower_case(host);
   port.erase(0, std::min(port.find_first_not_of("0 "), port.size()));
   return host + " port " + port;
 }

@@ -19,12 +19,6 @@ bool lower(char c) { return c >= 'a' && c <= 'z'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 bool alphanumeric(char c) { return lower(c) || (c >= 'A' && c <= 'Z') || digit(c); }
 
-std::string to_lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 std::string quoted(std::string_view text) { return fmt::format("\"{}\"", printable(text, 120)); }
 
 // An address as inet_ntop writes it, or nothing.
@@ -161,7 +155,7 @@ Result<std::string> section_name(const std::string& text) {
 Result<std::string> host(const std::string& text) {
   if (auto found = address(text)) return *found;
   if (const auto why = why_no_host(text); !why.empty()) return no_host(text, why);
-  return to_lower(text);
+  return lower_case(text);
 }
 
 Result<std::string> listen_address(const std::string& text) { return host_and_port(text, ""); }
@@ -170,7 +164,7 @@ Result<std::string> endpoint(const std::string& text) { return host_and_port(tex
 Result<std::string> http_url(const std::string& text) {
   const std::string remedy = "write it like http://pki.example.org/ca.crl";
   const auto colon = text.find("://");
-  const std::string scheme = to_lower(text.substr(0, colon));
+  const std::string scheme = lower_case(text.substr(0, colon));
   if (colon == std::string::npos || (scheme != "http" && scheme != "https"))
     return fail(Errc::invalid, fmt::format("{} is no http or https URL", quoted(text)), remedy);
   const std::string authority = text.substr(colon + 3, text.find_first_of("/?#", colon + 3) - colon - 3);
@@ -241,7 +235,7 @@ Result<void> add_name(const std::string& text, Names& names) {
     return fail(Errc::invalid, fmt::format("{} has a wildcard that no client matches", quoted(text)),
                 "\"*\" may only be the whole leftmost label: *.example.org");
   if (const auto why = why_no_host(std::string_view(text).substr(wildcard ? 2 : 0)); !why.empty()) return no_host(text, why);
-  add(names.dns, to_lower(text));
+  add(names.dns, lower_case(text));
   return {};
 }
 

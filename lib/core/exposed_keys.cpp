@@ -29,7 +29,7 @@ std::string spki_in_use(const Observation& seen) {
 std::string path_in_use(const Observation& seen) {
   const GenerationSeen* current = seen.generations.live();
   if (!seen.live.ours || current == nullptr) return seen.live.key_path;
-  const auto key = std::ranges::find_if(current->files, [](const FileSeen& file) { return file.path.ends_with(file_name(FileRole::key)); });
+  const auto key = std::ranges::find_if(current->files, [](const FileSeen& file) { return file.is(FileRole::key); });
   return key == current->files.end() ? seen.live.key_path : key->path;
 }
 
@@ -47,7 +47,7 @@ void note(ClusterMemory& memory, const std::string& spki, const FileSeen& file, 
 void note_exposed_keys(ClusterMemory& memory, const Observation& seen, TimePoint now) {
   for (const GenerationSeen& generation : seen.generations.all)
     for (const FileSeen& file : generation.files)
-      if (file.path.ends_with(file_name(FileRole::key)) && exposed(file)) note(memory, spki_of(generation), file, now);
+      if (file.is(FileRole::key) && exposed(file)) note(memory, spki_of(generation), file, now);
   for (const LiveFileSeen& live : seen.live_files) {
     const bool holds_key = live.role == FileRole::key || (live.role == FileRole::certificate && seen.tls_files.key_in_certificate_file);
     if (holds_key && live.trouble.empty() && exposed(live.file)) note(memory, spki_of(seen.live.chain), live.file, now);

@@ -81,7 +81,7 @@ std::vector<FileJudgement> judge_tls_files(const Observation& seen) {
   if (const GenerationSeen* current = seen.generations.live(); current != nullptr && seen.live.ours) {
     for (const FileSeen& file : current->files)
       for (const FileRole role : {FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl})
-        if (file.path.ends_with(file_name(role))) all.file(file, role, true);
+        if (file.is(role)) all.file(file, role, true);
     all.directories(seen.generations.parents, true);
   }
   for (const LiveFileSeen& live : seen.live_files) {

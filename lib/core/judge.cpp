@@ -64,8 +64,6 @@ std::vector<Finding> judge_held(Judge& j) {
   return std::move(j.out);
 }
 
-bool is_paused(const Judge& j) { return j.seen.memory.pause && j.seen.memory.pause->until > j.now; }
-
 void judge_server(Judge& j) {
   const PostgresSeen& server = j.seen.server;
   if (!server.reachable()) {
@@ -157,7 +155,7 @@ void judge_files(Judge& j) {
   const bool known = j.seen.server.user_known();
   const ServerIdentity server = j.seen.server.identity();
   for (const FileSeen& file : j.current->files) {
-    const bool is_key = file.path.ends_with(file_name(FileRole::key));
+    const bool is_key = file.is(FileRole::key);
     if (file.kind == FileSeen::Kind::missing) j.add(P::file_missing, printable(file.path) + " is not there", fmt::format("pgcertctl rotate {} --force", j.cluster()), file.path);
     if (file.kind == FileSeen::Kind::missing || !known) continue;
     switch (const FileVerdict verdict = judge_file(is_key, server, file); verdict) {
@@ -212,8 +210,7 @@ void judge_dates(Judge& j) {
   if (left <= 0ms || life <= 0ms) return;
   if (expires_soon(left, life))
     j.add(P::cert_expiring, fmt::format("the certificate ends {} ({})", relative_text(end, j.now), to_rfc3339(end)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
-  const bool paused = is_paused(j);
-  if (j.need.renew_at && !paused && j.now > *j.need.renew_at + std::min<Duration>(1h, life / 10))
+  if (j.need.renew_at && !j.seen.memory.paused(j.now) && j.now > *j.need.renew_at + std::min<Duration>(1h, life / 10))
     j.add(P::cert_renewal_overdue, fmt::format("its renewal was planned for {}", to_rfc3339(*j.need.renew_at)), fmt::format("pgcertctl rotate {} --dry-run", j.cluster()));
 }
 
@@ -229,7 +226,7 @@ bool awaits_proof(const Judge& j) {
 bool just_replaced(const Judge& j) {
   const auto fresh = [&](const FileSeen& file) { return file.modified <= j.now && j.now - file.modified < roll_back_after; };
   if (j.seen.live.ours)
-    return j.current != nullptr && j.current->changed && std::ranges::any_of(j.current->files, [&](const FileSeen& file) { return file.path.ends_with(file_name(FileRole::certificate)) && fresh(file); });
+    return j.current != nullptr && j.current->changed && std::ranges::any_of(j.current->files, [&](const FileSeen& file) { return file.is(FileRole::certificate) && fresh(file); });
   return std::ranges::any_of(j.seen.live_files, [&](const LiveFileSeen& live) { return live.role == FileRole::certificate && live.trouble.empty() && fresh(live.file); });
 }
 
@@ -279,7 +276,7 @@ void judge_served(Judge& j) {
   else if (!j.seen.live.chain.empty()) fingerprint = j.seen.live.chain.front().fingerprint_sha256;
   for (const ProbeSeen& probe : j.seen.probes) judge_probe(j, probe, fingerprint);
   if (j.seen.server.reachable() && !j.seen.server.ssl_on())
-    j.add(P::ssl_off, "the server's ssl setting is off", !j.desired.cluster.enable_ssl ? "set enable_ssl = true" : fmt::format("pgcertctl {} {}", is_paused(j) ? "resume" : "status", j.cluster()));
+    j.add(P::ssl_off, "the server's ssl setting is off", !j.desired.cluster.enable_ssl ? "set enable_ssl = true" : fmt::format("pgcertctl {} {}", j.seen.memory.paused(j.now) ? "resume" : "status", j.cluster()));
 }
 
 void judge_settings(Judge& j) {
@@ -312,7 +309,7 @@ void judge_clock(Judge& j) {
 
 void judge_rotation(Judge& j) {
   const ClusterMemory& m = j.seen.memory;
-  if (m.pause && m.pause->until > j.now)
+  if (m.paused(j.now))
     j.add(P::rotation_paused, fmt::format("paused until {}: {}", to_rfc3339(m.pause->until), printable(m.pause->reason)), fmt::format("pgcertctl resume {}", j.cluster()));
   if (!m.last_failure) return;
   if (m.last_failure->rolled_back) j.add(P::reload_not_applied, printable(m.last_failure->message), m.last_failure->remedy);
@@ -374,22 +371,11 @@ std::string pair_in_place(const LiveSet& live) { return live.chain.empty() ? liv
 
 bool consented(const Observation& seen) { return seen.memory.takeover && seen.memory.takeover->to == pair_in_place(seen.live); }
 
-bool may_be_taken_over(const Desired& desired, const Observation& seen) {
-  const GenerationSeen* current = seen.generations.live();
-  if (!seen.server.known) return false;
-  if (seen.live.ours) return current != nullptr && current->changed;
-  if (seen.memory.linked_at) return true;   // somebody put something in place of our links
-  Desired asking = desired;
-  asking.cluster.takeover = TakeoverPolicy::ask;
-  Observation unasked = seen;
-  unasked.memory.takeover.reset();
-  return needs_takeover(asking, unasked);
-}
+namespace {
 
-bool needs_takeover(const Desired& desired, const Observation& seen) {
+bool works_for_somebody_else(const Desired& desired, const Observation& seen) {
   const LiveSet& live = seen.live;
   if (!seen.server.known || !seen.server.ssl_on() || live.ours || live.snakeoil) return false;
-  if (desired.cluster.takeover == TakeoverPolicy::always || consented(seen)) return false;
   // Half of a step of ours that was cut off, or half of what somebody did to our links: nothing works there by itself.
   if (seen.in_place && (seen.in_place->half_linked() || (seen.memory.linked_at && !live.judgement.loads))) return false;
   const bool served = std::any_of(seen.probes.begin(), seen.probes.end(), [](const ProbeSeen& p) { return p.outcome == ProbeOutcome::served; });
@@ -400,6 +386,19 @@ bool needs_takeover(const Desired& desired, const Observation& seen) {
     return std::any_of(have.begin(), have.end(), [&](const std::string& n) { return std::find(want.begin(), want.end(), n) == want.end(); });
   };
   return dropped(live.chain.front().names.dns, desired.names.dns) || dropped(live.chain.front().names.ip, desired.names.ip);
+}
+
+}  // namespace
+
+bool may_be_taken_over(const Desired& desired, const Observation& seen) {
+  const GenerationSeen* current = seen.generations.live();
+  if (!seen.server.known) return false;
+  if (seen.live.ours) return current != nullptr && current->changed;
+  return seen.memory.linked_at || works_for_somebody_else(desired, seen);   // the former: somebody put something in place of our links
+}
+
+bool needs_takeover(const Desired& desired, const Observation& seen) {
+  return desired.cluster.takeover != TakeoverPolicy::always && !consented(seen) && works_for_somebody_else(desired, seen);
 }
 
 std::vector<Finding> judge(const Desired& desired, const Observation& seen, const NeedOf& need, TimePoint now) {

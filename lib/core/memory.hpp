@@ -155,6 +155,7 @@ struct ClusterMemory {
   bool operator==(const ClusterMemory&) const = default;
 
   void count_rotation(Duration took);
+  [[nodiscard]] bool paused(TimePoint now) const { return pause && pause->until > now; }
   [[nodiscard]] bool is_proved(const std::string& generation) const;
   [[nodiscard]] bool is_refused(const std::string& key) const;
 };

@@ -25,6 +25,7 @@ struct FileSeen {
   std::uint64_t size = 0;        // bytes
   std::uint32_t links = 1;
   TimePoint modified{};
+  [[nodiscard]] bool is(FileRole role) const { return path.ends_with(file_name(role)); }   // of a generation, where names tell
   bool operator==(const FileSeen&) const = default;
 };
 

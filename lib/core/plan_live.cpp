@@ -141,11 +141,11 @@ std::optional<Decision> repair_files(const Walk& w) {
   const ServerIdentity server = w.seen.server.identity();
   for (const FileSeen& file : w.current->files) {
     if (file.kind != FileSeen::Kind::regular || file.links != 1) continue;
-    const bool is_key = file.path.ends_with(file_name(FileRole::key));
+    const bool is_key = file.is(FileRole::key);
     const FileVerdict verdict = judge_file(is_key, server, file);
     if (verdict == FileVerdict::ok) continue;
     for (const FileRole role : {FileRole::certificate, FileRole::key, FileRole::root, FileRole::crl})
-      if (file.path.ends_with(file_name(role)))
+      if (file.is(role))
         return act(Stage::proved, action::RepairFile{w.current->id, role}, fmt::format("{} is {}", file_name(role), to_string(verdict)));
   }
   return std::nullopt;

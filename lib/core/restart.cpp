@@ -68,7 +68,7 @@ std::optional<RestartVerdict> judge_restart(const Desired& desired, const Observ
   if (seen.restart->method.empty()) return no(seen.restart->why_not);
   if (std::string why = tried_already(desired, seen, now); !why.empty()) return no(std::move(why));
   if (!seen.restart->blockers.empty()) return no(fmt::format("{}", fmt::join(seen.restart->blockers, ", ")));
-  if (seen.memory.pause && seen.memory.pause->until > now) return no("rotation is paused");
+  if (seen.memory.paused(now)) return no("rotation is paused");
   if (desired.cluster.restart == RestartPolicy::window) return by_window(seen, now);
   return RestartVerdict{true, {}, {}};
 }

@@ -14,7 +14,7 @@ bool ends_soon(const GenerationSeen* current, TimePoint now) {
 
 }  // namespace
 
-bool Walk::paused() const { return seen.memory.pause && seen.memory.pause->until > now; }
+bool Walk::paused() const { return seen.memory.paused(now); }
 
 // A clock that was set back must not turn a back-off of minutes into one of years.
 bool Walk::backing_off() const {

@@ -423,7 +423,7 @@ Result<void> run(Step& s, const action::PutBack& a) {
 const FileSeen* file_of(const Step& s, const action::RepairFile& a) {
   const GenerationSeen* generation = s.seen.generations.find(a.generation);
   if (generation == nullptr) return nullptr;
-  const auto found = std::find_if(generation->files.begin(), generation->files.end(), [&](const FileSeen& f) { return f.path.ends_with(file_name(a.role)); });
+  const auto found = std::find_if(generation->files.begin(), generation->files.end(), [&](const FileSeen& f) { return f.is(a.role); });
   return found == generation->files.end() ? nullptr : &*found;
 }
 

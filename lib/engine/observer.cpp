@@ -111,10 +111,11 @@ void Observer::observe_server(Observation& seen, const Desired& desired, TimePoi
   if (!probes_) {
     probes_.emplace();
     if (seen.server.known && seen.server.fault != ServerFault::wrong_cluster) {
-      const std::vector<std::string> own = ports_.endpoints_of(seen.server, {});
+      const bool named = !desired.cluster.endpoints.empty();
+      const std::vector<std::string> own = named ? ports_.endpoints_of(seen.server, {}) : std::vector<std::string>{};
       for (const std::string& endpoint : ports_.endpoints_of(seen.server, desired.cluster.endpoints)) {
         judge_served_chain(probes_->emplace_back(ports_.probe.probe(endpoint, now)), seen.issuer.root_pem, now);
-        probes_->back().own = std::ranges::find(own, endpoint) != own.end();
+        probes_->back().own = !named || std::ranges::find(own, endpoint) != own.end();
       }
     }
   }

@@ -22,7 +22,7 @@ std::string pair_loads(const PreflightInput& in) {
 std::string owner_and_mode(const PreflightInput& in) {
   if (!in.seen.server.user_known()) return "the server's user is not known";
   for (const FileSeen& file : in.generation.files) {
-    const bool is_key = file.path.ends_with(file_name(FileRole::key));
+    const bool is_key = file.is(FileRole::key);
     const FileVerdict verdict = judge_file(is_key, in.seen.server.identity(), file);
     if (verdict != FileVerdict::ok) return fmt::format("PostgreSQL would refuse {}: {} (uid {}, mode {:04o})", file.path, to_string(verdict), file.uid, file.mode);
   }

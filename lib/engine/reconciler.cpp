@@ -224,7 +224,7 @@ TickResult Reconciler::tick(const Desired& configured, TimePoint now, bool full)
   load(configured);
   const Desired desired = with_fixed_names(configured);
   if (full) observer_.invalidate_server(), observer_.invalidate_detail();
-  if (memory_.pause && memory_.pause->until <= now) memory_.pause.reset();
+  if (!memory_.paused(now)) memory_.pause.reset();
   const ClusterMemory before = memory_;
   Observation seen = observer_.observe(desired, memory_, now);
   if (ports_.stopping && ports_.stopping()) return {.view = {}, .broken_off = true, .wake_at = now + desired.check_interval};
@@ -310,7 +310,7 @@ Result<std::string> Reconciler::command(const Desired& desired, const Command& c
   std::string kind, message;
   switch (command.kind) {
     case Command::Kind::rotate:
-      if (memory_.pause && memory_.pause->until > now)
+      if (memory_.paused(now))
         return fail(Errc::refused, "rotation is paused: " + printable(memory_.pause->reason), fmt::format("pgcertctl resume {}", desired.cluster.name));
       if (command.force) memory_.rotate_asked_at = now;
       memory_.retry_at.reset();

@@ -7,13 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <memory>
 #include <optional>
 #include <vector>
+
+#include "base/text.hpp"
 
 namespace pgcertd::files {
 namespace {
@@ -68,9 +69,8 @@ std::vector<gid_t> groups_of(const Account& account) {
 
 ServerIdentity identity(const Account& account) { return {.uid = account.uid, .gid = account.gid, .groups = groups_of(account)}; }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+std::string host_name(std::string text) {
+  text = lower_case(std::move(text));
   while (!text.empty() && text.back() == '.') text.pop_back();
   return text;
 }
@@ -122,8 +122,8 @@ Result<ServerIdentity> identity_of_owner(const std::string& directory) {
 Result<std::string> host_fqdn() {
   std::array<char, HOST_NAME_MAX + 1> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) return fail(errno_error("gethostname", "", errno));
-  std::string name = lower(host.data());
-  if (!is_fqdn(name)) name = lower(canonical_name(name));
+  std::string name = host_name(host.data());
+  if (!is_fqdn(name)) name = host_name(canonical_name(name));
   if (is_fqdn(name)) return name;
   return fail(Errc::not_found, fmt::format("host \"{}\" has no fully qualified name", host.data()),
               "set `names` in the cluster's configuration");

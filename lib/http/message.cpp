@@ -6,18 +6,13 @@
 #include <charconv>
 #include <optional>
 
+#include "base/text.hpp"
 #include "status/json.hpp"
 
 namespace pgcertd::http {
 namespace {
 
 constexpr const char* no_body = "no body is taken here";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 std::string_view trim(std::string_view text) {
   const auto from = text.find_first_not_of(" \t");
@@ -45,7 +40,7 @@ bool take_url(Head& head) {
   const std::string_view target = head.target;
   const std::size_t scheme = target.find("://");
   if (scheme == std::string_view::npos) return false;
-  const std::string name = lower(target.substr(0, scheme));
+  const std::string name = lower_case(std::string(target.substr(0, scheme)));
   const std::size_t from = scheme + 3, end = std::min(target.find_first_of("/?#", from), target.size());
   const std::string_view authority = target.substr(from, end - from);
   if ((name != "http" && name != "https") || authority.empty() || authority.find('@') != std::string_view::npos) return false;
@@ -83,7 +78,7 @@ struct Seen {
 std::optional<Reply> field(std::string_view line, const Rules& rules, Head& head, Seen& seen) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !token(line.substr(0, colon))) return problem_reply(400, "a header line is malformed");
-  const std::string name = lower(line.substr(0, colon));
+  const std::string name = lower_case(std::string(line.substr(0, colon)));
   const std::string_view value = trim(line.substr(colon + 1));
   if (name == "host") {
     if (head.url_prefix == 0) head.host = value;
@@ -185,10 +180,8 @@ void to_origin_form(Head& head, std::string& request) {
 std::string refusal_bytes(const Reply& reply, bool with_body) {
   std::string out = fmt::format("HTTP/1.1 {} {}\r\n", reply.status, reason_phrase(reply.status));
   for (const auto& [name, value] : reply.headers) out += fmt::format("{}: {}\r\n", name, value);
-  out += fmt::format(
-      "Content-Security-Policy: {}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n"
-      "Connection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-      closed_policy, reply.content_type, reply.body.size());
+  for (const auto& [name, value] : standard_headers) out += fmt::format("{}: {}\r\n", name, value);
+  out += fmt::format("Cache-Control: no-store\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n", reply.content_type, reply.body.size());
   return with_body ? out + reply.body : out;
 }
 
@@ -199,7 +192,7 @@ std::string bare_host(std::string_view host) {
     host = host.substr(0, host.find(':'));
   }
   if (host.ends_with('.')) host.remove_suffix(1);
-  return lower(host);
+  return lower_case(std::string(host));
 }
 
 }  // namespace pgcertd::http

@@ -2,6 +2,7 @@
 // Pure. Everything that could cost memory or time (ranges, bodies, endless heads) is refused here.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -37,8 +38,13 @@ struct Reply {
 // application/problem+json.
 Reply problem_reply(int status, std::string_view detail);
 std::string_view reason_phrase(int status) noexcept;
-// Of everything that is no page, also of what is refused before it is routed.
-inline constexpr const char* closed_policy = "default-src 'none'; frame-ancestors 'none'";
+struct StandardHeader {
+  const char* name;
+  const char* value;
+};
+// Of every answer that has none of its own of that name, also of what is refused before it is routed.
+inline constexpr std::array standard_headers{StandardHeader{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+                                             StandardHeader{"X-Content-Type-Options", "nosniff"}, StandardHeader{"Referrer-Policy", "no-referrer"}};
 
 struct Rules {
   std::string allow = "GET, HEAD";      // methods that are answered

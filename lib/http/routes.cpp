@@ -214,10 +214,8 @@ void dress(Reply& reply, const Request& request) {
   const auto standard = [&](const char* name, const char* value) {
     if (!has(name)) reply.headers.emplace_back(name, value);
   };
-  standard("Content-Security-Policy", closed_policy);
+  for (const auto& [name, value] : standard_headers) standard(name, value);
   standard("Cache-Control", reply.status == 200 ? "no-cache" : "no-store");
-  standard("X-Content-Type-Options", "nosniff");
-  standard("Referrer-Policy", "no-referrer");
   standard("Vary", "Accept-Encoding");
   for (const auto& [name, value] : reply.headers)
     if (name == "ETag" && reply.status == 200 && tag_matches(request.if_none_match, value)) {

@@ -406,10 +406,13 @@ class ServerLoop::Impl {
       if (c.phase == Phase::holding && c.held.stirs != stirs_) ask_again(c);
   }
 
+  // The listener ends: an answer that waits for nothing.
+  Answer last_word(const Asked& asked) { return responder_(asked.head, asked.bytes, asked.peer, {.last = true, .patient = false}); }
+
   // The listener ends: who waits is told that nothing is new, as far as one write without waiting goes.
   void dismiss_held() {
     for (auto& [id, c] : connections_)
-      if (c.phase == Phase::holding) (void)give(c, responder_(c.held.head, c.held.bytes, c.held.peer, {.last = true, .patient = false}).bytes);
+      if (c.phase == Phase::holding) (void)give(c, last_word(c.held).bytes);
   }
 
   // What was being answered when the loop ended: as far as one write without waiting goes.
@@ -417,7 +420,7 @@ class ServerLoop::Impl {
     for (auto& [asked, answer] : answers_) {
       const auto it = connections_.find(asked.connection);
       if (it == connections_.end()) continue;
-      if (answer.hold > milliseconds{0}) answer = responder_(asked.head, asked.bytes, asked.peer, {.last = true, .patient = false});
+      if (answer.hold > milliseconds{0}) answer = last_word(asked);
       (void)give(it->second, answer.bytes);
     }
     answers_.clear();

@@ -367,7 +367,7 @@ void rotations(MetricSet& set, const Snapshot& s) {
     success.add_time(who, m.last_success_at);
     next.add_time(who, next_attempt(c));
     running.add(who, flag(in_progress(c.stage)));
-    paused.add(who, flag(m.pause && m.pause->until > s.generated_at));
+    paused.add(who, flag(m.paused(s.generated_at)));
     failures.add(who, m.consecutive_failures);
     took.add_histogram(who, bounds_in_seconds, m.rotations_by_duration, seconds(m.rotations_took));
   }

@@ -5,7 +5,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <ctime>
@@ -24,12 +23,6 @@ std::string_view view_of(const ASN1_STRING* text) {
 }
 
 std::span<const std::uint8_t> bytes_of(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 std::string ip_text(std::string_view address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
@@ -114,7 +107,7 @@ std::string serial_hex(const ASN1_INTEGER* serial) {
   const BignumPtr number(ASN1_INTEGER_to_BN(serial, nullptr));
   if (!number) return {};
   if (BN_is_zero(number.get())) return "00";
-  return lower(take_bignum_text(BN_bn2hex(number.get())));
+  return lower_case(take_bignum_text(BN_bn2hex(number.get())));
 }
 
 Result<Asn1IntegerPtr> integer_from_hex(std::string_view hex) {
@@ -185,7 +178,7 @@ Names names_of(const GENERAL_NAMES* names) {
   Names out;
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-    if (name->type == GEN_DNS) out.dns.push_back(lower(view_of(name->d.dNSName)));
+    if (name->type == GEN_DNS) out.dns.push_back(lower_case(std::string(view_of(name->d.dNSName))));
     if (name->type == GEN_IPADD) out.ip.push_back(ip_text(view_of(name->d.iPAddress)));
   }
   return out;

@@ -17,6 +17,12 @@ struct PrintableRow {
   std::string shown;
 };
 
+TEST(LowerCase, IsOfLettersOfAsciiAlone) {
+  EXPECT_EQ(lower_case("DB1.Example.ORG"), "db1.example.org");
+  EXPECT_EQ(lower_case("@[`{09-\xc3\x84"), "@[`{09-\xc3\x84");
+  EXPECT_EQ(lower_case(""), "");
+}
+
 TEST(Printable, ShowsTextAndEscapesWhatHides) {
   const std::vector<PrintableRow> rows{
       {"db1.example.org", "db1.example.org"},
